@@ -1,0 +1,11 @@
+/* stop.h - asks a service to stop: SIGTERM and SIGINT set a flag and wake a descriptor. */
+#ifndef WITAN_BASE_STOP_H
+#define WITAN_BASE_STOP_H
+#include <stdbool.h>
+#include "base/err.h"
+
+wt_err wt_stop_init(void);                       /* installs the handlers; SIGPIPE is ignored */
+bool wt_stop_asked(void);
+void wt_stop_ask(void);                          /* the same, from inside */
+int wt_stop_fd(void);                            /* an eventfd that stays readable once asked */
+#endif

@@ -1,0 +1,20 @@
+/* plugin.h (host side) - the built-in plugins, found by kind and name through the same entry and the
+ * same checks as a .so. */
+#ifndef WITAN_PLUGIN_PLUGIN_H
+#define WITAN_PLUGIN_PLUGIN_H
+#include "base/err.h"
+#include "base/pool.h"
+
+/* Magic, ABI, size, kind, then the table's own size and required callbacks; in words what did not
+ * fit. want_kind 0: any known kind. */
+wt_err wt_plugin_check(const struct wt_plugin *p, uint32_t want_kind);
+/* A checked built-in by kind and name; WT_ENOTFOUND lists the names that exist. */
+wt_err wt_plugin_find(uint32_t kind, const char *name, const struct wt_plugin **out);
+/* Built-ins are handed in by main (a list ended by NULL), so that lib/ depends on none. */
+wt_err wt_plugin_register(const struct wt_plugin *(*const *entries)(void));
+/* Opens FILE.so from a folder that only its owner can write. Kept open until exit. */
+wt_err wt_plugin_load(const char *file, const struct wt_plugin **out);
+const char *wt_kind_name(uint32_t kind);
+/* Fills a host table over a pool (NULL: everything on the calling thread). */
+void wt_host_init(struct wt_host *h, wt_pool *pool);
+#endif

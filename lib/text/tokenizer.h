@@ -1,0 +1,34 @@
+/* tokenizer.h - byte-level BPE as in Hugging Face's tokenizer.json: added and special tokens (leftmost,
+ * then longest; lstrip, rstrip, single_word, normalized), Split and ByteLevel pre-tokenizers (patterns
+ * by PCRE2), ranked merges, ignore_merges. What is not understood is refused by name, never skipped. */
+#ifndef WITAN_TEXT_TOKENIZER_H
+#define WITAN_TEXT_TOKENIZER_H
+#include <stdbool.h>
+#include "base/buf.h"
+#include "base/err.h"
+
+typedef struct wt_tokenizer wt_tokenizer;        /* read-only once loaded: share it between threads;
+                                                  * scratch is per call */
+struct wt_ids { int32_t *data; size_t len, cap; };               /* all zeros: empty; growing */
+void wt_ids_free(struct wt_ids *v);
+void wt_ids_add(struct wt_ids *v, int32_t id);
+
+wt_err wt_tokenizer_load(wt_tokenizer **out, const char *folder);        /* FOLDER/tokenizer.json */
+wt_err wt_tokenizer_parse(wt_tokenizer **out, const char *json, size_t len);
+void wt_tokenizer_free(wt_tokenizer *t);
+uint32_t wt_tokenizer_size(const wt_tokenizer *t);               /* highest id + 1 */
+/* Appends the ids of text (UTF-8; bytes that are not are WT_EINVAL with their offset). Nothing is put
+ * in front. specials false: text of special tokens is ordinary text (user content in templates). */
+wt_err wt_tokenizer_encode(const wt_tokenizer *t, const char *text, size_t len, bool specials,
+                           struct wt_ids *out);
+/* The bytes of one id: "" and len 0 when it has none (padding, out of range). special (or NULL): a
+ * special token, whose text is not shown to users. */
+const char *wt_tokenizer_bytes(const wt_tokenizer *t, int32_t id, size_t *len, bool *special);
+int32_t wt_tokenizer_id(const wt_tokenizer *t, const char *token);       /* added token by content; -1 */
+
+/* Streams bytes of tokens as UTF-8: an incomplete tail waits; a byte that cannot begin or continue a
+ * character is U+FFFD at once; end turns a cut tail into one U+FFFD. */
+struct wt_utf8_stream { uint8_t tail[4]; uint32_t n; };
+void wt_utf8_feed(struct wt_utf8_stream *s, const char *bytes, size_t len, struct wt_buf *out);
+void wt_utf8_end(struct wt_utf8_stream *s, struct wt_buf *out);
+#endif
