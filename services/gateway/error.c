@@ -1,0 +1,83 @@
+/* error.c - every refusal a user sees: OpenAI's error object with its four keys. */
+#include "path.h"
+#include <stdio.h>
+#include <string.h>
+
+static void error_body(struct wt_buf *b, struct refusal why, const char *message)
+{
+        wt_buf_str(b, "{\"error\":{");
+        wt_buf_json_kv(b, "message", message);
+        wt_buf_json_kv(b, "type", why.type);
+        wt_buf_json_kv(b, "param", why.param);
+        wt_buf_json_kv(b, "code", why.code);
+        wt_buf_str(b, "}}");
+}
+
+static void refuse_text(wt_call *c, const char *request_id, struct refusal why, const char *message)
+{
+        struct wt_buf b = { 0 };
+        char headers[160];
+
+        error_body(&b, why, message);
+        snprintf(headers, sizeof headers, "x-request-id: %s\r\n%s%s", request_id,
+                 why.status == 401 ? "www-authenticate: Bearer\r\n" : "",
+                 why.status == 429 || why.status == 503 ? "retry-after: 1\r\n" : "");
+        wt_call_reply(c, why.status, "application/json", headers, b.data, b.len);
+        wt_buf_free(&b);
+}
+
+void call_refuse(wt_call *c, const char *request_id, struct refusal why, const char *fmt, ...)
+{
+        char message[1024];
+        va_list ap;
+
+        va_start(ap, fmt);
+        vsnprintf(message, sizeof message, fmt, ap);
+        va_end(ap);
+        refuse_text(c, request_id, why, message);
+}
+
+bool request_refuse(struct request *r, struct refusal why, const char *fmt, ...)
+{
+        char message[1024];
+        va_list ap;
+
+        va_start(ap, fmt);
+        vsnprintf(message, sizeof message, fmt, ap);
+        va_end(ap);
+        r->status = why.status;
+        if (r->call != NULL && !r->begun) {
+                refuse_text(r->call, r->id_text, why, message);
+        } else if (r->call != NULL) {
+                /* The status line is gone: the error goes in band, and no [DONE] follows it, so that
+                 * a cut answer never reads as a whole one. */
+                struct wt_buf *b = &r->g->line;
+                wt_buf_clear(b);
+                wt_buf_str(b, "data: ");
+                error_body(b, why, message);
+                wt_buf_str(b, "\n\n");
+                if (wt_call_write(r->call, b->data, b->len))
+                        wt_call_end(r->call);
+        }
+        request_end(r, why.status >= 500 ? "failed" : "refused");
+        return false;
+}
+
+struct refusal refusal_of(wt_err e)
+{
+        switch (e) {
+        case WT_ERANGE:
+                return (struct refusal){ 400, "invalid_request_error", "context_length_exceeded",
+                                         "max_tokens" };
+        case WT_EINVAL: case WT_ENOTFOUND:
+                return (struct refusal){ 400, "invalid_request_error", NULL, NULL };
+        case WT_EEXHAUSTED:
+                return (struct refusal){ 503, "server_error", "overloaded", NULL };
+        case WT_EUNAVAILABLE:
+                return (struct refusal){ 503, "server_error", "unavailable", NULL };
+        case WT_EDATA:
+                return (struct refusal){ 500, "server_error", "numeric_error", NULL };
+        default:
+                return (struct refusal){ 500, "server_error", NULL, NULL };
+        }
+}

@@ -1,0 +1,211 @@
+/* gateway.c - opens the parts, turns the loop, closes them. */
+#include "path.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/file.h"
+#include "base/log.h"
+#include "base/rng.h"
+#include "base/stop.h"
+
+static const double seconds[] = { .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60 };
+enum { N_SECONDS = sizeof seconds / sizeof *seconds };
+
+static const struct wt_metric rows[N_METRICS] = {
+        [M_REQUESTS] = { .name = "witan_gateway_requests_total", .help = "Requests taken." },
+        [M_REFUSED] = { .name = "witan_gateway_refused_total", .help = "Requests refused (4xx)." },
+        [M_FAILED] = { .name = "witan_gateway_failed_total", .help = "Requests that failed (5xx)." },
+        [M_GONE] = { .name = "witan_gateway_client_closed_total", .help = "Clients that left early." },
+        [M_OPEN] = { .name = "witan_gateway_open_requests", .help = "Requests open now.",
+                     .kind = WT_GAUGE },
+        [M_PROMPT_TOKENS] = { .name = "witan_gateway_prompt_tokens_total", .help = "Prompt tokens." },
+        [M_COMPLETION_TOKENS] = { .name = "witan_gateway_completion_tokens_total",
+                                  .help = "Generated tokens." },
+        [M_RESUBMITTED] = { .name = "witan_gateway_resubmitted_total",
+                            .help = "Sequences that went on at another router, or again." },
+        [M_ROUTERS] = { .name = "witan_gateway_routers", .help = "Routers that answer.",
+                        .kind = WT_GAUGE },
+        [M_TTFT] = { .name = "witan_gateway_first_token_seconds", .help = "Time to the first token.",
+                     .kind = WT_HISTOGRAM, .bounds = seconds, .n_bounds = N_SECONDS },
+        [M_DURATION] = { .name = "witan_gateway_request_seconds", .help = "Time of a whole request.",
+                         .kind = WT_HISTOGRAM, .bounds = seconds, .n_bounds = N_SECONDS },
+};
+
+wt_err gateway_metrics_init(struct gateway *g)
+{
+        g->metrics = malloc(sizeof rows);
+        if (g->metrics == NULL)
+                return wt_fail(WT_ENOMEM, "out of memory");
+        memcpy(g->metrics, rows, sizeof rows);
+        for (int i = 0; i < N_METRICS; i++)
+                if (rows[i].kind == WT_HISTOGRAM) {
+                        g->metrics[i].buckets = calloc(rows[i].n_bounds + 1, sizeof(uint64_t));
+                        WT_ASSERT(g->metrics[i].buckets != NULL);
+                }
+        return WT_OK;
+}
+
+static void on_gone(void *arg, wt_call *c)
+{
+        struct request *r = *wt_call_user(c);
+
+        (void)arg;
+        if (r == NULL)
+                return;
+        r->call = NULL;
+        r->status = 499;
+        request_end(r, "client_closed");
+}
+
+static void take(struct gateway *g, wt_msg *m)
+{
+        if (m->peer < g->conf.n_routers) {
+                g->routers[m->peer].heard_us = wt_now_us(g->conf.clock);
+                switch (m->env.method) {
+                case WT_M_WELCOME: routers_welcome(g, m); break;
+                case WT_M_EVENTS:  gateway_events(g, m);  break;
+                case WT_M_PUSH:    routers_push(g, m);    break;
+                default:                                  break;
+                }
+        }
+        wt_msg_free(m);
+}
+
+/* After each batch of events: the bus is edge triggered, so it is emptied before the loop sleeps. A
+ * bounded number at a time, so that HTTP is not starved. */
+static bool drain_bus(void *arg)
+{
+        struct gateway *g = arg;
+        wt_msg *m;
+
+        for (int i = 0; i < 64; i++) {
+                if (wt_bus_recv(g->conf.bus, &m) != WT_OK)
+                        return wt_bus_ready(g->conf.bus);
+                take(g, m);
+        }
+        return true;
+}
+
+static void on_bus(void *arg, int fd, unsigned ready)
+{
+        (void)arg; (void)fd; (void)ready;        /* drain_bus follows every batch */
+}
+
+static wt_err open_spool(struct gateway *g)
+{
+        char path[4200];
+        wt_err err;
+
+        if ((err = wt_dir_make(g->conf.spool, 0700)) != WT_OK)
+                return err;
+        snprintf(path, sizeof path, "%s/requests.ndjson", g->conf.spool);
+        g->spool_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        if (g->spool_fd < 0)
+                return wt_fail(WT_EIO, "could not open %s: %s", path, strerror(errno));
+        return WT_OK;
+}
+
+wt_err gateway_open(struct gateway **out, const struct gateway_conf *conf)
+{
+        struct gateway *g = calloc(1, sizeof *g);
+        struct wt_http_handler h = { .on_request = gateway_listen, .on_gone = on_gone, .arg = g };
+        wt_err err;
+
+        if (g == NULL)
+                return wt_fail(WT_ENOMEM, "out of memory");
+        g->conf = *conf;
+        g->spool_fd = -1;
+        wt_random_bytes(&g->incarnation, sizeof g->incarnation);
+        g->routers = calloc(conf->n_routers, sizeof *g->routers);
+        if (g->routers == NULL)
+                err = wt_fail(WT_ENOMEM, "out of memory");
+        else
+                err = gateway_metrics_init(g);
+        if (err == WT_OK && wt_chat_pick(&g->chat, conf->tokenizer) != WT_OK) {
+                g->chat = NULL;
+                wt_log(WT_NOTICE, "GATEWAY-NO-CHAT", "words=\"%s\"", wt_words());
+        }
+        if (err == WT_OK)
+                err = open_spool(g);
+        if (err == WT_OK)
+                err = wt_http_listen(&g->http, conf->loop, conf->http, &conf->limits, &h);
+        if (err == WT_OK)
+                err = wt_loop_add(conf->loop, wt_bus_fd(conf->bus), WT_READ, on_bus, g);
+        if (err != WT_OK) {
+                gateway_close(g);
+                return err;
+        }
+        wt_loop_after(conf->loop, drain_bus, g);
+        g->tick.fire = routers_tick;
+        g->tick.arg = g;
+        routers_tick(g, &g->tick);
+        *out = g;
+        return WT_OK;
+}
+
+void gateway_close(struct gateway *g)
+{
+        if (g == NULL)
+                return;
+        while (g->open != NULL) {
+                if (g->open->call != NULL && g->open->begun)
+                        wt_call_abort(g->open->call);
+                request_end(g->open, "interrupted");
+        }
+        if (g->tick.fire != NULL)
+                wt_loop_timer_off(g->conf.loop, &g->tick);
+        wt_loop_after(g->conf.loop, NULL, NULL);
+        wt_loop_remove(g->conf.loop, wt_bus_fd(g->conf.bus));
+        wt_http_close(g->http);
+        if (g->spool_fd >= 0)
+                close(g->spool_fd);
+        for (int i = 0; g->metrics != NULL && i < N_METRICS; i++)
+                free(g->metrics[i].buckets);
+        free(g->metrics);
+        free(g->routers);
+        wt_buf_free(&g->line);
+        free(g);
+}
+
+int gateway_run(struct gateway *g)
+{
+        uint64_t end;
+        uint32_t left;
+
+        while (!wt_stop_asked())
+                wt_loop_turn(g->conf.loop, 500 * 1000);
+        g->draining = true;
+        wt_http_drain(g->http);
+        wt_log(WT_NOTICE, "GATEWAY-DRAIN", "open=%u", g->n_open);
+        end = wt_now_us(g->conf.clock) + g->conf.drain_us;
+        while (g->n_open > 0 && wt_now_us(g->conf.clock) < end)
+                wt_loop_turn(g->conf.loop, 50 * 1000);
+        left = g->n_open;
+        if (left > 0)
+                wt_log(WT_WARN, "GATEWAY-CUT", "open=%u", left);
+        return left > 0;
+}
+
+const char *gateway_address(const struct gateway *g)
+{
+        return wt_http_address(g->http);
+}
+
+bool gateway_ready(const struct gateway *g, const char **words)
+{
+        bool any = false;
+
+        for (uint32_t i = 0; i < g->conf.n_routers; i++)
+                any |= g->routers[i].welcome && !g->routers[i].draining;
+        if (words != NULL)
+                *words = g->draining ? "draining" : any ? "ok" : "no router answers yet";
+        return any && !g->draining;
+}
+
+void gateway_metrics(struct gateway *g, struct wt_buf *out)
+{
+        wt_metrics_text(out, g->metrics, N_METRICS);
+}

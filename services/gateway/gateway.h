@@ -1,0 +1,41 @@
+/* gateway.h - the users' side: HTTP in, token ids to a router, text back. The gateway owns everything
+ * that touches text, and the sequence record of each open request: enough for another router to go on
+ * where one was lost. One thread; no globals, so that it also runs inside another process. */
+#ifndef WITAN_GATEWAY_GATEWAY_H
+#define WITAN_GATEWAY_GATEWAY_H
+#include "bus/bus.h"
+#include "model/shape.h"
+#include "net/http.h"
+#include "store/keys.h"
+#include "text/chat.h"
+
+struct gateway_conf {
+        wt_loop *loop;                           /* borrowed until close, like all pointers here */
+        wt_bus *bus;                             /* connected to the routers: peer i is router i */
+        uint32_t n_routers;
+        const struct wt_clock *clock;
+        const wt_tokenizer *tokenizer;
+        const struct wt_shape *shape;
+        wt_keys *keys;                           /* NULL: everybody may ask (open_door) */
+        const char *name;                        /* of this process, as in the allow-list */
+        const char *model;                       /* the name that users say, e.g. "tiny" */
+        const char *http;                        /* HOST:PORT */
+        const char *spool;                       /* folder for records, made when missing */
+        struct wt_http_limits limits;
+        uint32_t default_max_tokens;             /* of a chat that names none; 0: what is left */
+        uint64_t drain_us;
+        uint64_t router_wait_us;                 /* how long a request waits for a router */
+};
+
+struct gateway;
+/* WT_EEXIST: the port is in use. */
+wt_err gateway_open(struct gateway **out, const struct gateway_conf *conf);
+/* Turns the loop until wt_stop_asked, then drains: no new requests, the open ones end within drain_us.
+ * Returns 0, or 1 when some had to be cut. */
+int gateway_run(struct gateway *g);
+void gateway_close(struct gateway *g);
+const char *gateway_address(const struct gateway *g);    /* HOST:PORT as bound */
+/* For /readyz: a router has welcomed us. words (or NULL) says what is missing. */
+bool gateway_ready(const struct gateway *g, const char **words);
+void gateway_metrics(struct gateway *g, struct wt_buf *out);
+#endif

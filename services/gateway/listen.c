@@ -1,0 +1,108 @@
+/* listen.c - the front door: a path and a method become a request at a door. */
+#include "path.h"
+#include <stdio.h>
+#include <string.h>
+
+static const struct door *const doors[] = { &door_chat, &door_completions };
+
+static void put_model(const struct gateway *g, struct wt_buf *b)
+{
+        wt_buf_str(b, "{");
+        wt_buf_json_kv(b, "id", g->conf.model);
+        wt_buf_json_kv(b, "object", "model");
+        wt_buf_json_ki(b, "created", 0);
+        wt_buf_json_kv(b, "owned_by", "witan");
+        wt_buf_json_ku(b, "max_model_len", g->conf.shape->max_positions);
+        wt_buf_str(b, "}");
+}
+
+/* GET /v1/models and /v1/models/NAME. */
+static void models(struct gateway *g, wt_call *c, const char *name)
+{
+        struct request *r = request_new(g, c, NULL);
+        struct wt_buf *b = &g->line;
+        char headers[80];
+
+        if (!gateway_authorize(r))
+                return;
+        if (name != NULL && strcmp(name, g->conf.model) != 0) {
+                request_refuse(r, (struct refusal){ 404, "invalid_request_error", "model_not_found",
+                               "model" }, "the model \"%.128s\" does not exist; this server has \"%s\"",
+                               name, g->conf.model);
+                return;
+        }
+        wt_buf_clear(b);
+        wt_buf_str(b, name != NULL ? "" : "{\"object\":\"list\",\"data\":[");
+        put_model(g, b);
+        wt_buf_str(b, name != NULL ? "" : "]}");
+        snprintf(headers, sizeof headers, "x-request-id: %s\r\n", r->id_text);
+        wt_call_reply(c, 200, "application/json", headers, b->data, b->len);
+        request_end(r, "ok");
+}
+
+static void health(struct gateway *g, wt_call *c, bool ready)
+{
+        const char *words = "ok";
+        int status = !ready || gateway_ready(g, &words) ? 200 : 503;
+
+        wt_call_reply(c, status, "text/plain", NULL, words, strlen(words));
+}
+
+static void serve(struct gateway *g, wt_call *c, const struct door *d)
+{
+        struct request *r = request_new(g, c, d);
+
+        if (g->draining) {
+                request_refuse(r, refusal_of(WT_EUNAVAILABLE), "this gateway is shutting down; ask another");
+                return;
+        }
+        if (!gateway_authorize(r) || !gateway_parse(r) || !gateway_encode(r))
+                return;
+        for (uint32_t i = 0; i < r->n_seqs; i++) {
+                struct sequence *s = &r->seqs[i];
+                if (r->opt.echo)
+                        wt_buf_add(&s->text, r->prompt_text[s->prompt].data,
+                                   r->prompt_text[s->prompt].len);
+                gateway_choose(s);
+                gateway_submit(s);
+        }
+}
+
+static void nowhere(wt_call *c, const char *method, const char *path)
+{
+        static const struct refusal no_path = { 404, "invalid_request_error", "unknown_url", NULL };
+        static const struct refusal no_method = { 405, "invalid_request_error", "method_not_allowed",
+                                                  NULL };
+
+        for (size_t i = 0; i < sizeof doors / sizeof *doors; i++)
+                if (strcmp(path, doors[i]->path) == 0) {
+                        call_refuse(c, "-", no_method, "%s is asked with POST, not %s", path, method);
+                        return;
+                }
+        call_refuse(c, "-", no_path, "there is nothing at %s %.200s; this server has "
+                    "/v1/chat/completions, /v1/completions and /v1/models", method, path);
+}
+
+void gateway_listen(void *arg, wt_call *c)
+{
+        struct gateway *g = arg;
+        const char *method = wt_call_method(c), *path = wt_call_path(c);
+        bool get = strcmp(method, "GET") == 0;
+
+        if (strcmp(method, "POST") == 0)
+                for (size_t i = 0; i < sizeof doors / sizeof *doors; i++)
+                        if (strcmp(path, doors[i]->path) == 0) {
+                                serve(g, c, doors[i]);
+                                return;
+                        }
+        if (get && strcmp(path, "/v1/models") == 0)
+                models(g, c, NULL);
+        else if (get && strncmp(path, "/v1/models/", 11) == 0)
+                models(g, c, path + 11);
+        else if (get && strcmp(path, "/healthz") == 0)
+                health(g, c, false);
+        else if (get && strcmp(path, "/readyz") == 0)
+                health(g, c, true);
+        else
+                nowhere(c, method, path);
+}

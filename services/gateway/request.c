@@ -1,0 +1,130 @@
+/* request.c - a request from its first byte to its record. */
+#include "path.h"
+#include <stdlib.h>
+#include <string.h>
+#include "base/rng.h"
+
+static uint32_t bucket_of(const uint8_t id[16])
+{
+        return (id[15] | (uint32_t)id[14] << 8) % N_BUCKETS;     /* the random end of a UUIDv7 */
+}
+
+struct request *request_new(struct gateway *g, wt_call *c, const struct door *d)
+{
+        struct request *r = calloc(1, sizeof *r);
+        uint64_t wall = wt_wall_us(g->conf.clock);
+        uint32_t b;
+
+        WT_ASSERT(r != NULL);
+        r->g = g;
+        r->call = c;
+        r->door = d;
+        r->start_us = wt_now_us(g->conf.clock);
+        r->created = (int64_t)(wall / 1000000);
+        r->status = 200;
+        wt_uuid7(wall, r->id);
+        wt_uuid_text(r->id, r->id_text);
+        *wt_call_user(c) = r;
+
+        r->next = g->open;
+        if (g->open != NULL)
+                g->open->prev = r;
+        g->open = r;
+        b = bucket_of(r->id);
+        r->next_in_bucket = g->bucket[b];
+        g->bucket[b] = r;
+        g->n_open++;
+        wt_metric_add(&g->metrics[M_REQUESTS], 1);
+        wt_metric_set(&g->metrics[M_OPEN], g->n_open);
+        return r;
+}
+
+struct request *request_find(struct gateway *g, const uint8_t id[16])
+{
+        struct request *r = g->bucket[bucket_of(id)];
+
+        while (r != NULL && memcmp(r->id, id, 16) != 0)
+                r = r->next_in_bucket;
+        return r;
+}
+
+bool request_seqs(struct request *r)
+{
+        r->n_seqs = r->n_prompts * r->opt.n;
+        r->seqs = calloc(r->n_seqs, sizeof *r->seqs);
+        if (r->seqs == NULL)
+                return request_refuse(r, refusal_of(WT_EEXHAUSTED), "out of memory; try again later");
+        r->n_open = r->n_seqs;
+        for (uint32_t i = 0; i < r->n_seqs; i++) {
+                struct sequence *s = &r->seqs[i];
+                s->r = r;
+                s->prompt = i / r->opt.n;
+                s->choice = i % r->opt.n;
+                s->router = -1;
+                folds_init(&s->folds, r->g->conf.tokenizer, &r->opt.stops);
+        }
+        return true;
+}
+
+static void sequence_fini(struct sequence *s)
+{
+        folds_fini(&s->folds);
+        wt_ids_free(&s->made);
+        wt_buf_free(&s->text);
+        wt_buf_free(&s->marks);
+        wt_buf_free(&s->marks_top);
+        wt_buf_free(&s->marks_offset);
+        wt_buf_free(&s->marks_logprob);
+}
+
+static void request_unlink(struct request *r)
+{
+        struct gateway *g = r->g;
+        struct request **at = &g->bucket[bucket_of(r->id)];
+
+        while (*at != r)
+                at = &(*at)->next_in_bucket;
+        *at = r->next_in_bucket;
+        if (r->prev != NULL)
+                r->prev->next = r->next;
+        else
+                g->open = r->next;
+        if (r->next != NULL)
+                r->next->prev = r->prev;
+        g->n_open--;
+        wt_metric_set(&g->metrics[M_OPEN], g->n_open);
+}
+
+/* outcome: "ok", "refused", "failed", "client_closed". */
+void request_end(struct request *r, const char *outcome)
+{
+        struct gateway *g = r->g;
+
+        for (uint32_t i = 0; i < r->n_seqs; i++)
+                if (r->seqs[i].finish == NULL)
+                        routers_cancel(&r->seqs[i]);
+        gateway_record(r, outcome);
+        request_unlink(r);
+        if (strcmp(outcome, "refused") == 0)
+                wt_metric_add(&g->metrics[M_REFUSED], 1);
+        else if (strcmp(outcome, "failed") == 0)
+                wt_metric_add(&g->metrics[M_FAILED], 1);
+        else if (strcmp(outcome, "client_closed") == 0)
+                wt_metric_add(&g->metrics[M_GONE], 1);
+        wt_metric_see(&g->metrics[M_DURATION],
+                      (double)(wt_now_us(g->conf.clock) - r->start_us) / 1e6);
+
+        for (uint32_t i = 0; i < r->n_seqs; i++)
+                sequence_fini(&r->seqs[i]);
+        free(r->seqs);
+        for (uint32_t i = 0; i < r->n_prompts; i++) {
+                wt_ids_free(&r->prompt[i]);
+                wt_buf_free(&r->prompt_text[i]);
+        }
+        for (uint32_t i = 0; i < r->opt.stops.n; i++)
+                free(r->opt.stops.text[i]);
+        free(r->opt.stops.text);
+        free(r->opt.stops.len);
+        wt_json_free(r->body);
+        free(r);
+}

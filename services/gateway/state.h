@@ -1,0 +1,131 @@
+/* state.h - what a gateway holds: routers, open requests, and a sequence record per choice. */
+#ifndef WITAN_GATEWAY_STATE_H
+#define WITAN_GATEWAY_STATE_H
+#include "fold.h"
+#include "gateway.h"
+#include "net/metrics.h"
+
+enum { MAX_PROMPTS = 64, MAX_CHOICES = 16, MAX_STOPS = 16, MAX_TOP = 20, N_BUCKETS = 1024 };
+
+struct router_peer {
+        bool welcome, draining;
+        uint64_t epoch;                          /* its incarnation: another one has forgotten us */
+        uint64_t heard_us, asked_us;             /* last message from it; last hello to it */
+        uint64_t unanswered_us;                  /* first hello that has no answer yet; 0: none */
+        uint32_t open;                           /* sequences there */
+        uint32_t max_context, vocab;
+        uint8_t revision[32];
+};
+
+/* What the client asked for, checked. */
+struct options {
+        bool stream, include_usage, echo, ignore_eos, logprobs;
+        uint32_t n, n_top, max_tokens;           /* max_tokens 0: not named */
+        bool max_tokens_named;
+        float temperature, top_p;
+        uint32_t top_k;
+        bool seeded; uint64_t seed;
+        struct stop_list stops;
+};
+
+struct request;
+/* One answer under way: the sequence record of architecture.md section 4 plus the text made of it. */
+struct sequence {
+        struct request *r;
+        uint32_t prompt, choice, attempt;
+        struct wt_ids made;                      /* ids generated so far, sent or held back */
+        int32_t router;                          /* peer, or -1: waits for one */
+        uint64_t submitted_us, first_us;
+        struct folds folds;
+        struct wt_buf text;                      /* not streamed yet; whole when not streaming */
+        struct wt_buf marks;                     /* log-probability entries in JSON, not streamed yet */
+        struct wt_buf marks_top;                 /* completions only: see door_completions.c */
+        struct wt_buf marks_offset, marks_logprob;
+        size_t offset;                           /* characters before text: text_offset */
+        uint32_t n_counted;                      /* completion tokens that count */
+        const char *finish;                      /* "stop", "length", or NULL while it runs */
+        bool begun;                              /* its first chunk has left */
+        uint32_t n_scored;                       /* echo: prompt tokens whose log-probability is here */
+        uint64_t queue_us, prefill_us, decode_us;
+};
+
+/* A kind of request: its path and its shapes of answer, in a file of its own. */
+struct door {
+        const char *path, *object, *object_chunk, *id_prefix;
+        bool (*parse)(struct request *r);                       /* fills prompts; refuses */
+        void (*mark)(struct sequence *s, int32_t id, double logprob, const int32_t *top,
+                     const double *top_logprob, uint32_t n_top, bool first_of_prompt);
+        void (*chunk)(struct sequence *s, struct wt_buf *out);  /* the "choices" array of a chunk */
+        void (*choice)(struct sequence *s, struct wt_buf *out); /* an element of the whole answer */
+};
+extern const struct door door_chat, door_completions;
+
+struct request {
+        struct gateway *g;
+        wt_call *call;                           /* NULL once the client is gone */
+        const struct door *door;
+        uint8_t id[16]; char id_text[37];
+        int64_t created;                         /* seconds since 1970 */
+        uint64_t start_us, first_us;
+        struct wt_key key;
+        wt_json *body;
+        struct options opt;
+        struct wt_ids prompt[MAX_PROMPTS];
+        struct wt_buf prompt_text[MAX_PROMPTS];  /* echo */
+        uint32_t n_prompts;
+        struct sequence *seqs; uint32_t n_seqs, n_open;
+        bool begun;                              /* the answer's head has left */
+        int status;
+        struct request *next, *prev, *next_in_bucket;
+};
+
+struct gateway {
+        struct gateway_conf conf;
+        wt_http *http;
+        const wt_chat *chat;                     /* NULL: the tokenizer has no chat format */
+        struct router_peer *routers;
+        struct request *open, *bucket[N_BUCKETS];
+        uint32_t n_open;
+        int spool_fd;
+        bool draining;
+        uint64_t incarnation;
+        struct wt_timer tick;
+        struct wt_buf line;                      /* a chunk or a record under construction */
+        struct wt_metric *metrics;
+};
+enum { M_REQUESTS, M_REFUSED, M_FAILED, M_GONE, M_OPEN, M_PROMPT_TOKENS, M_COMPLETION_TOKENS,
+       M_RESUBMITTED, M_ROUTERS, M_TTFT, M_DURATION, N_METRICS };
+wt_err gateway_metrics_init(struct gateway *g);
+
+/* request.c */
+struct request *request_new(struct gateway *g, wt_call *c, const struct door *d);
+struct request *request_find(struct gateway *g, const uint8_t id[16]);
+void request_end(struct request *r, const char *outcome);        /* records, cancels, frees */
+bool request_seqs(struct request *r);                            /* prompts x n sequences */
+
+/* error.c: OpenAI's error object, four keys. */
+struct refusal { int status; const char *type, *code, *param; };
+void call_refuse(wt_call *c, const char *request_id, struct refusal why, const char *fmt, ...)
+        __attribute__((format(printf, 4, 5)));
+/* Answers and ends the request; in a begun stream the error goes in band. Always returns false. */
+bool request_refuse(struct request *r, struct refusal why, const char *fmt, ...)
+        __attribute__((format(printf, 3, 4)));
+struct refusal refusal_of(wt_err e);             /* a router's status as HTTP */
+#define BAD(p) ((struct refusal){ 400, "invalid_request_error", NULL, (p) })
+
+/* options.c: the options that all doors share. */
+bool options_parse(struct request *r);
+
+/* stream.c */
+void stream_head(struct request *r);
+void stream_finish(struct request *r);           /* all sequences are done */
+
+/* routers.c: hello, welcome, push, loss. */
+void routers_tick(void *arg, struct wt_timer *t);
+void routers_welcome(struct gateway *g, const wt_msg *m);
+void routers_push(struct gateway *g, const wt_msg *m);
+void routers_move(struct gateway *g, int32_t router);    /* its sequences go elsewhere, or wait */
+void routers_cancel(struct sequence *s);
+void routers_hello(struct gateway *g, uint32_t router);
+int32_t routers_pick(struct gateway *g);         /* least open sequences; -1: none is welcome */
+#endif

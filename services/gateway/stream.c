@@ -1,0 +1,147 @@
+/* stream.c - answers: server-sent events while tokens come, or one body when all are there. */
+#include "path.h"
+#include <stdio.h>
+#include <string.h>
+
+/* Words for every answer: request, revision, and the arithmetic as system_fingerprint (N0). */
+static void answer_headers(const struct request *r, char *out, size_t n)
+{
+        char rev[65] = "";
+
+        for (uint32_t i = 0; i < r->g->conf.n_routers; i++)
+                if (r->g->routers[i].welcome) {
+                        for (int k = 0; k < 32; k++)
+                                snprintf(rev + 2 * k, 3, "%02x", r->g->routers[i].revision[k]);
+                        break;
+                }
+        snprintf(out, n, "x-request-id: %s\r\nx-witan-revision: %s\r\n", r->id_text, rev);
+}
+
+static void put_common(const struct request *r, struct wt_buf *b, const char *object)
+{
+        wt_buf_json_key(b, "id");
+        wt_buf_fmt(b, "\"%s%s\"", r->door->id_prefix, r->id_text);
+        wt_buf_json_kv(b, "object", object);
+        wt_buf_json_ki(b, "created", r->created);
+        wt_buf_json_kv(b, "model", r->g->conf.model);
+        wt_buf_json_kv(b, "system_fingerprint", "wn1/f32");
+}
+
+static void put_usage(const struct request *r, struct wt_buf *b)
+{
+        uint64_t prompt = 0, completion = 0;
+
+        for (uint32_t i = 0; i < r->n_prompts; i++)
+                prompt += r->prompt[i].len;
+        for (uint32_t i = 0; i < r->n_seqs; i++)
+                completion += r->seqs[i].made.len;
+        wt_buf_json_key(b, "usage");
+        wt_buf_str(b, "{");
+        wt_buf_json_ku(b, "prompt_tokens", prompt);
+        wt_buf_json_ku(b, "completion_tokens", completion);
+        wt_buf_json_ku(b, "total_tokens", prompt + completion);
+        wt_buf_str(b, "}");
+}
+
+void stream_head(struct request *r)
+{
+        char headers[256];
+
+        answer_headers(r, headers, sizeof headers - 64);
+        strcat(headers, "cache-control: no-cache\r\nx-accel-buffering: no\r\n");
+        wt_call_begin(r->call, 200, "text/event-stream", headers);
+        r->begun = true;
+}
+
+static void marks_clear(struct sequence *s)
+{
+        wt_buf_clear(&s->text);
+        wt_buf_clear(&s->marks);
+        wt_buf_clear(&s->marks_top);
+        wt_buf_clear(&s->marks_offset);
+        wt_buf_clear(&s->marks_logprob);
+}
+
+static bool write_chunk(struct sequence *s)
+{
+        struct request *r = s->r;
+        struct wt_buf *b = &r->g->line;
+
+        wt_buf_clear(b);
+        wt_buf_str(b, "data: {");
+        put_common(r, b, r->door->object_chunk);
+        wt_buf_json_key(b, "choices");
+        r->door->chunk(s, b);
+        if (r->opt.include_usage)
+                wt_buf_str(b, ",\"usage\":null");
+        wt_buf_str(b, "}\n\n");
+        s->begun = true;
+        marks_clear(s);
+        return wt_call_write(r->call, b->data, b->len);
+}
+
+static bool write_end(struct request *r)
+{
+        struct wt_buf *b = &r->g->line;
+
+        wt_buf_clear(b);
+        if (r->opt.include_usage) {
+                wt_buf_str(b, "data: {");
+                put_common(r, b, r->door->object_chunk);
+                wt_buf_str(b, ",\"choices\":[]");
+                put_usage(r, b);
+                wt_buf_str(b, "}\n\n");
+        }
+        wt_buf_str(b, "data: [DONE]\n\n");
+        if (!wt_call_write(r->call, b->data, b->len))
+                return false;
+        wt_call_end(r->call);
+        return true;
+}
+
+static void reply_whole(struct request *r)
+{
+        struct wt_buf *b = &r->g->line;
+        char headers[256];
+
+        wt_buf_clear(b);
+        wt_buf_str(b, "{");
+        put_common(r, b, r->door->object);
+        wt_buf_json_key(b, "choices");
+        wt_buf_str(b, "[");
+        for (uint32_t i = 0; i < r->n_seqs; i++)
+                r->door->choice(&r->seqs[i], b);
+        wt_buf_str(b, "]");
+        put_usage(r, b);
+        wt_buf_str(b, "}");
+        answer_headers(r, headers, sizeof headers);
+        wt_call_reply(r->call, 200, "application/json", headers, b->data, b->len);
+}
+
+void stream_finish(struct request *r)
+{
+        if (r->opt.stream && !write_end(r))
+                return;                          /* on_gone ends it */
+        if (!r->opt.stream)
+                reply_whole(r);
+        request_end(r, "ok");
+}
+
+bool gateway_stream(struct sequence *s)
+{
+        struct request *r = s->r;
+
+        if (r->opt.stream) {
+                bool news = s->text.len > 0 || s->marks.len > 0 || s->finish != NULL;
+                if (!r->begun)
+                        stream_head(r);
+                /* The whole prompt's scores are one piece with the echo in front of it. */
+                if (news && (s->finish != NULL || !s->r->opt.echo || !s->r->opt.logprobs ||
+                             s->n_scored >= r->prompt[s->prompt].len) && !write_chunk(s))
+                        return false;            /* on_gone ends the request */
+        }
+        if (r->n_open > 0)
+                return true;
+        stream_finish(r);
+        return false;
+}

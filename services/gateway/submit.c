@@ -1,0 +1,66 @@
+/* submit.c - the sequence record leaves for a router: all that it needs to start the sequence, or to go
+ * on after the ids that another router has made. Each submission is a new attempt; events of older ones
+ * are not taken any more. */
+#include "path.h"
+#include <string.h>
+
+static void fill(struct sequence *s, struct wt_submit *b)
+{
+        const struct request *r = s->r;
+        const struct options *o = &r->opt;
+        const struct wt_shape *shape = r->g->conf.shape;
+
+        b->request = WT_BYTES(r->id, 16);
+        b->attempt = s->attempt;
+        b->choice = s->choice;
+        b->prompt_index = s->prompt;
+        b->max_tokens = o->max_tokens;
+        b->temperature = o->temperature;
+        b->top_p = o->top_p;
+        b->top_k = o->top_k;
+        b->seed = o->seed;
+        b->ignore_eos = o->ignore_eos;
+        b->n_eos = shape->n_eos;
+        b->n_top = o->n_top;
+        b->logprobs = o->logprobs;
+        b->prompt_logprobs = o->echo && o->logprobs && s->n_scored < r->prompt[s->prompt].len;
+        b->valid_vocab = wt_tokenizer_size(r->g->conf.tokenizer);
+        if (b->valid_vocab >= shape->vocab)
+                b->valid_vocab = 0;
+}
+
+static void put_ids(wt_msg *m, const struct wt_ids *ids)
+{
+        uint32_t n = (uint32_t)ids->len;
+        void *to = wt_msg_tensor(m, WT_I32, 1, &n);
+
+        if (n > 0)
+                memcpy(to, ids->data, n * sizeof *ids->data);
+}
+
+void gateway_submit(struct sequence *s)
+{
+        struct gateway *g = s->r->g;
+        wt_msg *m;
+        struct wt_submit *b;
+
+        if (s->router < 0)
+                return;
+        m = wt_msg_new(g->conf.bus);
+        b = WT_ARENA_NEW(&m->arena, struct wt_submit);
+        s->attempt++;
+        fill(s, b);
+        b->eos = WT_ARENA_ARRAY(&m->arena, uint32_t, b->n_eos);
+        for (uint32_t i = 0; i < b->n_eos; i++)
+                b->eos[i] = (uint32_t)g->conf.shape->eos[i];
+        m->peer = (uint32_t)s->router;
+        m->env.method = WT_M_SUBMIT;
+        m->env.body = b;
+        put_ids(m, &s->r->prompt[s->prompt]);
+        put_ids(m, &s->made);
+        if (wt_bus_send(g->conf.bus, m) != WT_OK) {      /* it is gone or full: wait for the next tick */
+                wt_msg_free(m);
+                g->routers[s->router].open--;
+                s->router = -1;
+        }
+}
