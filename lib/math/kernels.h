@@ -52,7 +52,8 @@ struct wt_kernels {
 };
 extern const struct wt_kernels wt_kernels_ref;
 extern const struct wt_kernels wt_kernels_avx2;  /* absent where the compiler is not for x86-64 */
-/* The fastest that this processor runs; force: a name, or NULL. NULL when force is not there. */
+/* The fastest that this processor runs; force: a name, or NULL. NULL when force is not there, or on an
+ * x86-64 without AVX2, FMA or F16C (the reference too is compiled for them). */
 const struct wt_kernels *wt_kernels_pick(const char *force);
 
 /* Packing and unpacking of a view (plugin.h, struct wt_matrix) for WT_FORM_LINEAR and _VECTOR/_ROWS:
@@ -71,7 +72,7 @@ void wt_gate_choose(const struct wt_layer *l, const float *z, const float *bias,
 /* Trie of expert ids (N7): least b with 2^b >= n_experts. */
 uint32_t wt_trie_bits(uint32_t n_experts);
 /* out[c] = trie sum of the rows in[i] (ids ascending, distinct; depth: of each node, prefix likewise)
- * below node (depth, prefix). n >= 1. Recursion-free or bounded by bits. out may be in[0]. */
+ * below node (depth, prefix). n >= 1. No recursion. out may be in[0]. scratch: bits * width floats. */
 void wt_trie_sum(const struct wt_kernels *k, uint32_t bits, const struct wt_node *node,
                  const float *const *in, uint32_t n, uint32_t width, float *out, float *scratch);
 /* cos and sin tables (positions, d/2) by our FP64 code; magnitude multiplies both. */
