@@ -17,8 +17,9 @@ wt_err wt_failv(wt_err e, const char *fmt, va_list ap);
 wt_err wt_fail_in(wt_err e, const char *fmt, ...) __attribute__((format(printf, 2, 3), cold));
 /* The calling thread's last words; lent until its next wt_fail. Never NULL. */
 const char *wt_words(void);
-/* "invalid argument", ...: lower-case name of a code; "INVALID_ARGUMENT" gRPC name. */
+/* Lower-case name of a code ("invalid argument"), and gRPC's name ("INVALID_ARGUMENT"). */
 const char *wt_code_name(wt_err e);
+const char *wt_code_grpc(wt_err e);
 /* Code as it may leave the process: ENOMEM -> EEXHAUSTED, EIO and EAGAIN -> EINTERNAL. */
 wt_err wt_code_outside(wt_err e);
 

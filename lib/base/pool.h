@@ -17,6 +17,8 @@ uint32_t wt_pool_threads(const wt_pool *p);
 void wt_pool_run(wt_pool *p, uint32_t n, void (*body)(void *arg, uint32_t i), void *arg);
 /* Cores this process may use: the least of affinity and cgroup v2 cpu.max, at least 1. */
 uint32_t wt_cores_allowed(void);
+/* The same from n cores, a /proc/PID/cgroup file and the folder where cgroup v2 is mounted. */
+uint32_t wt_cores_in_cgroup(const char *self, const char *mount, uint32_t n);
 /* N1: nearest-even, no FTZ, no DAZ on the calling thread. WT_EPRECONDITION in words otherwise. */
 wt_err wt_float_ground(void);
 #endif

@@ -7,7 +7,8 @@
 #include <stdint.h>
 
 void wt_philox(const uint32_t key[2], const uint32_t counter[4], uint32_t out[4]);
-/* A double in [0, 1) of 53 bits for (seed, a, b, c): key = seed, counter = (a, b, c, 0). */
+/* A double in [0, 1) of 53 bits for (seed, a, b, c): key = seed (low word first), counter =
+ * (a, b, c, 0); the upper 53 bits of out[1]:out[0], over 2^53. */
 double wt_philox_unit(uint64_t seed, uint32_t a, uint32_t b, uint32_t c);
 /* From getrandom(2); aborts if the system has none. */
 void wt_random_bytes(void *out, size_t n);
