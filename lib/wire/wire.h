@@ -72,7 +72,9 @@ struct wt_envelope {
         uint32_t status; struct wt_bytes message, traceparent; uint64_t epoch;
         uint32_t part, parts;
         struct wt_tensor tensors[WT_MAX_TENSORS]; uint32_t n_tensors;
-        void *body;                              /* the struct of method; NULL: none (a bare status) */
+        void *body;                              /* the struct of method; NULL: none (a bare status:
+                                                  * welcome, expert_reply and events alone), or a
+                                                  * method that this program does not know */
 };
 
 /* Appends the encoding of e and its body to out. WT_EINVAL when a limit of proto/ is broken. */
@@ -81,12 +83,19 @@ wt_err wt_wire_encode(const struct wt_envelope *e, struct wt_buf *out);
  * WT_EDATA in words: truncated, unknown wire type, limit, body that does not match method, a tensor
  * whose shape overflows. Unknown fields are skipped (at most 64). */
 wt_err wt_wire_decode(struct wt_envelope *e, const void *data, size_t len, struct wt_arena *a);
+/* The same without bytes between, for transports that pass structs: copies all that e points to into
+ * a, so that e no longer borrows from whoever built it. WT_EINVAL as by encoding; e is left alone. */
+wt_err wt_wire_own(struct wt_envelope *e, struct wt_arena *a);
 /* Bytes a tensor's frame must have; false: unknown dtype, more than 3 dimensions, overflow. */
 bool wt_tensor_bytes(const struct wt_tensor *t, size_t *bytes);
 /* A message that decodes is not yet a message that is true: checks the body against its frames
- * (counts, ranges, order: rows and slots below n, picks sorted, depths that nest). One per method
- * that carries tensors. n_frame lengths and pointers as received. WT_EDATA in words. */
+ * (counts, ranges, order: rows below n, picks and nodes sorted, nodes apart). n_frame lengths and
+ * pointers as received. Accepts a method that it does not know: answer WT_EUNSUPPORTED. WT_EDATA in
+ * words. */
 wt_err wt_wire_check(const struct wt_envelope *e, const void *const *frame, const size_t *frame_len,
                      uint32_t n_frame);
+/* What the wire alone cannot know, for a worker: n picks, sorted, of a layer whose ids have `bits` bits:
+ * ids and depths fit, and no pick's node lies inside the node of another pick of its row. */
+wt_err wt_wire_check_depths(const struct wt_pick *p, uint32_t n, uint32_t bits);
 const char *wt_method_name(uint32_t method);     /* "expert_call", ... or "unknown" */
 #endif
