@@ -2,6 +2,7 @@
 #include "path.h"
 #include <stdio.h>
 #include <string.h>
+#include "net/health.h"
 
 static const struct door *const doors[] = { &door_chat, &door_completions };
 
@@ -40,12 +41,21 @@ static void models(struct gateway *g, wt_call *c, const char *name)
         request_end(r, "ok");
 }
 
-static void health(struct gateway *g, wt_call *c, bool ready)
+static bool ready(void *arg, struct wt_buf *words)
 {
-        const char *words = "ok";
-        int status = !ready || gateway_ready(g, &words) ? 200 : 503;
+        const char *why;
+        bool yes = gateway_ready(arg, &why);
 
-        wt_call_reply(c, status, "text/plain", NULL, words, strlen(words));
+        wt_buf_str(words, why);
+        return yes;
+}
+
+/* /healthz and /readyz also at the front door, without a key; /metrics only at its own port. */
+static bool health(struct gateway *g, wt_call *c)
+{
+        const struct wt_health h = { .ready = ready, .arg = g };
+
+        return strcmp(wt_call_path(c), "/metrics") != 0 && wt_health_answer(&h, c);
 }
 
 static void serve(struct gateway *g, wt_call *c, const struct door *d)
@@ -99,10 +109,6 @@ void gateway_listen(void *arg, wt_call *c)
                 models(g, c, NULL);
         else if (get && strncmp(path, "/v1/models/", 11) == 0)
                 models(g, c, path + 11);
-        else if (get && strcmp(path, "/healthz") == 0)
-                health(g, c, false);
-        else if (get && strcmp(path, "/readyz") == 0)
-                health(g, c, true);
-        else
+        else if (!health(g, c))
                 nowhere(c, method, path);
 }
