@@ -20,6 +20,9 @@ static bool runs(void)
 }
 
 static const struct wt_kernels *const tables[] = {       /* fastest first */
+#ifdef __x86_64__
+        &wt_kernels_avx2,
+#endif
         &wt_kernels_ref,
 };
 

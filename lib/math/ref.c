@@ -9,7 +9,7 @@ static void panel_row(const struct wt_packed *w, uint32_t p, const float *x, flo
         size_t step = WT_PANEL * dtype_bytes(w->dtype);
         const char *panel = (const char *)w->data + (size_t)p * w->k * step;
 
-        for (uint32_t k0 = 0; k0 < w->k || k0 == 0; k0 += WT_SLAB) {
+        for (uint32_t k0 = 0; k0 < w->k; k0 += WT_SLAB) {
                 uint32_t k1 = w->k - k0 < WT_SLAB ? w->k : k0 + WT_SLAB;
                 float acc[WT_PANEL] = { 0 }, wk[WT_PANEL];
 

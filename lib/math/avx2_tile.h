@@ -1,0 +1,130 @@
+/* avx2_tile.h - the register tile under every product of the AVX2 kernels: up to 6 rows times 16
+ * columns, or fewer rows times several panels. Lanes are outputs; k runs upward in one chain for
+ * each (N2). 2 FMA units of latency 4 want 8 accumulators at least, and 16 registers allow 12 beside
+ * the weights, hence the shapes. */
+#ifndef WITAN_MATH_AVX2_TILE_H
+#define WITAN_MATH_AVX2_TILE_H
+#include <immintrin.h>
+#include "math/kernels.h"
+
+enum { TILE_ROWS = 6, TILE_PANELS = 4 };
+#define TILE_FN static inline __attribute__((always_inline))
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 6")
+#endif
+
+struct tile {
+        const float *x; size_t ldx;
+        const char *w;                           /* the first step of the first panel */
+        size_t step, panel;                      /* bytes from one k to the next, between panels */
+        uint32_t dtype, n_k;                     /* n_k <= WT_SLAB */
+        float *y; size_t ldy;
+        uint32_t width;                          /* columns wanted of all panels together */
+        bool first;                              /* slab 0 starts the sum, others are added */
+};
+
+/* Sixteen weights of one step, widened exactly. */
+TILE_FN void tile_load(uint32_t dtype, const char *w, __m256 *lo, __m256 *hi)
+{
+        if (dtype == WT_F32) {
+                *lo = _mm256_loadu_ps((const float *)w);
+                *hi = _mm256_loadu_ps((const float *)w + 8);
+                return;
+        }
+        __m256i v = _mm256_loadu_si256((const __m256i *)w);
+
+        if (dtype == WT_BF16) {
+                *lo = _mm256_castsi256_ps(_mm256_slli_epi32(v, 16));
+                *hi = _mm256_castsi256_ps(_mm256_and_si256(v, _mm256_set1_epi32(-65536)));
+        } else {
+                const __m256i split = _mm256_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11,
+                                                       14, 15, 0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7,
+                                                       10, 11, 14, 15);
+
+                v = _mm256_permute4x64_epi64(_mm256_shuffle_epi8(v, split), 0xd8);
+                *lo = _mm256_cvtph_ps(_mm256_castsi256_si128(v));
+                *hi = _mm256_cvtph_ps(_mm256_extracti128_si256(v, 1));
+        }
+}
+
+TILE_FN void tile_put(float *y, __m256 v, uint32_t width, bool first)
+{
+        if (width >= 8) {
+                _mm256_storeu_ps(y, first ? v : _mm256_add_ps(_mm256_loadu_ps(y), v));
+                return;
+        }
+        float tail[8];
+
+        _mm256_storeu_ps(tail, v);
+        for (uint32_t c = 0; c < width; c++)
+                y[c] = first ? tail[c] : y[c] + tail[c];
+}
+
+/* rows, panels and dtype are constants where this is expanded: acc lives in registers. */
+TILE_FN void tile_fixed(const struct tile *t, uint32_t dtype, uint32_t rows, uint32_t panels)
+{
+        __m256 acc[TILE_ROWS][TILE_PANELS][2];
+        const float *x = t->x;
+        const char *w = t->w;
+
+        UNROLL
+        for (uint32_t r = 0; r < rows; r++)
+                UNROLL
+                for (uint32_t p = 0; p < panels; p++)
+                        acc[r][p][0] = acc[r][p][1] = _mm256_setzero_ps();
+        for (uint32_t k = 0; k < t->n_k; k++, w += t->step) {
+                UNROLL
+                for (uint32_t p = 0; p < panels; p++) {
+                        __m256 lo, hi;
+
+                        tile_load(dtype, w + p * t->panel, &lo, &hi);
+                        UNROLL
+                        for (uint32_t r = 0; r < rows; r++) {
+                                __m256 xk = _mm256_broadcast_ss(x + r * t->ldx + k);
+
+                                acc[r][p][0] = _mm256_fmadd_ps(xk, lo, acc[r][p][0]);
+                                acc[r][p][1] = _mm256_fmadd_ps(xk, hi, acc[r][p][1]);
+                        }
+                }
+        }
+        UNROLL
+        for (uint32_t r = 0; r < rows; r++) {
+                UNROLL
+                for (uint32_t p = 0; p < panels; p++) {
+                        float *y = t->y + r * t->ldy + p * WT_PANEL;
+                        uint32_t left = t->width - p * WT_PANEL;         /* > 0 */
+
+                        tile_put(y, acc[r][p][0], left, t->first);
+                        if (left > 8)
+                                tile_put(y + 8, acc[r][p][1], left - 8, t->first);
+                }
+        }
+}
+
+/* Several panels side by side only for few rows: tile_panels says how many at most. */
+TILE_FN uint32_t tile_panels(uint32_t rows) { return rows == 1 ? 4 : rows <= 3 ? 2 : 1; }
+
+TILE_FN void tile_rows(const struct tile *t, uint32_t dtype, uint32_t rows, uint32_t panels)
+{
+        switch (rows * 8 + panels) {
+        case 1 * 8 + 1: tile_fixed(t, dtype, 1, 1); break;
+        case 1 * 8 + 2: tile_fixed(t, dtype, 1, 2); break;
+        case 1 * 8 + 3: tile_fixed(t, dtype, 1, 3); break;
+        case 1 * 8 + 4: tile_fixed(t, dtype, 1, 4); break;
+        case 2 * 8 + 1: tile_fixed(t, dtype, 2, 1); break;
+        case 2 * 8 + 2: tile_fixed(t, dtype, 2, 2); break;
+        case 3 * 8 + 1: tile_fixed(t, dtype, 3, 1); break;
+        case 3 * 8 + 2: tile_fixed(t, dtype, 3, 2); break;
+        case 4 * 8 + 1: tile_fixed(t, dtype, 4, 1); break;
+        case 5 * 8 + 1: tile_fixed(t, dtype, 5, 1); break;
+        case 6 * 8 + 1: tile_fixed(t, dtype, 6, 1); break;
+        }
+}
+
+/* In avx2_tile.c, one expansion for each dtype. 1 <= rows <= TILE_ROWS. */
+void wt_avx2_tile(const struct tile *t, uint32_t rows, uint32_t panels);
+/* All of m rows by one F32 panel, in tiles of equal heights (7 rows are 4 + 3, not 6 + 1). */
+void wt_avx2_tiles(const struct tile *t, uint32_t m);
+#endif
