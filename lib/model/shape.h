@@ -14,6 +14,8 @@ struct wt_rope_conf {
         double beta_fast, beta_slow, mscale, mscale_all_dim;     /* YaRN */
         double low_freq, high_freq;                              /* llama3 */
         uint32_t original;                       /* original_max_position_embeddings */
+        double attention_factor;                 /* YaRN: magnitude as given; 0: by its formula */
+        bool truncate;                           /* YaRN: whole numbers as the ends of the ramp */
 };
 
 struct wt_shape {
@@ -32,6 +34,8 @@ struct wt_shape {
 wt_err wt_shape_load(struct wt_shape **out, const char *folder);
 wt_err wt_shape_parse(struct wt_shape **out, const wt_json *config);
 void wt_shape_free(struct wt_shape *s);
+/* m(s, g) of YaRN: 1 if s <= 1, else 0.1 g ln s + 1. */
+double wt_yarn_mscale(double s, double g);
 /* inv_freq (dim/2) FP32 by the kind's formula, and the magnitude that multiplies cos and sin. */
 void wt_rope_freqs(const struct wt_rope_conf *r, float *inv_freq, float *magnitude);
 uint32_t wt_shape_moe_layers(const struct wt_shape *s);
