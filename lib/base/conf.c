@@ -98,6 +98,45 @@ static wt_err from_flags(wt_conf *c, unsigned role, int argc, char *const *argv)
         return WT_OK;
 }
 
+/* The setting `config` names the file; it can itself come from a flag or the environment, so the file is
+ * read when those are known, and they are put over it again. */
+static wt_err from_named_file(wt_conf *c, unsigned role, int argc, char *const *argv, char *const *envp,
+                              const char *file)
+{
+        char path[4097];
+        wt_err err;
+
+        if (file != NULL || c->value[WT_SET_config].text[0] == '\0')
+                return WT_OK;
+        snprintf(path, sizeof path, "%s", c->value[WT_SET_config].text);
+        c->n_rest = 0;
+        if ((err = wt_conf_file(c, role, path)) != WT_OK || (err = from_env(c, role, envp)) != WT_OK)
+                return err;
+        return from_flags(c, role, argc, argv);
+}
+
+/* "~/" at the start of a path is HOME of envp. */
+static wt_err expand_home(wt_conf *c, char *const *envp)
+{
+        const char *home = NULL;
+
+        for (char *const *e = envp; e && *e; e++)
+                if (strncmp(*e, "HOME=", 5) == 0)
+                        home = *e + 5;
+        for (int i = 0; i < N_WT_SETTINGS; i++) {
+                struct wt_conf_value *v = &c->value[i];
+                char *full = NULL;
+
+                if (wt_settings[i].type != WT_CONF_PATH || strncmp(v->text, "~/", 2) != 0 || home == NULL)
+                        continue;
+                if (asprintf(&full, "%s%s", home, v->text + 1) < 0)
+                        return wt_fail(WT_ENOMEM, "no memory for the setting %s", wt_settings[i].name);
+                free(v->text);
+                v->text = full;
+        }
+        return WT_OK;
+}
+
 wt_err wt_conf_load(wt_conf **out, unsigned role, int argc, char *const *argv, char *const *envp,
                     const char *file)
 {
@@ -113,7 +152,9 @@ wt_err wt_conf_load(wt_conf **out, unsigned role, int argc, char *const *argv, c
         }
         if ((err = from_defaults(c)) != WT_OK || (file && (err = wt_conf_file(c, role, file)) != WT_OK) ||
             (err = from_env(c, role, envp)) != WT_OK ||
-            (err = from_flags(c, role, argc, argv)) != WT_OK) {
+            (err = from_flags(c, role, argc, argv)) != WT_OK ||
+            (err = from_named_file(c, role, argc, argv, envp, file)) != WT_OK ||
+            (err = expand_home(c, envp)) != WT_OK) {
                 wt_conf_free(c);
                 return err;
         }

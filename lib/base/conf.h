@@ -2,7 +2,8 @@
  * config file, --help and the docs come from that row.
  * Precedence: flag, environment, file, default; each value knows where it came from.
  *   name "kv_bytes" -> flag --kv-bytes V (or --kv-bytes=V), environment WITAN_KV_BYTES, file line
- *   "kv_bytes: V" ('#' comments; the flat subset of YAML). */
+ *   "kv_bytes: V" ('#' comments; the flat subset of YAML). The file is the one that the setting
+ *   `config` names. A path that begins with "~/" is under HOME. */
 #ifndef WITAN_BASE_CONF_H
 #define WITAN_BASE_CONF_H
 #include <stdbool.h>

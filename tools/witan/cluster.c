@@ -1,0 +1,92 @@
+/* cluster.c - witan.json, read and written whole. */
+#include "cluster.h"
+#include <stdio.h>
+#include <string.h>
+#include "base/file.h"
+#include "base/json.h"
+
+static void copy(const wt_json *j, wt_jv v, const char *key, char *out, size_t n)
+{
+        size_t len;
+        const char *s = wt_json_str(j, wt_json_get(j, v, key), &len);
+
+        snprintf(out, n, "%s", s != NULL ? s : "");
+}
+
+static pid_t pid_of(const wt_json *j, wt_jv v, const char *key)
+{
+        int64_t pid = 0;
+
+        wt_json_i64(j, wt_json_get(j, v, key), &pid);
+        return (pid_t)pid;
+}
+
+wt_err cluster_read(struct cluster *c, const char *state)
+{
+        struct wt_buf b = { 0 };
+        char path[4200];
+        wt_json *j;
+        wt_jv list;
+        wt_err err;
+
+        snprintf(path, sizeof path, "%s/witan.json", state);
+        if ((err = wt_file_read(path, 1 << 20, &b)) != WT_OK)
+                return err == WT_ENOTFOUND ? wt_fail(err, "no cluster has been started in %s; witan up "
+                        "starts one, --state DIR names another folder", state) : err;
+        err = wt_json_parse(&j, b.data, b.len, &wt_json_default);
+        wt_buf_free(&b);
+        if (err != WT_OK)
+                return wt_fail_in(err, "%s", path);
+        memset(c, 0, sizeof *c);
+        copy(j, 0, "http", c->http, sizeof c->http);
+        copy(j, 0, "admin_key", c->admin_key, sizeof c->admin_key);
+        copy(j, 0, "model", c->model, sizeof c->model);
+        c->supervisor = pid_of(j, 0, "supervisor");
+        list = wt_json_get(j, 0, "processes");
+        for (wt_jv v = wt_json_first(j, list); v != WT_JSON_NONE && c->n < MAX_PROCESSES;
+             v = wt_json_next(j, v)) {
+                struct process *p = &c->processes[c->n++];
+                int64_t restarts = 0;
+                copy(j, v, "role", p->role, sizeof p->role);
+                copy(j, v, "name", p->name, sizeof p->name);
+                copy(j, v, "endpoint", p->endpoint, sizeof p->endpoint);
+                copy(j, v, "metrics", p->metrics, sizeof p->metrics);
+                p->pid = pid_of(j, v, "pid");
+                wt_json_i64(j, wt_json_get(j, v, "restarts"), &restarts);
+                p->restarts = (uint32_t)restarts;
+        }
+        wt_json_free(j);
+        return WT_OK;
+}
+
+wt_err cluster_write(const struct cluster *c, const char *state)
+{
+        struct wt_buf b = { 0 };
+        char path[4200];
+        wt_err err;
+
+        wt_buf_str(&b, "{");
+        wt_buf_json_kv(&b, "http", c->http);
+        wt_buf_json_kv(&b, "admin_key", c->admin_key);
+        wt_buf_json_kv(&b, "model", c->model);
+        wt_buf_json_ki(&b, "supervisor", c->supervisor);
+        wt_buf_json_key(&b, "processes");
+        wt_buf_str(&b, "[");
+        for (uint32_t i = 0; i < c->n; i++) {
+                const struct process *p = &c->processes[i];
+                wt_buf_json_sep(&b);
+                wt_buf_str(&b, "{");
+                wt_buf_json_kv(&b, "role", p->role);
+                wt_buf_json_kv(&b, "name", p->name);
+                wt_buf_json_ki(&b, "pid", p->pid);
+                wt_buf_json_kv(&b, "endpoint", p->endpoint);
+                wt_buf_json_kv(&b, "metrics", p->metrics);
+                wt_buf_json_ku(&b, "restarts", p->restarts);
+                wt_buf_str(&b, "}");
+        }
+        wt_buf_str(&b, "]}\n");
+        snprintf(path, sizeof path, "%s/witan.json", state);
+        err = wt_file_write(path, b.data, b.len, 0600);
+        wt_buf_free(&b);
+        return err;
+}

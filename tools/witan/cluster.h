@@ -1,0 +1,26 @@
+/* cluster.h - the cluster of one state folder, as witan.json says it (0600). */
+#ifndef WITAN_TOOLS_CLUSTER_H
+#define WITAN_TOOLS_CLUSTER_H
+#include <stdint.h>
+#include <sys/types.h>
+#include "base/err.h"
+
+enum { MAX_PROCESSES = 300 };
+struct process {
+        char role[16], name[64];
+        pid_t pid;                               /* 0: not running */
+        char endpoint[128];                      /* gateway: URL; router: bus; expert: its metrics */
+        char metrics[64];                        /* HOST:PORT of /metrics, /healthz, /readyz */
+        uint32_t restarts;
+};
+struct cluster {
+        char http[160];                          /* URL */
+        char admin_key[80], model[4096];
+        pid_t supervisor;
+        struct process processes[MAX_PROCESSES];
+        uint32_t n;
+};
+/* WT_ENOTFOUND: no cluster in this folder; the words say how to start one. */
+wt_err cluster_read(struct cluster *c, const char *state);
+wt_err cluster_write(const struct cluster *c, const char *state);
+#endif

@@ -1,0 +1,148 @@
+/* key.c - witan key create|list|revoke: bearer keys in STATE/witan.db. */
+#include <stdio.h>
+#include <string.h>
+#include <stdlib.h>
+#include <time.h>
+#include "base/buf.h"
+#include "base/file.h"
+#include "store/keys.h"
+#include "verb.h"
+
+enum { F_TENANT, F_NAME, F_ROLE, F_MODELS, F_DAYS };
+
+static void put_key(struct wt_buf *b, const struct wt_key *k)
+{
+        wt_buf_json_sep(b);
+        wt_buf_str(b, "{");
+        wt_buf_json_kv(b, "id", k->id);
+        wt_buf_json_kv(b, "tenant", k->tenant);
+        wt_buf_json_kv(b, "name", k->name);
+        wt_buf_json_kv(b, "role", k->role);
+        wt_buf_json_kv(b, "models", k->models);
+        wt_buf_json_ki(b, "created_at", k->created_at);
+        wt_buf_json_ki(b, "expires_at", k->expires_at);
+        wt_buf_json_ki(b, "revoked_at", k->revoked_at);
+}
+
+static int create(struct call *c, wt_keys *keys)
+{
+        struct wt_key in = { 0 }, out;
+        char secret[80], *end;
+        long days;
+
+        snprintf(in.tenant, sizeof in.tenant, "%s", c->flag[F_TENANT] ? c->flag[F_TENANT] : "default");
+        snprintf(in.name, sizeof in.name, "%s", c->flag[F_NAME] ? c->flag[F_NAME] : "");
+        snprintf(in.role, sizeof in.role, "%s", c->flag[F_ROLE] ? c->flag[F_ROLE] : "user");
+        snprintf(in.models, sizeof in.models, "%s", c->flag[F_MODELS] ? c->flag[F_MODELS] : "");
+        if (c->flag[F_DAYS] != NULL) {
+                days = strtol(c->flag[F_DAYS], &end, 10);
+                if (*end != '\0' || days < 1 || days > 36500)
+                        return verb_usage(c, "--days is \"%s\"; it takes a number of days from 1 to 36500",
+                                          c->flag[F_DAYS]);
+                in.expires_at = time(NULL) + days * 86400;
+        }
+        if (wt_keys_create(keys, &in, &out, secret) != WT_OK)
+                return verb_fail(c, "%s", wt_words());
+        if (c->json) {
+                struct wt_buf b = { 0 };
+                put_key(&b, &out);
+                wt_buf_json_kv(&b, "key", secret);
+                wt_buf_str(&b, "}");
+                puts(b.data);
+                wt_buf_free(&b);
+        } else {
+                printf("%s\n", secret);
+                fprintf(stderr, "key %s for tenant %s, role %s; it is shown this once\n", out.id, out.tenant,
+                        out.role);
+        }
+        return EXIT_DONE;
+}
+
+static void when(int64_t t, char out[32])
+{
+        time_t at = (time_t)t;
+        struct tm tm;
+
+        if (t == 0)
+                strcpy(out, "-");
+        else
+                strftime(out, 32, "%Y-%m-%d %H:%M", gmtime_r(&at, &tm));
+}
+
+static void row(void *arg, const struct wt_key *k)
+{
+        struct wt_buf *b = arg;
+        char created[32], expires[32], revoked[32];
+
+        if (b != NULL) {
+                put_key(b, k);
+                wt_buf_str(b, "}");
+                return;
+        }
+        when(k->created_at, created);
+        when(k->expires_at, expires);
+        when(k->revoked_at, revoked);
+        printf("%-38s %-12s %-16s %-8s %-17s %-17s %s\n", k->id, k->tenant, k->name, k->role, created,
+               expires, revoked);
+}
+
+static int list(struct call *c, wt_keys *keys)
+{
+        struct wt_buf b = { 0 };
+        wt_err err;
+
+        if (!c->json) {
+                printf("%-38s %-12s %-16s %-8s %-17s %-17s %s\n", "ID", "TENANT", "NAME", "ROLE", "CREATED",
+                       "EXPIRES", "REVOKED");
+                return wt_keys_list(keys, row, NULL) == WT_OK ? EXIT_DONE : verb_fail(c, "%s", wt_words());
+        }
+        wt_buf_str(&b, "[");
+        err = wt_keys_list(keys, row, &b);
+        wt_buf_str(&b, "]");
+        if (err == WT_OK)
+                puts(b.data);
+        wt_buf_free(&b);
+        return err == WT_OK ? EXIT_DONE : verb_fail(c, "%s", wt_words());
+}
+
+static int run(struct call *c)
+{
+        const char *what = c->n_words > 0 ? c->words[0] : "";
+        wt_keys *keys;
+        char path[4200];
+        int rc;
+
+        if (strcmp(what, "create") != 0 && strcmp(what, "list") != 0 && strcmp(what, "revoke") != 0)
+                return verb_usage(c, what[0] != '\0' ? "there is no \"key %s\"; say create, list or revoke"
+                                                     : "say create, list or revoke%s", what);
+        if (strcmp(what, "revoke") == 0 && c->n_words != 2)
+                return verb_usage(c, "revoke takes the id of one key; witan key list shows them");
+        if (strcmp(what, "revoke") != 0 && c->n_words != 1)
+                return verb_usage(c, "\"%s\" is one word too many", c->words[1]);
+        snprintf(path, sizeof path, "%s/witan.db", c->state);
+        if (wt_dir_make(c->state, 0700) != WT_OK || wt_keys_open(&keys, path) != WT_OK)
+                return verb_fail(c, "%s", wt_words());
+        if (strcmp(what, "create") == 0)
+                rc = create(c, keys);
+        else if (strcmp(what, "list") == 0)
+                rc = list(c, keys);
+        else if (wt_keys_revoke(keys, c->words[1], time(NULL)) == WT_OK)
+                rc = EXIT_DONE;
+        else
+                rc = verb_fail(c, "%s", wt_words());
+        wt_keys_close(keys);
+        return rc;
+}
+
+const struct verb verb_key = {
+        .name = "key", .about = "makes, lists and revokes API keys",
+        .usage = "witan key create [--tenant T] [--name N] [--role R] [--models A,B] [--days D] | list | "
+                 "revoke ID",
+        .example = "witan key create --tenant research --name anna --days 90",
+        .flags = { [F_TENANT] = { "tenant", "NAME", "tenant of the key (default)" },
+                   [F_NAME] = { "name", "NAME", "whose key it is" },
+                   [F_ROLE] = { "role", "ROLE", "user, operator, auditor or admin (user)" },
+                   [F_MODELS] = { "models", "LIST", "models it may use, separated by commas (all)" },
+                   [F_DAYS] = { "days", "N", "days until it expires (never)" } },
+        .run = run,
+};

@@ -1,0 +1,145 @@
+/* plan.c - names, ports and shards. */
+#include "plan.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { BUS_PORT = 7071 };
+
+/* Binds 127.0.0.1:port for a moment; returns the port (0: any was asked for), or -1 when it is taken. */
+static int try_port(int port)
+{
+        struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        socklen_t len = sizeof a;
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1, got = -1;
+
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+        if (bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && listen(fd, 1) == 0 &&
+            getsockname(fd, (struct sockaddr *)&a, &len) == 0)
+                got = ntohs(a.sin_port);
+        close(fd);
+        return got;
+}
+
+int plan_free_port(void)
+{
+        return try_port(0);
+}
+
+static struct process *add(struct cluster *cl, const char *role, uint32_t i)
+{
+        struct process *p = &cl->processes[cl->n++];
+
+        memset(p, 0, sizeof *p);
+        snprintf(p->role, sizeof p->role, "%s", role);
+        snprintf(p->name, sizeof p->name, "%s-%u", role, i);
+        snprintf(p->metrics, sizeof p->metrics, "127.0.0.1:%d", plan_free_port());
+        return p;
+}
+
+static void add_router(struct plan *p, const struct call *c, uint32_t i)
+{
+        struct process *r = add(&p->cluster, "router", i);
+        const char *named = wt_conf_str(c->conf, WT_SET_bus);
+        const char *colon = strrchr(named, ':');
+        int port = colon != NULL ? atoi(colon + 1) : 0;
+
+        if (strncmp(named, "tcp://", 6) != 0)            /* ipc://PATH: one path per router */
+                snprintf(r->endpoint, sizeof r->endpoint, i == 0 ? "%s" : "%s.%u", named, i);
+        else if (wt_conf_from(c->conf, WT_SET_bus) != WT_FROM_DEFAULT && port != 0)
+                snprintf(r->endpoint, sizeof r->endpoint, "%.*s:%u", (int)(colon - named), named,
+                         (uint32_t)port + i);
+        else if (port != 0 && try_port(BUS_PORT + (int)i) > 0)
+                snprintf(r->endpoint, sizeof r->endpoint, "tcp://127.0.0.1:%u", BUS_PORT + i);
+        else
+                snprintf(r->endpoint, sizeof r->endpoint, "tcp://127.0.0.1:%d", plan_free_port());
+        snprintf(p->routers_at + strlen(p->routers_at), sizeof p->routers_at - strlen(p->routers_at),
+                 "%s%s", i > 0 ? "," : "", r->endpoint);
+}
+
+static wt_err find_bin(struct plan *p)
+{
+        ssize_t n = readlink("/proc/self/exe", p->bin, sizeof p->bin - 1);
+        char *slash;
+
+        if (n < 0)
+                return wt_fail(WT_EIO, "could not read /proc/self/exe: %s", strerror(errno));
+        p->bin[n] = '\0';
+        slash = strrchr(p->bin, '/');
+        *slash = '\0';
+        return WT_OK;
+}
+
+wt_err plan_make(struct plan *p, const struct call *c, const struct wt_shape *shape)
+{
+        struct process *g;
+        uint32_t routers = (uint32_t)wt_conf_u64(c->conf, WT_SET_routers);
+
+        p->shape = shape;
+        p->n_experts = (uint32_t)wt_conf_u64(c->conf, WT_SET_experts);
+        p->replicas = (uint32_t)wt_conf_u64(c->conf, WT_SET_replicas);
+        if (wt_shape_moe_layers(shape) == 0)
+                p->n_experts = 0;                /* a dense model has nothing for workers to do */
+        else if (p->replicas > p->n_experts)
+                return wt_fail(WT_EINVAL, "--replicas %u needs at least as many workers; --experts is %u",
+                               p->replicas, p->n_experts);
+        for (uint32_t i = 0; i < routers; i++)
+                add_router(p, c, i);
+        for (uint32_t i = 0; i < p->n_experts; i++) {
+                struct process *e = add(&p->cluster, "expert", i);
+                snprintf(e->endpoint, sizeof e->endpoint, "http://%s", e->metrics);
+        }
+        g = add(&p->cluster, "gateway", 0);
+        snprintf(g->endpoint, sizeof g->endpoint, "http://%s", wt_conf_str(c->conf, WT_SET_http));
+        return find_bin(p);
+}
+
+/* Worker w holds expert e when one of the R workers from floor(e * n / E) on is w: neighbours stay
+ * together, every expert has exactly R holders. */
+static bool holds(uint32_t e, uint32_t n_e, uint32_t w, uint32_t n_w, uint32_t replicas)
+{
+        uint32_t first = (uint32_t)((uint64_t)e * n_w / n_e);
+
+        return (w + n_w - first) % n_w < replicas;
+}
+
+static void put_range(struct wt_buf *out, uint32_t l0, uint32_t l1, uint32_t e0, uint32_t e1)
+{
+        wt_buf_str(out, out->len > 0 ? "," : "");
+        wt_buf_fmt(out, l0 == l1 ? "%u" : "%u-%u", l0, l1);
+        wt_buf_fmt(out, e0 == e1 ? ":%u" : ":%u-%u", e0, e1);
+}
+
+static bool same_layer(const struct wt_layer *a, const struct wt_layer *b)
+{
+        return a->ffn == b->ffn && a->n_experts == b->n_experts;
+}
+
+void plan_shard(const struct plan *p, uint32_t worker, struct wt_buf *out)
+{
+        const struct wt_layer *y = p->shape->layers;
+
+        if (p->replicas == 0 || p->replicas == p->n_experts) {
+                wt_buf_str(out, "*");
+                return;
+        }
+        for (uint32_t l = 0, l1; l < p->shape->n_layers; l = l1 + 1) {
+                for (l1 = l; l1 + 1 < p->shape->n_layers && same_layer(&y[l], &y[l1 + 1]); l1++)
+                        ;
+                if (y[l].ffn != WT_FFN_MOE)
+                        continue;
+                for (uint32_t e = 0, e1; e < y[l].n_experts; e = e1 + 1) {
+                        bool mine = holds(e, y[l].n_experts, worker, p->n_experts, p->replicas);
+                        for (e1 = e; e1 + 1 < y[l].n_experts &&
+                             holds(e1 + 1, y[l].n_experts, worker, p->n_experts, p->replicas) == mine; e1++)
+                                ;
+                        if (mine)
+                                put_range(out, l, l1, e, e1);
+                }
+        }
+}
