@@ -41,14 +41,12 @@ static double logprob(const float *z, int32_t id)
         return z[id] - m - log(sum);
 }
 
-/* The best id other than the end token (golden.json ignores it); gap: to the next best. */
+/* The best id; gap: to the next best. The end token is an id like others: golden.json goes on after it. */
 static int32_t best(const float *z, double *gap)
 {
         int32_t a = -1, b = -1;
 
         for (int32_t i = 0; i < (int32_t)f.shape->vocab; i++) {
-                if (i == 1)
-                        continue;
                 if (a < 0 || z[i] > z[a]) {
                         b = a;
                         a = i;
