@@ -51,34 +51,49 @@ void wt_sha256_blocks_plain(uint32_t h[8], const uint8_t *p, size_t n_blocks)
 }
 
 #if defined(__x86_64__)
-/* The instructions hold the state as (A,B,E,F) and (C,D,G,H), highest lane first, and do two rounds
- * at a time; w keeps the last sixteen words of the schedule in four registers. */
+/* Two rounds of each pair of words w, key words at key; the state is (A,B,E,F), (C,D,G,H), highest
+ * lane first. */
+#define FOUR_ROUNDS(w, key)                                                                    \
+        do {                                                                                   \
+                __m128i wk = _mm_add_epi32(w, _mm_load_si128((const __m128i *)(key)));         \
+                cdgh = _mm_sha256rnds2_epu32(cdgh, abef, wk);                                  \
+                abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(wk, 0x0e));         \
+        } while (0)
+/* a, b, c, d: the last sixteen words of the schedule, oldest first; a becomes the next four. */
+#define NEXT_WORDS(a, b, c, d)                                                                 \
+        (a = _mm_sha256msg2_epu32(_mm_add_epi32(_mm_sha256msg1_epu32(a, b),                    \
+                                                _mm_alignr_epi8(d, c, 4)), d))
+
 __attribute__((target("sha,sse4.1,ssse3")))
 static void blocks_sha(uint32_t h[8], const uint8_t *p, size_t n_blocks)
 {
         const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0bLL, 0x0405060700010203LL);
-        __m128i dcba = _mm_loadu_si128((const __m128i *)h);
-        __m128i hgfe = _mm_loadu_si128((const __m128i *)(h + 4));
-        __m128i badc = _mm_shuffle_epi32(dcba, 0xb1), efgh = _mm_shuffle_epi32(hgfe, 0x1b);
+        __m128i badc = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)h), 0xb1);
+        __m128i efgh = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(h + 4)), 0x1b);
         __m128i abef = _mm_alignr_epi8(badc, efgh, 8);
         __m128i cdgh = _mm_blend_epi16(efgh, badc, 0xf0);
 
         for (; n_blocks; n_blocks--, p += 64) {
+                const __m128i *in = (const __m128i *)p;
                 const __m128i abef_in = abef, cdgh_in = cdgh;
-                __m128i w[4], wk;
+                __m128i w0 = _mm_shuffle_epi8(_mm_loadu_si128(in), swap);
+                __m128i w1 = _mm_shuffle_epi8(_mm_loadu_si128(in + 1), swap);
+                __m128i w2 = _mm_shuffle_epi8(_mm_loadu_si128(in + 2), swap);
+                __m128i w3 = _mm_shuffle_epi8(_mm_loadu_si128(in + 3), swap);
 
-                for (int i = 0; i < 4; i++)
-                        w[i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(p + 16 * i)), swap);
-                for (int g = 0; g < 16; g++) {
-                        if (g >= 4) {
-                                __m128i w7 = _mm_alignr_epi8(w[(g + 3) & 3], w[(g + 2) & 3], 4);
-                                __m128i sum = _mm_sha256msg1_epu32(w[g & 3], w[(g + 1) & 3]);
-
-                                w[g & 3] = _mm_sha256msg2_epu32(_mm_add_epi32(sum, w7), w[(g + 3) & 3]);
-                        }
-                        wk = _mm_add_epi32(w[g & 3], _mm_load_si128((const __m128i *)(k + 4 * g)));
-                        cdgh = _mm_sha256rnds2_epu32(cdgh, abef, wk);
-                        abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(wk, 0x0e));
+                FOUR_ROUNDS(w0, k);
+                FOUR_ROUNDS(w1, k + 4);
+                FOUR_ROUNDS(w2, k + 8);
+                FOUR_ROUNDS(w3, k + 12);
+                for (int t = 16; t < 64; t += 16) {
+                        NEXT_WORDS(w0, w1, w2, w3);
+                        FOUR_ROUNDS(w0, k + t);
+                        NEXT_WORDS(w1, w2, w3, w0);
+                        FOUR_ROUNDS(w1, k + t + 4);
+                        NEXT_WORDS(w2, w3, w0, w1);
+                        FOUR_ROUNDS(w2, k + t + 8);
+                        NEXT_WORDS(w3, w0, w1, w2);
+                        FOUR_ROUNDS(w3, k + t + 12);
                 }
                 abef = _mm_add_epi32(abef, abef_in);
                 cdgh = _mm_add_epi32(cdgh, cdgh_in);
