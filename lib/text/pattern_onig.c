@@ -98,6 +98,11 @@ static wt_err number(struct onig *o)
         return WT_OK;
 }
 
+/* Measured on Oniguruma 6.9 over all characters: outside of classes \w asks a table of Latin-1, which
+ * holds superscripts and fractions. */
+#define WORD    "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
+#define LATIN_1 "\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}"
+
 /* Backslash and one letter: what PCRE2 says for it; in: inside [...]; NULL: no counterpart. */
 static const char *letter(char c, bool in)
 {
@@ -106,9 +111,8 @@ static const char *letter(char c, bool in)
         case 'S': return "\\P{White_Space}";
         case 'd': return "\\p{Nd}";
         case 'D': return "\\P{Nd}";
-        case 'w': return in ? "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
-                            : "[\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}]";
-        case 'W': return in ? NULL : "[^\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}]";
+        case 'w': return in ? WORD : "[" WORD LATIN_1 "]";
+        case 'W': return in ? NULL : "[^" WORD LATIN_1 "]";
         case 'n': return "\\n";
         case 'r': return "\\r";
         case 't': return "\\t";

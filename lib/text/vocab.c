@@ -183,6 +183,10 @@ static wt_err load_added(struct loading *l, wt_jv v, struct wt_tok_added *a)
         if ((known >= 0 || l->name[id].s != NULL) && known != (int32_t)id)
                 return wt_fail(WT_EINVAL, "added_tokens: \"%s\" and id %u are not together in vocab", s,
                                (unsigned)id);
+        if (l->name[id].bytes && (len != l->t->token[id].len ||
+                                  memcmp(l->t->text.data + l->t->token[id].off, s, len) != 0))
+                return wt_fail(WT_EUNSUPPORTED, "added_tokens: \"%s\" is itself, but in vocab the same "
+                               "token (id %u) is byte-level text for something else", s, (unsigned)id);
         if (known < 0 && (l->t->token[id].flags & WT_TOK_THERE))
                 return wt_fail(WT_EINVAL, "added_tokens: id %u is given twice", (unsigned)id);
         a->id = (int32_t)id;
@@ -197,9 +201,7 @@ static wt_err load_added(struct loading *l, wt_jv v, struct wt_tok_added *a)
             (err = wt_tok_flag(l->j, v, where, "normalized", !a->special, &a->normalized)) != WT_OK)
                 return err;
         a->control = is_control(a);
-        l->name[id].bytes &= len == l->t->token[id].len &&
-                             memcmp(l->t->text.data + l->t->token[id].off, s, len) == 0;
-        wt_buf_add(&l->t->text, s, len);         /* never byte-level text: what is shown is what is read */
+        wt_buf_add(&l->t->text, s, len);
         place(l->t, id, off);
         l->t->token[id].flags |= (a->special ? WT_TOK_SPECIAL : 0) | (a->control ? WT_TOK_CONTROL : 0);
         return WT_OK;
