@@ -78,7 +78,7 @@ struct wt_bus_stats { uint64_t sent, received, bytes_sent, bytes_received, refus
                       dropped_malformed, dropped_too_long, dropped_identity; };
 void wt_bus_stats(const wt_bus *b, struct wt_bus_stats *out);
 
-/* A new CURVE pair in Z85. Only builds with zmq have it. */
+/* A new CURVE pair in Z85. WT_EUNSUPPORTED in a build with libc alone. */
 wt_err wt_bus_keypair(char public_key[41], char secret_key[41]);
 
 /* The table behind it; tests bring their own (tests/sim: drops, delays, shuffles by seed). */

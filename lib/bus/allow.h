@@ -1,0 +1,24 @@
+/* allow.h - the allow-list of a bus that binds: lines "NAME ROLE PUBLICKEY", '#' comments, blank lines.
+ * A key is listed once; a name may have two keys while one replaces the other. */
+#ifndef WITAN_BUS_ALLOW_H
+#define WITAN_BUS_ALLOW_H
+#include <sys/stat.h>
+#include "bus/bus_impl.h"
+
+struct bus_allowed { char name[BUS_NAME_BYTES + 1], role[BUS_ROLE_BYTES + 1], key[41]; };
+struct bus_allow {
+        char *path;
+        struct bus_allowed *list;
+        uint32_t n, cap;
+        struct stat seen;                        /* of the file that list came from */
+        bool settled;                            /* false: read so soon after its change that another
+                                                  * change could look the same */
+};
+
+/* WT_EINVAL names the line. a must be zeroed. */
+wt_err bus_allow_open(struct bus_allow *a, const char *path);
+void bus_allow_close(struct bus_allow *a);
+/* The entry of a Z85 key or NULL. Reads the file again when it has changed; while it is missing or
+ * wrong nobody is listed (peers try again by themselves, so a list half written costs a moment). */
+const struct bus_allowed *bus_allow_find(struct bus_allow *a, const char *key);
+#endif

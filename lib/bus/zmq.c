@@ -1,0 +1,352 @@
+/* zmq.c - the ZeroMQ transport: ROUTER where we bind, a DEALER per endpoint where we connect, CURVE
+ * always. Descriptors of libzmq sockets are edge triggered: readable once something changed, quiet
+ * although messages wait. So whoever sleeps looks at ZMQ_EVENTS first. */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <zmq.h>
+#include "base/clock.h"
+#include "bus/zmq_impl.h"
+
+enum { MAX_ENDPOINT = 512, CURVE_OVERHEAD = 64 };
+
+/* A socket's limits; milliseconds, seconds for keepalive. */
+static const struct { int option, value; } tuning[] = {
+        { ZMQ_LINGER, ZBUS_LINGER_MS },
+        { ZMQ_IMMEDIATE, 1 },                    /* nothing waits for a peer that is not there */
+        { ZMQ_RECONNECT_IVL, 20 }, { ZMQ_RECONNECT_IVL_MAX, 1000 },
+        { ZMQ_CONNECT_TIMEOUT, 3000 }, { ZMQ_HANDSHAKE_IVL, 3000 },
+        { ZMQ_HEARTBEAT_IVL, 2000 }, { ZMQ_HEARTBEAT_TIMEOUT, 6000 }, { ZMQ_HEARTBEAT_TTL, 6000 },
+        { ZMQ_TCP_KEEPALIVE, 1 }, { ZMQ_TCP_KEEPALIVE_IDLE, 30 },
+        { ZMQ_TCP_KEEPALIVE_INTVL, 10 }, { ZMQ_TCP_KEEPALIVE_CNT, 3 },
+        { ZMQ_IPV6, 0 },
+};
+/* A name is taken over by its key alone (zmq_impl.h), so no handover by routing id. */
+static const struct { int option, value; } router_tuning[] = {
+        { ZMQ_ROUTER_MANDATORY, 1 }, { ZMQ_ROUTER_HANDOVER, 0 }, { ZMQ_CURVE_SERVER, 1 },
+};
+
+static int set_int(void *s, int option, int value)
+{
+        return zmq_setsockopt(s, option, &value, sizeof value);
+}
+
+static int set_keys(const struct zbus *z, void *s, int type)
+{
+        if (zmq_setsockopt(s, ZMQ_CURVE_SECRETKEY, z->secret_key, 41) < 0)
+                return -1;
+        if (type == ZMQ_ROUTER)
+                return zmq_setsockopt(s, ZMQ_ZAP_DOMAIN, "witan", 5);
+        if (zmq_setsockopt(s, ZMQ_CURVE_PUBLICKEY, z->public_key, 41) < 0)
+                return -1;
+        return zmq_setsockopt(s, ZMQ_CURVE_SERVERKEY, z->server_key, 41);
+}
+
+wt_err zbus_socket(struct zbus *z, int type, void **out)
+{
+        int64_t most = (int64_t)WT_MAX_FRAME + CURVE_OVERHEAD;
+        void *s = zmq_socket(z->ctx, type);
+        int rc = s ? 0 : -1;
+
+        for (size_t i = 0; rc == 0 && i < sizeof tuning / sizeof *tuning; i++)
+                rc = set_int(s, tuning[i].option, tuning[i].value);
+        for (size_t i = 0; rc == 0 && type == ZMQ_ROUTER &&
+                           i < sizeof router_tuning / sizeof *router_tuning; i++)
+                rc = set_int(s, router_tuning[i].option, router_tuning[i].value);
+        if (rc == 0 && set_int(s, ZMQ_SNDHWM, (int)z->hwm) == 0 &&
+            set_int(s, ZMQ_RCVHWM, (int)z->hwm) == 0 &&
+            zmq_setsockopt(s, ZMQ_MAXMSGSIZE, &most, sizeof most) == 0 && set_keys(z, s, type) == 0) {
+                *out = s;
+                return WT_OK;
+        }
+        rc = errno;
+        if (s)
+                zmq_close(s);
+        return wt_fail(rc == EINVAL ? WT_EINVAL : WT_EIO, "socket of bus: %s; are the keys Z85?",
+                       zmq_strerror(rc));
+}
+
+static int socket_fd(void *sock)
+{
+        int fd = -1;
+        size_t len = sizeof fd;
+
+        zmq_getsockopt(sock, ZMQ_FD, &fd, &len);
+        return fd;
+}
+
+static wt_err watch_fd(int epoll, int fd)
+{
+        struct epoll_event e = { .events = EPOLLIN };
+
+        return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e) == 0
+                ? WT_OK : wt_fail(WT_EIO, "epoll of bus: %s", strerror(errno));
+}
+
+wt_err zbus_watch(int epoll, void *sock) { return watch_fd(epoll, socket_fd(sock)); }
+
+void zbus_unwatch(int epoll, void *sock)
+{
+        epoll_ctl(epoll, EPOLL_CTL_DEL, socket_fd(sock), NULL);
+}
+
+static wt_err bind_failed(const char *endpoint)
+{
+        switch (errno) {
+        case EADDRINUSE:
+                return wt_fail(WT_EEXIST, "%s is in use; stop what holds it or choose another port",
+                               endpoint);
+        case EACCES: case EPERM:
+                return wt_fail(WT_EPERM, "bind to %s: %s", endpoint, strerror(errno));
+        case EINVAL: case ENODEV: case EADDRNOTAVAIL: case EPROTONOSUPPORT: case ENAMETOOLONG:
+                return wt_fail(WT_EINVAL, "bind to %s: %s; name an address of this machine", endpoint,
+                               zmq_strerror(errno));
+        default:
+                return wt_fail(WT_EIO, "bind to %s: %s", endpoint, zmq_strerror(errno));
+        }
+}
+
+/* libzmq would remove the socket of a living process and bind anew: ask whether one listens. */
+static wt_err check_ipc(const char *endpoint, bool binds)
+{
+        struct sockaddr_un a = { .sun_family = AF_UNIX };
+        const char *path = endpoint + 6;         /* behind ipc:// */
+        bool lives;
+        int s;
+
+        if (strncmp(endpoint, "ipc://", 6) != 0 || strcmp(path, "*") == 0)
+                return WT_OK;
+        if (strlen(path) >= sizeof a.sun_path)
+                return wt_fail(WT_EINVAL, "%s: the path has %zu bytes, a UNIX socket's at most %zu; "
+                               "choose a shorter folder", endpoint, strlen(path),
+                               sizeof a.sun_path - 1);
+        if (!binds || (s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) < 0)
+                return WT_OK;
+        strcpy(a.sun_path, path);
+        lives = connect(s, (struct sockaddr *)&a, sizeof a) == 0;
+        close(s);
+        return lives ? wt_fail(WT_EEXIST, "%s is in use; stop what holds it or choose another path",
+                               endpoint) : WT_OK;
+}
+
+static wt_err bind_router(struct zbus *z, const struct wt_bus_conf *c)
+{
+        char as_bound[MAX_ENDPOINT];
+        size_t len = sizeof as_bound;
+        wt_err err;
+
+        if ((err = check_ipc(c->bind, true)) != WT_OK ||
+            (err = zap_start(&z->zap, z->ctx, z->b, c->keys.allow_file)) != WT_OK ||
+            (err = zbus_socket(z, ZMQ_ROUTER, &z->router)) != WT_OK ||
+            (err = zbus_monitor(z, z->router, ZMQ_EVENT_DISCONNECTED, &z->monitor)) != WT_OK ||
+            (err = zbus_watch(z->all, z->router)) != WT_OK)
+                return err;
+        if (zmq_bind(z->router, c->bind) < 0)
+                return bind_failed(c->bind);
+        zmq_getsockopt(z->router, ZMQ_LAST_ENDPOINT, as_bound, &len);
+        z->endpoint = strdup(as_bound);
+        WT_ASSERT(z->endpoint != NULL);
+        return WT_OK;
+}
+
+static wt_err connect_links(struct zbus *z, const struct wt_bus_conf *c)
+{
+        wt_err err;
+
+        z->links = calloc(c->n_connect ? c->n_connect : 1, sizeof *z->links);
+        WT_ASSERT(z->links != NULL);
+        for (uint32_t i = 0; i < c->n_connect; i++) {
+                z->n_links = i + 1;
+                z->links[i].backoff_us = 100000;
+                z->links[i].endpoint = strdup(c->connect[i]);
+                WT_ASSERT(z->links[i].endpoint != NULL);
+                if ((err = check_ipc(c->connect[i], false)) != WT_OK ||
+                    (err = zbus_link_open(z, &z->links[i])) != WT_OK)
+                        return err;
+        }
+        return WT_OK;
+}
+
+/* Copies the keys (a redial needs them again) and says which one is missing. */
+static wt_err take_keys(struct zbus *z, const struct wt_bus_conf *c)
+{
+        const struct wt_bus_keys *k = &c->keys;
+        const struct { const char *what, *from; char *to; bool wanted; } rows[] = {
+                { "public", k->public_key, z->public_key, true },
+                { "secret", k->secret_key, z->secret_key, true },
+                { "server", k->server_key, z->server_key, c->n_connect > 0 },
+        };
+
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+                if (!rows[i].wanted)
+                        continue;
+                if (!rows[i].from || strlen(rows[i].from) != 40)
+                        return wt_fail(WT_EINVAL, "bus %s: tcp:// and ipc:// are always encrypted and "
+                                       "want a %s key of 40 characters", c->name, rows[i].what);
+                memcpy(rows[i].to, rows[i].from, 41);
+        }
+        if (c->bind && !k->allow_file)
+                return wt_fail(WT_EINVAL, "bus %s: %s wants an allow-list of keys", c->name, c->bind);
+        return WT_OK;
+}
+
+static void zbus_close(void *impl)
+{
+        struct zbus *z = impl;
+
+        for (uint32_t i = 0; i < z->n_links; i++) {
+                zbus_link_close(z, &z->links[i]);
+                free(z->links[i].endpoint);
+        }
+        if (z->router) {
+                zmq_socket_monitor(z->router, NULL, 0);
+                zmq_close(z->router);
+        }
+        if (z->monitor)
+                zmq_close(z->monitor);
+        /* Waits for what lingers, at most ZBUS_LINGER_MS, and ends the ZAP handler. */
+        while (z->ctx && zmq_ctx_term(z->ctx) < 0 && errno == EINTR)
+                ;
+        zap_end(z->zap);
+        for (uint32_t i = 0; i < z->n_peers; i++)
+                free(z->peers[i]);
+        if (z->all >= 0)
+                close(z->all);
+        if (z->events >= 0)
+                close(z->events);
+        if (z->timer >= 0)
+                close(z->timer);
+        free(z->peers);
+        free(z->links);
+        free(z->endpoint);
+        wt_buf_free(&z->scratch);
+        explicit_bzero(z, sizeof *z);            /* the secret key */
+        free(z);
+}
+
+static wt_err zbus_open(void **impl, wt_bus *b, const struct wt_bus_conf *c)
+{
+        struct zbus *z = calloc(1, sizeof *z);
+        wt_err err;
+
+        WT_ASSERT(z != NULL);
+        z->b = b;
+        z->hwm = c->hwm ? c->hwm : BUS_DEFAULT_HWM;
+        z->all = epoll_create1(EPOLL_CLOEXEC);
+        z->events = epoll_create1(EPOLL_CLOEXEC);
+        z->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+        z->ctx = zmq_ctx_new();
+        if (z->all < 0 || z->events < 0 || z->timer < 0 || !z->ctx)
+                err = wt_fail(WT_EIO, "bus %s: %s", c->name, strerror(errno));
+        else if ((err = watch_fd(z->events, z->timer)) == WT_OK &&
+                 (err = watch_fd(z->all, z->events)) == WT_OK &&
+                 (err = take_keys(z, c)) == WT_OK &&
+                 (err = connect_links(z, c)) == WT_OK && c->bind)
+                err = bind_router(z, c);
+        if (err != WT_OK) {
+                zbus_close(z);
+                return err;
+        }
+        *impl = z;
+        return WT_OK;
+}
+
+static bool readable(void *sock)
+{
+        int events = 0;
+        size_t len = sizeof events;
+
+        return sock && zmq_getsockopt(sock, ZMQ_EVENTS, &events, &len) == 0 && (events & ZMQ_POLLIN);
+}
+
+static bool zbus_ready(void *impl)
+{
+        struct zbus *z = impl;
+        bool some = readable(z->router);
+
+        for (uint32_t i = 0; i < z->n_links; i++)
+                some |= readable(z->links[i].sock);      /* all: each look quiets a descriptor */
+        return some;
+}
+
+static void zbus_wait(void *impl, int fd, uint64_t timeout_us)
+{
+        struct zbus *z = impl;
+        struct pollfd on[2] = { { .fd = z->all, .events = POLLIN }, { .fd = fd, .events = POLLIN } };
+        uint64_t now = wt_now_us(&wt_clock_real), end = now + timeout_us;
+        bool known = z->lost;                    /* only news ends the wait */
+
+        if (end < now)
+                end = UINT64_MAX;
+        for (;;) {
+                struct timespec t;
+
+                zbus_pump(z);
+                if (zbus_ready(z) || (z->lost && !known))
+                        return;
+                t.tv_sec = (time_t)((end - now) / 1000000);
+                t.tv_nsec = (long)((end - now) % 1000000) * 1000;
+                if (ppoll(on, fd < 0 ? 1 : 2, &t, NULL) <= 0 || (fd >= 0 && on[1].revents))
+                        return;                  /* time, a signal, or the caller's descriptor */
+                if ((now = wt_now_us(&wt_clock_real)) >= end)
+                        return;
+        }
+}
+
+static int zbus_fd(void *impl) { return ((struct zbus *)impl)->all; }
+
+static const char *zbus_endpoint(void *impl)
+{
+        const struct zbus *z = impl;
+
+        return z->endpoint ? z->endpoint : "";
+}
+
+static uint32_t zbus_peers(void *impl)
+{
+        const struct zbus *z = impl;
+
+        return z->n_links + z->n_peers;
+}
+
+static const char *zbus_peer_name(void *impl, uint32_t peer)
+{
+        struct zbus *z = impl;
+        struct zbus_peer *p = zbus_peer(z, peer);
+
+        WT_ASSERT(p || peer < z->n_links);
+        return p ? p->name : z->links[peer].endpoint;
+}
+
+static const char *zbus_peer_role(void *impl, uint32_t peer)
+{
+        struct zbus_peer *p = zbus_peer(impl, peer);
+
+        return p ? p->role : "";
+}
+
+static bool zbus_lost(void *impl)
+{
+        struct zbus *z = impl;
+        bool lost;
+
+        zbus_pump(z);
+        lost = z->lost;
+        z->lost = false;
+        return lost;
+}
+
+const struct wt_bus_ops wt_bus_zmq = {
+        .scheme = "zmq", .open = zbus_open, .close = zbus_close, .fd = zbus_fd,
+        .ready = zbus_ready, .send = zbus_send, .recv = zbus_recv, .wait = zbus_wait,
+        .endpoint = zbus_endpoint, .peers = zbus_peers, .peer_name = zbus_peer_name,
+        .peer_role = zbus_peer_role, .lost = zbus_lost,
+};
+
+const struct wt_bus_ops *bus_remote(void) { return &wt_bus_zmq; }

@@ -1,0 +1,67 @@
+/* zmq_impl.h - the ZeroMQ transport in its files: zmq.c opens and closes, zmq_link.c keeps connections
+ * and tells what was lost, zmq_peer.c knows who is who, zmq_io.c sends and receives.
+ *
+ * Who a peer is, its key says and nothing else. Peers set no routing id, so a ROUTER gives each
+ * connection a number of its own; ZAP binds the key to a name, and the name's messages say which
+ * connection is now the name's. (Were the routing id the name, any listed key could take another's
+ * connection over and be sent what is meant for it, by saying that name once: ZAP is not told the
+ * peer's routing id, and ROUTER_HANDOVER asks nobody.) */
+#ifndef WITAN_BUS_ZMQ_IMPL_H
+#define WITAN_BUS_ZMQ_IMPL_H
+#include "bus/bus_impl.h"
+#include "bus/zap.h"
+
+enum { ZBUS_ID_BYTES = 255, ZBUS_OLD_ROUTES = 8, ZBUS_LINGER_MS = 1000 };
+
+struct zbus_id { uint8_t len, bytes[ZBUS_ID_BYTES]; };   /* a connection, as ROUTER names it */
+
+struct zbus_peer {
+        char name[BUS_NAME_BYTES + 1], role[BUS_ROLE_BYTES + 1];
+        char user[BUS_NAME_BYTES + BUS_ROLE_BYTES + 2];  /* "NAME ROLE", as ZAP said it */
+        struct zbus_id route;
+        struct zbus_id old[ZBUS_OLD_ROUTES];     /* replaced by a later connection: never again */
+        uint32_t n_old;
+};
+
+struct zbus_link {                               /* a DEALER per endpoint */
+        void *sock, *monitor;
+        char *endpoint;
+        bool up, refused;                        /* the handshake is done; was refused */
+        uint64_t redial_us;                      /* when to begin anew; 0: libzmq does by itself */
+        uint64_t backoff_us;                     /* before the next redial after a refusal */
+};
+
+struct zbus {
+        wt_bus *b;
+        void *ctx;
+        struct zap *zap;
+        void *router, *monitor;                  /* NULL when not bound */
+        char *endpoint;
+        struct zbus_peer **peers;                /* numbers n_links, n_links + 1, ... */
+        uint32_t n_peers, cap_peers, last_peer;
+        struct zbus_link *links;                 /* numbers 0 .. n_links - 1 */
+        uint32_t n_links, turn;                  /* turn: whose socket is looked at first */
+        int all, events, timer;                  /* epoll of everything; epoll of monitors and timer,
+                                                  * inside all; timerfd of the next redial */
+        bool lost;
+        uint32_t hwm;
+        char public_key[41], secret_key[41], server_key[41];
+        struct wt_buf scratch;                   /* an envelope being written */
+};
+
+/* zmq.c: a socket with every limit set, its own key in it. */
+wt_err zbus_socket(struct zbus *z, int type, void **out);
+wt_err zbus_watch(int epoll, void *sock);        /* adds a socket's descriptor */
+void zbus_unwatch(int epoll, void *sock);
+/* zmq_link.c */
+wt_err zbus_monitor(struct zbus *z, void *sock, int events, void **out);
+wt_err zbus_link_open(struct zbus *z, struct zbus_link *l);
+void zbus_link_close(struct zbus *z, struct zbus_link *l);
+void zbus_pump(struct zbus *z);                  /* looks at monitors and timer when they have news */
+/* zmq_peer.c: number of the peer that a message came from; false: not who it says. */
+bool zbus_identify(struct zbus *z, const struct zbus_id *from, const char *user, uint32_t *peer);
+struct zbus_peer *zbus_peer(struct zbus *z, uint32_t peer);      /* NULL: not a bound one */
+/* zmq_io.c */
+wt_err zbus_send(void *impl, wt_msg *m);
+wt_err zbus_recv(void *impl, wt_msg **out);
+#endif

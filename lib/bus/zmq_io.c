@@ -1,0 +1,271 @@
+/* zmq_io.c - messages to and from ZeroMQ's parts: envelope, then one part per tensor.
+ * Out: a frame of ZERO_COPY bytes or more is lent to libzmq, which gives it back from its I/O thread.
+ * In: frames are copied. CURVE has copied them several times by then, and a frame of ours is aligned,
+ * pooled and free of libzmq's bookkeeping. */
+#include <errno.h>
+#include <string.h>
+#include <zmq.h>
+#include "bus/zmq_impl.h"
+
+enum { ZERO_COPY = 64 << 10, LARGE_ENVELOPE = 64 << 10, MAX_PARTS = 1 + WT_MAX_TENSORS };
+
+/* ---- sending ---- */
+
+static void give_back(void *data, void *hint)
+{
+        (void)hint;
+        bus_frame_drop(data);
+}
+
+/* The part as a zmq_msg_t; lends a large frame (held once more until libzmq is done with it). */
+static int make_part(zmq_msg_t *part, const struct wt_frame *f, bool lend)
+{
+        if (lend && f->len >= ZERO_COPY) {
+                bus_frame_hold(f->data);
+                if (zmq_msg_init_data(part, f->data, f->len, give_back, NULL) == 0)
+                        return 0;
+                bus_frame_drop(f->data);
+                return -1;
+        }
+        if (zmq_msg_init_size(part, f->len) < 0)
+                return -1;
+        if (f->len)
+                memcpy(zmq_msg_data(part), f->data, f->len);
+        return 0;
+}
+
+static int send_part(void *sock, const struct wt_frame *f, bool lend, bool more)
+{
+        zmq_msg_t part;
+        int rc, why;
+
+        if (make_part(&part, f, lend) < 0)
+                return -1;
+        do
+                rc = zmq_msg_send(&part, sock, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0));
+        while (rc < 0 && errno == EINTR);
+        if (rc < 0) {
+                why = errno;
+                zmq_msg_close(&part);
+                errno = why;
+        }
+        return rc;
+}
+
+static wt_err send_failed(const char *to)
+{
+        switch (errno) {
+        case EAGAIN:       return wt_fail(WT_EAGAIN, "the queue to %s is full", to);
+        case EHOSTUNREACH: return wt_fail(WT_EUNAVAILABLE, "%s is not connected now", to);
+        case ENOMEM:       return wt_fail(WT_ENOMEM, "no memory to send to %s", to);
+        default:           return wt_fail(WT_EIO, "send to %s: %s", to, zmq_strerror(errno));
+        }
+}
+
+/* Socket, first part (route; len 0 for none) and name of a peer. */
+static wt_err route(struct zbus *z, uint32_t peer, void **sock, struct wt_frame *first,
+                    const char **name)
+{
+        struct zbus_peer *p = zbus_peer(z, peer);
+
+        *first = (struct wt_frame){ 0 };
+        if (p) {
+                *sock = z->router;
+                *first = (struct wt_frame){ p->route.bytes, p->route.len };
+                *name = p->name;
+                return WT_OK;
+        }
+        WT_ASSERT(peer < z->n_links);
+        *name = z->links[peer].endpoint;
+        if (!z->links[peer].up)
+                zbus_pump(z);
+        *sock = z->links[peer].sock;
+        return z->links[peer].up ? WT_OK : wt_fail(WT_EUNAVAILABLE, "%s is not connected now", *name);
+}
+
+/* All parts of m. Once the first is in, the others cannot be refused for lack of room; if the peer goes
+ * in between, libzmq drops what is in, and the rest has to be offered so that it can drop that too. */
+static wt_err send_parts(void *sock, const struct wt_frame *first, const wt_msg *m,
+                         const struct wt_buf *envelope, const char *to)
+{
+        struct wt_frame part[2 + WT_MAX_TENSORS];
+        uint32_t n = 0;
+        wt_err err = WT_OK;
+
+        if (first->len)
+                part[n++] = *first;
+        part[n++] = (struct wt_frame){ envelope->data, envelope->len };
+        for (uint32_t i = 0; i < m->env.n_tensors; i++)
+                part[n++] = m->frame[i];
+        for (uint32_t i = 0; i < n; i++) {
+                bool frame = i >= n - m->env.n_tensors;
+                int rc = send_part(sock, &part[i], frame, i + 1 < n);
+
+                if (rc >= 0)
+                        continue;
+                if (i == 0)
+                        return send_failed(to);
+                err = wt_fail(WT_EUNAVAILABLE, "%s went away during a message", to);
+        }
+        return err;
+}
+
+wt_err zbus_send(void *impl, wt_msg *m)
+{
+        struct zbus *z = impl;
+        struct wt_frame first;
+        const char *to;
+        void *sock;
+        wt_err err;
+
+        if ((err = route(z, m->peer, &sock, &first, &to)) != WT_OK)
+                return err;
+        wt_buf_clear(&z->scratch);
+        if ((err = wt_wire_encode(&m->env, &z->scratch)) != WT_OK ||
+            (err = send_parts(sock, &first, m, &z->scratch, to)) != WT_OK)
+                return err;
+        bus_count(&z->b->bytes_sent, z->scratch.len);
+        wt_msg_free(m);
+        return WT_OK;
+}
+
+/* ---- receiving ---- */
+
+/* One message in parts, as it came; n counts parts beyond MAX_PARTS too. */
+struct parts { struct zbus_id from; zmq_msg_t part[MAX_PARTS]; uint32_t n; };
+
+static void close_parts(struct parts *p)
+{
+        for (uint32_t i = 0; i < p->n && i < MAX_PARTS; i++)
+                zmq_msg_close(&p->part[i]);
+}
+
+static bool recv_part(void *sock, zmq_msg_t *part)
+{
+        zmq_msg_init(part);
+        while (zmq_msg_recv(part, sock, ZMQ_DONTWAIT) < 0)
+                if (errno != EINTR) {
+                        zmq_msg_close(part);
+                        return false;
+                }
+        return true;
+}
+
+/* The next whole message of a socket; false: none. A message's parts come all or none. */
+static bool gather(void *sock, bool is_router, struct parts *p)
+{
+        zmq_msg_t extra;
+        bool more = true;
+
+        p->n = 0;
+        p->from.len = 0;
+        if (is_router) {
+                if (!recv_part(sock, &extra))
+                        return false;
+                p->from.len = (uint8_t)zmq_msg_size(&extra);     /* at most 255, by ZMTP */
+                memcpy(p->from.bytes, zmq_msg_data(&extra), p->from.len);
+                more = zmq_msg_more(&extra);
+                zmq_msg_close(&extra);
+        }
+        for (; more; p->n++) {
+                zmq_msg_t *to = p->n < MAX_PARTS ? &p->part[p->n] : &extra;
+
+                if (!recv_part(sock, to))
+                        return p->n > 0;
+                more = zmq_msg_more(to);
+                if (to == &extra)
+                        zmq_msg_close(&extra);
+        }
+        return true;
+}
+
+/* Frames as the envelope's tensors say, copied. */
+static bool take_frames(wt_msg *m, struct parts *p)
+{
+        uint32_t n = m->env.n_tensors;
+
+        m->env.n_tensors = 0;                    /* so that a failure frees what is there */
+        if (n != p->n - 1)
+                return false;
+        for (uint32_t i = 0; i < n; i++) {
+                struct wt_frame *f = &m->frame[i];
+                size_t bytes;
+
+                if (!wt_tensor_bytes(&m->env.tensors[i], &bytes) ||
+                    bytes != zmq_msg_size(&p->part[1 + i]))
+                        return false;
+                *f = (struct wt_frame){ bus_frame_take(m->home, bytes), bytes };
+                memcpy(f->data, zmq_msg_data(&p->part[1 + i]), bytes);
+                m->env.n_tensors++;
+        }
+        return true;
+}
+
+/* NULL: dropped and counted. */
+static wt_msg *read_message(struct zbus *z, struct parts *p, uint32_t peer)
+{
+        size_t len = p->n ? zmq_msg_size(&p->part[0]) : 0;
+        wt_msg *m;
+
+        if (p->n == 0 || p->n > MAX_PARTS) {
+                bus_count(&z->b->dropped_malformed, 1);
+                return NULL;
+        }
+        if (len > WT_MAX_ENVELOPE) {
+                bus_count(&z->b->dropped_too_long, 1);
+                return NULL;
+        }
+        m = wt_msg_new(z->b);
+        m->peer = peer;
+        if (len > LARGE_ENVELOPE)
+                bus_msg_is_large(m);
+        if (wt_wire_decode(&m->env, zmq_msg_data(&p->part[0]), len, &m->arena) == WT_OK &&
+            take_frames(m, p)) {
+                bus_count(&z->b->bytes_received, len);
+                return m;
+        }
+        wt_msg_free(m);
+        bus_count(&z->b->dropped_malformed, 1);
+        return NULL;
+}
+
+/* Messages of one socket until a good one; NULL: none left. */
+static wt_msg *next_of(struct zbus *z, void *sock, uint32_t link)
+{
+        bool is_router = sock == z->router;
+        struct parts p;
+
+        while (gather(sock, is_router, &p)) {
+                uint32_t peer = link;
+                wt_msg *m = NULL;
+
+                if (is_router && p.n && !zbus_identify(z, &p.from, zmq_msg_gets(&p.part[0], "User-Id"),
+                                                       &peer))
+                        bus_count(&z->b->dropped_identity, 1);
+                else
+                        m = read_message(z, &p, peer);
+                close_parts(&p);
+                if (m)
+                        return m;
+        }
+        return NULL;
+}
+
+wt_err zbus_recv(void *impl, wt_msg **out)
+{
+        struct zbus *z = impl;
+        uint32_t n = z->n_links + (z->router != NULL);
+
+        for (uint32_t i = 0; i < n; i++) {
+                uint32_t at = (z->turn + i) % n;
+                wt_msg *m = next_of(z, at < z->n_links ? z->links[at].sock : z->router, at);
+
+                if (m) {
+                        z->turn = at + 1;        /* the others come first next time */
+                        *out = m;
+                        return WT_OK;
+                }
+        }
+        zbus_pump(z);
+        return WT_EAGAIN;
+}

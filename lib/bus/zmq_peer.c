@@ -1,0 +1,79 @@
+/* zmq_peer.c - names and connections of the peers of a bound bus. */
+#include <stdlib.h>
+#include <string.h>
+#include "bus/zmq_impl.h"
+
+static bool same(const struct zbus_id *a, const struct zbus_id *b)
+{
+        return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
+}
+
+static struct zbus_peer *find(struct zbus *z, const char *name, size_t len, uint32_t *index)
+{
+        for (*index = 0; *index < z->n_peers; ++*index) {
+                struct zbus_peer *p = z->peers[*index];
+
+                if (strlen(p->name) == len && memcmp(p->name, name, len) == 0)
+                        return p;
+        }
+        return NULL;
+}
+
+static struct zbus_peer *add(struct zbus *z, const char *name, size_t len)
+{
+        struct zbus_peer *p = calloc(1, sizeof *p);
+
+        if (z->n_peers == z->cap_peers) {
+                z->cap_peers = z->cap_peers ? 2 * z->cap_peers : 16;
+                z->peers = realloc(z->peers, z->cap_peers * sizeof *z->peers);
+        }
+        WT_ASSERT(p && z->peers);
+        memcpy(p->name, name, len);
+        return z->peers[z->n_peers++] = p;
+}
+
+/* The peer's messages now come from another connection: a new one, or one that was replaced. */
+static bool move(struct zbus_peer *p, const struct zbus_id *from)
+{
+        for (uint32_t i = 0; i < p->n_old && i < ZBUS_OLD_ROUTES; i++)
+                if (same(&p->old[i], from))
+                        return false;
+        if (p->route.len)
+                p->old[p->n_old++ % ZBUS_OLD_ROUTES] = p->route;
+        p->route = *from;
+        return true;
+}
+
+bool zbus_identify(struct zbus *z, const struct zbus_id *from, const char *user, uint32_t *peer)
+{
+        const char *blank = user ? strchr(user, ' ') : NULL;
+        struct zbus_peer *p;
+        size_t len;
+
+        if (!blank || blank - user > BUS_NAME_BYTES || strlen(blank + 1) > BUS_ROLE_BYTES)
+                return false;                    /* not through ZAP: cannot be */
+        p = z->last_peer < z->n_peers ? z->peers[z->last_peer] : NULL;
+        if (p && same(&p->route, from) && strcmp(p->user, user) == 0) {
+                *peer = z->n_links + z->last_peer;
+                return true;
+        }
+        len = (size_t)(blank - user);
+        /* A routing id that the peer chose itself (libzmq's own begin with 0) must be its name. */
+        if (from->len == 0 ||
+            (from->bytes[0] && (from->len != len || memcmp(from->bytes, user, len) != 0)))
+                return false;
+        if (!(p = find(z, user, len, &z->last_peer)))
+                p = add(z, user, len);
+        if (!same(&p->route, from) && !move(p, from))
+                return false;
+        strcpy(p->user, user);
+        strcpy(p->role, blank + 1);
+        *peer = z->n_links + z->last_peer;
+        return true;
+}
+
+struct zbus_peer *zbus_peer(struct zbus *z, uint32_t peer)
+{
+        return peer < z->n_links || peer - z->n_links >= z->n_peers ? NULL
+                                                                    : z->peers[peer - z->n_links];
+}
