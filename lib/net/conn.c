@@ -27,6 +27,13 @@ static void hold(struct conn *c, size_t bytes)
         c->held = bytes;
 }
 
+/* What is waited for next has its own time, even if it is of the same kind. */
+static void limit_anew(struct conn *c)
+{
+        c->timed = T_NONE;
+        wt_loop_timer_off(c->http->loop, &c->limit);
+}
+
 void conn_die(struct conn *c)
 {
         if (c->mode == DEAD)
@@ -76,7 +83,7 @@ bool conn_flush(struct conn *c)
                 }
                 c->out_at += (size_t)n;
                 if (c->timed == T_STALL)
-                        c->timed = T_NONE;       /* progress: the limit begins again */
+                        limit_anew(c);           /* progress */
         }
         if (conn_unsent(c) == 0) {
                 c->out_at = 0;
@@ -146,7 +153,7 @@ void conn_refuse(struct conn *c, int status, const char *why)
 static void hand_over(struct conn *c)
 {
         c->mode = ANSWERING;
-        c->timed = T_NONE;                       /* the next request has a time of its own */
+        limit_anew(c);
         c->close_after = !wt_http_parser_keeps(&c->parser) || c->http->draining;
         c->call = (struct wt_call){ .conn = c, .owed = true };
         c->call.bodiless = strcmp(wt_call_method(&c->call), "HEAD") == 0;
