@@ -62,7 +62,7 @@ static wt_err want_len(const char *what, struct wt_bytes b, uint32_t len, bool o
 /* I32 (n) ids of tokens, all from 0 up, at most MAX_IDS. */
 static wt_err want_ids(const struct frames *f, uint32_t i, uint32_t least)
 {
-        uint32_t n;
+        uint32_t n = 0;
         wt_err err = want(f, i, WT_I32, NO_WIDTH, &n);
 
         if (err != WT_OK)
@@ -81,7 +81,7 @@ static wt_err check_hello(const struct frames *f)
         const struct wt_hello *h = f->e->body;
         bool expert = h->role.len == 6 && memcmp(h->role.data, "expert", 6) == 0;
         bool gateway = h->role.len == 7 && memcmp(h->role.data, "gateway", 7) == 0;
-        uint32_t n;
+        uint32_t n = 0;
         wt_err err;
 
         if (!expert && !gateway)
@@ -146,7 +146,7 @@ static wt_err check_picks(const struct wt_expert_call *c, const void *picks, uin
 static wt_err check_call(const struct frames *f)
 {
         const struct wt_expert_call *c = f->e->body;
-        uint32_t n, p, n_adapter_rows;
+        uint32_t n = 0, p = 0, n_adapter_rows = 0;
         wt_err err;
 
         if ((err = want_tensors(f, c->n_adapters ? 3 : 2)) != WT_OK ||
@@ -199,7 +199,7 @@ static wt_err check_nodes(const void *nodes, uint32_t n)
 
 static wt_err check_reply(const struct frames *f)
 {
-        uint32_t n, n_rows;
+        uint32_t n = 0, n_rows = 0;
         wt_err err;
 
         if (f->e->status != WT_OK && f->e->n_tensors == 0)
