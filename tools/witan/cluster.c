@@ -51,6 +51,7 @@ wt_err cluster_read(struct cluster *c, const char *state)
                 copy(j, v, "name", p->name, sizeof p->name);
                 copy(j, v, "endpoint", p->endpoint, sizeof p->endpoint);
                 copy(j, v, "metrics", p->metrics, sizeof p->metrics);
+                copy(j, v, "shard", p->shard, sizeof p->shard);
                 p->pid = pid_of(j, v, "pid");
                 wt_json_i64(j, wt_json_get(j, v, "restarts"), &restarts);
                 p->restarts = (uint32_t)restarts;
@@ -82,6 +83,8 @@ wt_err cluster_write(const struct cluster *c, const char *state)
                 wt_buf_json_kv(&b, "endpoint", p->endpoint);
                 wt_buf_json_kv(&b, "metrics", p->metrics);
                 wt_buf_json_ku(&b, "restarts", p->restarts);
+                if (p->shard[0] != '\0')
+                        wt_buf_json_kv(&b, "shard", p->shard);
                 wt_buf_str(&b, "}");
         }
         wt_buf_str(&b, "]}\n");

@@ -12,6 +12,7 @@ struct process {
         char endpoint[128];                      /* gateway: URL; router: bus; expert: its metrics */
         char metrics[64];                        /* HOST:PORT of /metrics, /healthz, /readyz */
         uint32_t restarts;
+        char shard[1024];                        /* experts: what --shard says */
 };
 struct cluster {
         char http[160];                          /* URL */

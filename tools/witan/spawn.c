@@ -70,6 +70,7 @@ wt_err child_make(struct child *ch, const struct plan *plan, struct process *p, 
         if (role == WT_FOR_EXPERT) {
                 plan_shard(plan, (uint32_t)atoi(strrchr(p->name, '-') + 1), &shard);
                 arg(ch, "shard", shard.data);
+                snprintf(p->shard, sizeof p->shard, "%s", shard.data);
                 wt_buf_free(&shard);
         }
         if (role != WT_FOR_GATEWAY && wt_conf_from(c->conf, WT_SET_threads) == WT_FROM_DEFAULT)
