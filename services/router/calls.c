@@ -1,0 +1,243 @@
+/* calls.c - the life of the calls of one layer: ends, failures, second tries. A call is a pure function
+ * (law 2), so sending its picks again, anywhere, is always safe and gives the same bits. */
+#include <stdio.h>
+#include <string.h>
+#include "path.h"
+
+struct call *router_call_find(struct router *r, uint64_t id)
+{
+        if (r->batch.phase != STEP_AWAY)
+                return NULL;
+        for (struct share *s = r->batch.shares; s != NULL; s = s->next)
+                for (struct call *c = s->calls; c != NULL; c = c->next)
+                        if (c->state == CALL_OUT && c->id == id)
+                                return c;
+        return NULL;
+}
+
+struct owed *router_owed_find(struct worker *w, uint64_t id)
+{
+        for (uint32_t i = 0; i < w->n_owed; i++)
+                if (w->owed[i].id == id)
+                        return &w->owed[i];
+        return NULL;
+}
+
+/* The worker has ended a call, in whatever way: its credit is free again, and it works. */
+void router_owed_end(struct worker *w, struct owed *o)
+{
+        w->rows_out -= o->rows;
+        w->bytes_out -= o->bytes;
+        *o = w->owed[--w->n_owed];
+        w->late = false;
+}
+
+/* The answer is not wanted any more. */
+static void drop(struct router *r, struct call *c)
+{
+        struct worker *w = c->worker >= 0 ? &r->worker[c->worker] : NULL;
+
+        if (c->state == CALL_OUT && w->epoch == c->epoch && w->state != PEER_GONE && !w->cut) {
+                wt_msg *m = router_message(r, w->peer, WT_M_EXPERT_CANCEL);
+                struct wt_expert_cancel *body = WT_ARENA_NEW(&m->arena, struct wt_expert_cancel);
+
+                body->call_id = c->id;
+                m->env.body = body;
+                m->env.epoch = c->epoch;
+                router_post_worker(r, w, m);
+        }
+        for (uint32_t i = 0; i < c->parts; i++) {
+                wt_msg_free(c->part[i]);
+                c->part[i] = NULL;
+        }
+        c->state = CALL_DROPPED;
+}
+
+static void drop_attempt(struct router *r, struct share *s, uint32_t attempt)
+{
+        for (struct call *c = s->calls; c != NULL; c = c->next)
+                if (c->attempt == attempt && c->state != CALL_DROPPED)
+                        drop(r, c);
+        s->n_open[attempt] = 0;
+}
+
+/* Attempt a has nothing open any more: the share is done. */
+static void settle(struct router *r, struct share *s, uint32_t a)
+{
+        if (s->done || s->n_open[a] > 0)
+                return;
+        s->done = true;
+        s->winner = a;
+        drop_attempt(r, s, 1 - a);
+        r->n.hedges_won += a == 1;
+        r->batch.n_open--;
+}
+
+void router_call_home(struct router *r, struct call *c)
+{
+        struct share *s = c->share;
+
+        c->state = CALL_HOME;
+        s->n_open[c->attempt]--;
+        settle(r, s, c->attempt);
+}
+
+void router_call_again(struct router *r, struct call *c)
+{
+        struct share *s = c->share;
+
+        drop(r, c);
+        s->n_open[c->attempt]--;
+        router_place(r, c->pick, c->n_picks, s->refused);
+        router_dispatch(r, c->pick, c->n_picks, s, c->attempt);
+        settle(r, s, c->attempt);                /* when all its rows are dead, nothing went out */
+}
+
+static void resend(struct router *r, struct call *c)
+{
+        r->n.resends++;
+        router_call_again(r, c);
+}
+
+/* The sequences whose rows are in c end; the rest of the step goes on. */
+static void fail_rows(struct router *r, struct call *c, wt_err code, const char *words)
+{
+        struct batch *b = &r->batch;
+
+        for (uint32_t i = 0; i < c->n_rows; i++)
+                if (!b->dead[c->row[i]])
+                        router_end(r, b->seq[b->run_of[c->row[i]]], WT_FAILED, code, words);
+        drop(r, c);
+        c->share->n_open[c->attempt]--;
+        settle(r, c->share, c->attempt);
+}
+
+/* The worker answered with an error: its picks go to others, as long as others hold them. */
+void router_call_failed(struct router *r, struct call *c, wt_err code, const char *words)
+{
+        struct share *s = c->share;
+        uint32_t other = 1 - c->attempt;
+
+        s->refused[c->worker / 32] |= 1u << (c->worker % 32);
+        if (s->n_open[other] > 0)
+                drop_attempt(r, s, c->attempt);
+        else if (router_place(r, c->pick, c->n_picks, s->refused) > 0 &&
+                 router_place(r, c->pick, c->n_picks, NULL) == 0)
+                fail_rows(r, c, code, words);    /* everybody who holds them has refused */
+        else
+                resend(r, c);
+}
+
+static void lost_holder(struct router *r, struct call *c)
+{
+        const struct batch *b = &r->batch;
+        char words[200];
+
+        snprintf(words, sizeof words, "no live worker holds expert %d of layer %u; waited %llu ms: start "
+                 "a worker that holds it, or raise expert_wait", b->pick[c->pick[0]], b->layer,
+                 (unsigned long long)(r->now - c->since) / 1000);
+        fail_rows(r, c, WT_EUNAVAILABLE, words);
+}
+
+/* Sent long ago and not answered: the same picks to other holders, beside the first ones. */
+static void hedge(struct router *r, struct call *c)
+{
+        struct share *s = c->share;
+        uint32_t not[WORKER_WORDS];
+        struct worker *w = &r->worker[c->worker];
+
+        w->late = true;
+        router_worker_ping(r, w);
+        if (s->hedged)
+                return;
+        memcpy(not, s->refused, sizeof not);
+        for (struct call *o = s->calls; o != NULL; o = o->next)
+                if (o->state == CALL_OUT)
+                        not[o->worker / 32] |= 1u << (o->worker % 32);
+        if (router_place(r, s->pick, s->n_picks, not) > 0)
+                return;                          /* nobody else; perhaps later */
+        s->hedged = true;
+        r->n.hedges++;
+        router_dispatch(r, s->pick, s->n_picks, s, 1);
+        settle(r, s, 1);                         /* all rows dead */
+}
+
+/* Calls are compared with calls of their size: class 1 + log2 of the rows. */
+uint32_t router_size_class(uint32_t n_rows)
+{
+        uint32_t class = 32 - (uint32_t)__builtin_clz(n_rows | 1);
+
+        return class < N_USUAL ? class : N_USUAL - 1;
+}
+
+/* Late is what takes four times as long as usual here, and longer than hedge_after. */
+static bool late(const struct router *r, const struct call *c)
+{
+        uint64_t limit = 4ull * r->worker[c->worker].usual_us[router_size_class(c->n_rows)];
+
+        return r->now - c->since > (limit > r->conf.hedge_after_us ? limit : r->conf.hedge_after_us);
+}
+
+static void watch_out(struct router *r, struct call *c)
+{
+        const struct worker *w = &r->worker[c->worker];
+
+        if (w->state == PEER_GONE || w->cut || w->epoch != c->epoch) {
+                r->n.calls_lost++;
+                resend(r, c);
+        } else if (r->now - c->since > r->conf.expert_wait_us / 2) {
+                resend(r, c);                    /* perhaps it was lost on the way */
+        } else if (late(r, c)) {
+                hedge(r, c);
+        }
+}
+
+static void watch_queued(struct router *r, struct call *c)
+{
+        const struct worker *w = c->worker >= 0 ? &r->worker[c->worker] : NULL;
+
+        if (w != NULL && w->state == PEER_LIVE && !w->cut) {
+                router_call_send(r, c);          /* as soon as there is credit */
+        } else if (r->membership || w != NULL) {
+                uint64_t since = c->since;
+                struct call *before = c->share->calls;
+
+                router_call_again(r, c);
+                for (struct call *n = c->share->calls; n != before; n = n->next)
+                        if (n->worker < 0)
+                                n->since = since;        /* one wait, however often it is looked at */
+        } else if (r->now - c->since > r->conf.expert_wait_us) {
+                lost_holder(r, c);
+        }
+}
+
+/* A worker that owes a call for expert_wait and says nothing is gone; one that speaks has lost the
+ * call, or its cancel. */
+static void watch_owed(struct router *r, struct worker *w)
+{
+        for (uint32_t i = w->n_owed; i-- > 0;) {
+                if (r->now - w->owed[i].sent <= r->conf.expert_wait_us)
+                        continue;
+                if (w->heard < w->owed[i].sent) {
+                        router_worker_gone(r, w, "it is silent");
+                        return;
+                }
+                router_owed_end(w, &w->owed[i]);
+        }
+}
+
+void router_watch(struct router *r)
+{
+        for (uint32_t i = 0; i < r->n_workers; i++)
+                if (r->worker[i].state == PEER_LIVE || r->worker[i].state == PEER_DRAINS)
+                        watch_owed(r, &r->worker[i]);
+        for (struct share *s = r->batch.shares; s != NULL; s = s->next) {
+                for (struct call *c = s->calls; c != NULL && !s->done; c = c->next) {
+                        if (c->state == CALL_OUT)
+                                watch_out(r, c);
+                        else if (c->state == CALL_QUEUED)
+                                watch_queued(r, c);
+                }
+        }
+        r->membership = false;
+}

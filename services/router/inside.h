@@ -1,0 +1,138 @@
+/* inside.h - what the files of this folder share. */
+#ifndef WITAN_ROUTER_INSIDE_H
+#define WITAN_ROUTER_INSIDE_H
+#include <pthread.h>
+#include "batch.h"
+
+enum {
+        MAX_GATEWAYS = 64,
+        MAX_OWED = 64,                           /* calls that a worker may owe at one time */
+        MAX_PICKS = 64,                          /* K */
+        MAX_REFS = 1024,                         /* experts of a layer: proto/witan/v1/expert.proto */
+        MAX_LETTERS = 4096,                      /* messages kept for a gateway that does not read */
+        N_USUAL = 14                             /* classes of call size, by powers of two of rows */
+};
+
+struct outbox { wt_msg *head, **tail; uint32_t n; };     /* what a full queue has not taken yet */
+
+/* A call that a worker has and has not ended, wanted or not: it holds credit until then. */
+struct owed { uint64_t id, bytes, sent; uint32_t rows, n_home; };
+
+enum peer_state { PEER_NONE, PEER_LIVE, PEER_DRAINS, PEER_GONE };
+struct worker {
+        enum peer_state state;
+        bool late;                               /* owes a call for long: others go first */
+        bool cut;                                /* a send failed; gone from the next watch on */
+        uint32_t peer; char name[65];
+        uint64_t incarnation, epoch, heard, stamp;       /* stamp: of our last ping */
+        uint64_t credit_rows, credit_bytes, rows_out, bytes_out;
+        uint32_t *holds;                         /* bits: layer * E + expert */
+        struct owed owed[MAX_OWED]; uint32_t n_owed;
+        struct outbox out;
+        uint32_t usual_us[N_USUAL];              /* smoothed time of a call, by size */
+        uint64_t picks, calls;
+};
+struct gateway {
+        enum peer_state state;
+        bool cut;
+        uint32_t peer; char name[65];
+        uint64_t incarnation, epoch, stamp;
+        struct outbox out;
+};
+
+struct router {
+        struct router_conf conf;
+        const struct wt_compute_ops *ops;
+        wt_compute *dev;
+        const struct wt_shape *shape;
+        struct wt_trunk *trunk;
+        uint8_t revision[32];
+        uint8_t (**variant)[32];                 /* (layers) -> (E); NULL for dense layers */
+        uint32_t max_context, max_experts, max_picks;
+        uint64_t now;                            /* the clock at the start of the turn */
+        uint64_t last_id;                        /* of calls; epochs too: never given out twice */
+
+        struct kv kv;
+        struct seq *waiting, **waiting_tail; uint32_t n_waiting;
+        struct seq **running; uint32_t n_running;        /* in order of admission */
+        uint32_t next_decode;                    /* whose turn it is when a step cannot take all */
+
+        struct worker *worker; uint32_t n_workers;       /* (MAX_WORKERS); slots ever used */
+        struct gateway gateway[MAX_GATEWAYS];
+        bool membership;                         /* who lives has changed: look again at calls that
+                                                  * nobody could take */
+        struct batch batch;
+
+        bool draining; uint64_t drain_until;
+        struct router_numbers n, shown;          /* shown is guarded by lock */
+        pthread_mutex_t lock;
+};
+
+/* batch.c */
+wt_err router_batch_init(struct router *r);
+void router_batch_fini(struct router *r);
+wt_err router_sync(struct router *r);            /* all queued work is done; spent replies are freed */
+void router_step_end(struct router *r);          /* back to STEP_NONE; calls that are out are dropped */
+
+/* seq.c */
+struct seq *router_seq_find(struct router *r, const uint8_t request[16], uint32_t choice,
+                            uint32_t prompt_index);
+void router_fill(struct router *r);              /* admits those that wait, as far as there is room */
+/* The last event of s, at once; s may be freed. Its rows leave the step; its pages are given back
+ * after the step. */
+void router_end(struct router *r, struct seq *s, enum wt_finish finish, wt_err code,
+                const char *words);
+void router_forget(struct router *r, struct seq *s);     /* the same without an event */
+/* A sequence one of whose rows is no number any more ends; the others go on. After a sync. */
+void router_fail_bad(struct router *r);
+void router_reap(struct router *r);              /* frees what is over; only between steps */
+void router_seqs_close(struct router *r);
+
+/* peers.c: workers and gateways, who lives */
+wt_err router_peers_init(struct router *r);
+void router_peers_close(struct router *r);
+void router_hello(struct router *r, const wt_msg *m);
+void router_bye(struct router *r, const wt_msg *m);
+void router_ping(struct router *r, wt_msg *m);   /* takes m */
+void router_peers_lost(struct router *r);        /* a connection was cut: ping everybody */
+void router_peers_check(struct router *r);       /* buries those whose sends failed */
+struct worker *router_worker_of(struct router *r, uint32_t peer);
+struct gateway *router_gateway_of(struct router *r, uint32_t peer);
+void router_worker_gone(struct router *r, struct worker *w, const char *why);
+void router_worker_ping(struct router *r, struct worker *w);
+uint32_t router_missing(struct router *r);       /* experts without a live holder */
+void router_push_draining(struct router *r);
+void router_say_bye(struct router *r);
+static inline bool router_holds(const struct router *r, const struct worker *w, uint32_t layer,
+                                uint32_t expert)
+{
+        uint32_t i = layer * r->max_experts + expert;
+
+        return w->holds[i / 32] >> (i % 32) & 1;
+}
+
+/* post.c: messages on their way out */
+void router_flush(struct router *r);
+void router_outbox_clear(struct outbox *o);
+bool router_post_worker(struct router *r, struct worker *w, wt_msg *m);        /* takes m; false: cut */
+bool router_post_gateway(struct router *r, struct gateway *g, wt_msg *m);
+wt_msg *router_message(struct router *r, uint32_t peer, uint32_t method);
+struct wt_bytes router_copy(wt_msg *m, const void *p, size_t n);      /* into the message's arena */
+
+/* calls.c: the shares of a layer */
+struct call *router_call_find(struct router *r, uint64_t id);
+void router_call_failed(struct router *r, struct call *c, wt_err code, const char *words);
+void router_call_home(struct router *r, struct call *c);
+void router_call_again(struct router *r, struct call *c);
+bool router_call_send(struct router *r, struct call *c);      /* false: no credit, or cut */
+struct owed *router_owed_find(struct worker *w, uint64_t id);
+void router_owed_end(struct worker *w, struct owed *o);
+uint32_t router_size_class(uint32_t n_rows);             /* below N_USUAL */
+
+/* event.c: one event outside a step */
+void router_tell(struct router *r, uint32_t peer, const struct wt_event_msg *e);
+
+/* trie.c: depth of the largest node around pick i of a row whose picks all are in the set `ours`
+ * (bit j: pick j of the row). pick (k) ascending. */
+uint32_t router_depth(uint32_t bits, const int32_t *pick, uint32_t k, uint64_t ours, uint32_t i);
+#endif

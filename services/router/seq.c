@@ -1,0 +1,141 @@
+/* seq.c - sequences: those that wait, those that run, and the pages they hold. Pages for prompt and
+ * answer are reserved when a sequence is admitted, so no step ever finds the pool empty. */
+#include <stdlib.h>
+#include <string.h>
+#include "inside.h"
+
+bool router_kv_take(struct kv *kv, uint32_t n, uint32_t *pages)
+{
+        if (n > kv->n_free)
+                return false;
+        for (uint32_t i = 0; i < n; i++)
+                pages[i] = kv->free[--kv->n_free];
+        return true;
+}
+
+void router_kv_give(struct kv *kv, const uint32_t *pages, uint32_t n)
+{
+        WT_ASSERT(kv->n_free + n <= kv->n_pages);
+        for (uint32_t i = n; i-- > 0;)           /* the lowest ends on top again */
+                kv->free[kv->n_free++] = pages[i];
+}
+
+static bool is(const struct seq *s, const uint8_t request[16], uint32_t choice, uint32_t prompt_index)
+{
+        return !s->over && memcmp(s->request, request, 16) == 0 && s->choice == choice &&
+               s->prompt_index == prompt_index;
+}
+
+struct seq *router_seq_find(struct router *r, const uint8_t request[16], uint32_t choice,
+                            uint32_t prompt_index)
+{
+        for (uint32_t i = 0; i < r->n_running; i++)
+                if (is(r->running[i], request, choice, prompt_index))
+                        return r->running[i];
+        for (struct seq *s = r->waiting; s != NULL; s = s->next)
+                if (is(s, request, choice, prompt_index))
+                        return s;
+        return NULL;
+}
+
+/* First come, first served: one that does not fit yet is not passed by smaller ones, so it cannot
+ * starve. */
+void router_fill(struct router *r)
+{
+        struct seq *s;
+
+        while ((s = r->waiting) != NULL) {
+                if (r->n_running == r->conf.max_seqs ||
+                    !router_kv_take(&r->kv, s->n_pages, s->pages))
+                        return;
+                if ((r->waiting = s->next) == NULL)
+                        r->waiting_tail = &r->waiting;
+                r->n_waiting--;
+                s->next = NULL;
+                s->at_admit = r->now;
+                r->running[r->n_running++] = s;
+        }
+}
+
+/* Takes s out of those that wait; false: it runs. */
+static bool unqueue(struct router *r, struct seq *s)
+{
+        for (struct seq **at = &r->waiting; *at != NULL; at = &(*at)->next) {
+                if (*at != s)
+                        continue;
+                if ((*at = s->next) == NULL)
+                        r->waiting_tail = at;
+                r->n_waiting--;
+                return true;
+        }
+        return false;
+}
+
+void router_forget(struct router *r, struct seq *s)
+{
+        struct batch *b = &r->batch;
+
+        if (s->over)
+                return;
+        if (unqueue(r, s)) {
+                free(s);
+                return;
+        }
+        s->over = true;
+        for (uint32_t i = 0; i < b->n_runs; i++)
+                if (b->seq[i] == s)
+                        memset(b->dead + b->runs[i].row, 1, b->runs[i].n_rows);
+}
+
+void router_end(struct router *r, struct seq *s, enum wt_finish finish, wt_err code,
+                const char *words)
+{
+        struct wt_event_msg e = {
+                .request = WT_BYTES(s->request, 16), .attempt = s->attempt, .choice = s->choice,
+                .prompt_index = s->prompt_index, .position = s->n_ids, .finish = finish,
+                .status = (uint32_t)wt_code_outside(code), .message = WT_STR(words),
+                .queue_us = (s->at_admit ? s->at_admit : r->now) - s->at_submit,
+        };
+
+        if (s->over)
+                return;
+        if (s->at_admit != 0)
+                e.prefill_us = (s->at_first ? s->at_first : r->now) - s->at_admit;
+        if (s->at_first != 0)
+                e.decode_us = r->now - s->at_first;
+        r->n.cancelled += finish == WT_CANCELLED;
+        r->n.failed += finish == WT_FAILED;
+        r->n.handed_back += finish == WT_HANDED_BACK;
+        router_tell(r, r->gateway[s->gateway].peer, &e);
+        router_forget(r, s);
+}
+
+void router_reap(struct router *r)
+{
+        uint32_t kept = 0;
+
+        for (uint32_t i = 0; i < r->n_running; i++) {
+                struct seq *s = r->running[i];
+
+                if (!s->over) {
+                        r->running[kept++] = s;
+                        continue;
+                }
+                if (i < r->next_decode && r->next_decode > 0)
+                        r->next_decode--;
+                router_kv_give(&r->kv, s->pages, s->n_pages);
+                free(s);
+        }
+        r->n_running = kept;
+}
+
+void router_seqs_close(struct router *r)
+{
+        for (uint32_t i = 0; i < r->n_running; i++)
+                free(r->running[i]);
+        for (struct seq *s = r->waiting, *next; s != NULL; s = next) {
+                next = s->next;
+                free(s);
+        }
+        free(r->running);
+}
