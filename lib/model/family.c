@@ -80,15 +80,15 @@ static void check_picks(struct wt_fields *f, const struct wt_layer *l)
         if (l->n_group_kept > l->n_group)
                 wt_field_fail(f, "field \"topk_group\" is %u; allowed: at most n_group, which is %u",
                               l->n_group_kept, l->n_group);
+        if (l->select == WT_SELECT_GROUP_TOP2 && l->n_group_kept < l->n_group &&
+            l->n_experts / l->n_group < 2)
+                wt_field_fail(f, "field \"n_group\" is %u; allowed: groups of at least two experts "
+                              "(topk_method noaux_tc adds the two best of a group)", l->n_group);
         holds = l->n_experts / l->n_group * l->n_group_kept;
         if (l->n_picks > holds)
                 wt_field_fail(f, "field \"num_experts_per_tok\" is %u; allowed: at most %u, what "
                               "topk_group %u of n_group %u groups hold", l->n_picks, holds,
                               l->n_group_kept, l->n_group);
-        if (l->select == WT_SELECT_GROUP_TOP2 && l->n_group_kept < l->n_group &&
-            l->n_experts / l->n_group < 2)
-                wt_field_fail(f, "field \"n_group\" is %u; allowed: groups of at least two experts "
-                              "(topk_method noaux_tc adds the two best of a group)", l->n_group);
 }
 
 /* What the two DeepSeek families share. n_routed_experts null: every layer is dense. */

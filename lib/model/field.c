@@ -106,11 +106,11 @@ const char *wt_field_word(struct wt_fields *f, const char *name, const char *def
         if (v == WT_JSON_NONE && def)
                 return def;
         s = wt_json_str(f->json, v, &len);
-        for (const char *const *a = allowed; *a; a++) {
+        for (const char *const *a = allowed; *a; a++)
                 if (s && strlen(*a) == len && memcmp(*a, s, len) == 0)
                         return *a;
+        for (const char *const *a = allowed; *a; a++)
                 wt_buf_fmt(&all, "%s%s", a == allowed ? "" : ", ", *a);
-        }
         if (v == WT_JSON_NONE) {
                 wt_field_fail(f, "field \"%s%s\" is missing; allowed: %s", f->prefix, name, all.data);
         } else {

@@ -57,15 +57,17 @@ static void yarn(const struct wt_rope_conf *r, const float *pos_freq, float *inv
         }
 }
 
+/* torch divides a number by a tensor as reciprocal, then product: so do wave and smooth. */
 static float llama3(const struct wt_rope_conf *r, float inv)
 {
-        float wave = (float)(2 * PI) / inv, factor = (float)r->factor, smooth;
+        float wave = 1.0f / inv * (float)(2 * PI), factor = (float)r->factor, smooth;
 
         if (wave < (float)(r->original / r->high_freq))
                 return inv;
         if (wave > (float)(r->original / r->low_freq))
                 return inv / factor;
-        smooth = ((float)r->original / wave - (float)r->low_freq) / (float)(r->high_freq - r->low_freq);
+        smooth = (1.0f / wave * (float)r->original - (float)r->low_freq) /
+                 (float)(r->high_freq - r->low_freq);
         return (1.0f - smooth) * inv / factor + smooth * inv;
 }
 
