@@ -95,6 +95,22 @@ static wt_err open_model(struct expert *e)
         return work_init(e, n_experts, n_picks);
 }
 
+static void publish(struct expert *e)
+{
+        e->n.turns = ++e->n_turns;
+        e->n.held = e->n_held;
+        e->n.routers = e->conf.n_routers;
+        e->n.draining = e->draining;
+        e->n.queued = e->n.routers_known = 0;
+        for (uint32_t i = 0; i < e->conf.n_routers; i++) {
+                e->n.queued += e->link[i].n_jobs;
+                e->n.routers_known += e->link[i].welcome;
+        }
+        pthread_mutex_lock(&e->lock);
+        e->shown = e->n;
+        pthread_mutex_unlock(&e->lock);
+}
+
 wt_err expert_open(struct expert **out, const struct expert_conf *c)
 {
         struct expert *e;
@@ -117,6 +133,7 @@ wt_err expert_open(struct expert **out, const struct expert_conf *c)
         }
         e->now = wt_now_us(c->clock);
         expert_lost(e);
+        publish(e);
         *out = e;
         return WT_OK;
 }
@@ -212,22 +229,6 @@ static bool drained(struct expert *e)
                 if (!e->link[i].bye || e->link[i].n_jobs > 0)
                         return false;
         return e->out_head == NULL;
-}
-
-static void publish(struct expert *e)
-{
-        e->n.turns = ++e->n_turns;
-        e->n.held = e->n_held;
-        e->n.routers = e->conf.n_routers;
-        e->n.draining = e->draining;
-        e->n.queued = e->n.routers_known = 0;
-        for (uint32_t i = 0; i < e->conf.n_routers; i++) {
-                e->n.queued += e->link[i].n_jobs;
-                e->n.routers_known += e->link[i].welcome;
-        }
-        pthread_mutex_lock(&e->lock);
-        e->shown = e->n;
-        pthread_mutex_unlock(&e->lock);
 }
 
 void expert_numbers(struct expert *e, struct expert_numbers *out)
