@@ -4,7 +4,7 @@
 #include "model/shape.h"
 
 struct wt_part {
-        char name[128];                          /* Hugging Face name */
+        char name[192];                          /* Hugging Face name */
         size_t slot;                             /* its field: offset in wt_layer_weights,
                                                   * wt_expert_weights or wt_trunk */
         uint32_t n_dim; uint64_t dim[2];         /* of the tensor in the file */

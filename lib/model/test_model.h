@@ -72,7 +72,7 @@ static UNUSED void put_safetensors(const char *dir, const char *name, const char
 static UNUSED void make_old(const char *dir, const char *name)
 {
         struct timespec then[2] = { { .tv_sec = 1000000000 }, { .tv_sec = 1000000000 } };
-        char path[2 * TEST_PATH];
+        char path[4 * TEST_PATH];
 
         snprintf(path, sizeof path, "%s/%s", dir, name);
         assert_int_equal(utimensat(AT_FDCWD, path, then, 0), 0);
