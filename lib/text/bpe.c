@@ -4,7 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHORT = 48 };                             /* symbols; beyond it the heap wins */
+enum {
+        SHORT = 48,                              /* symbols; beyond it the heap wins */
+        LONGEST = 1 << 20                        /* bytes of a pre-token: 44 MiB of scratch */
+};
 #define NO_RANK UINT32_MAX
 
 static const char *token_text(const void *arg, uint32_t id, size_t *len)
@@ -99,7 +102,7 @@ static void scratch_room(struct wt_tok_scratch *s, size_t n)
                 return;
         free(s->word);
         free(s->heap);
-        s->cap = n + n / 2;
+        s->cap = 2 * n < LONGEST ? 2 * n : LONGEST;
         s->word = wt_tok_calloc(s->cap, 5 * sizeof *s->word);
         s->heap = wt_tok_calloc(s->cap, 3 * sizeof *s->heap);
 }
@@ -169,6 +172,9 @@ wt_err wt_tok_bpe(const wt_tokenizer *t, struct wt_tok_scratch *s, const char *p
                         return WT_OK;
                 }
         }
+        if (n > LONGEST)
+                return wt_fail(WT_EEXHAUSTED, "%zu bytes of the text are one word; %d are possible", n,
+                               LONGEST);
         if (n > SHORT) {
                 scratch_room(s, n);
                 id = s->word;

@@ -5,7 +5,7 @@
 #include <string.h>
 #include "base/file.h"
 
-enum { FILE_BYTES = 64 << 20, TEXT_BYTES = 1 << 30 };
+enum { FILE_BYTES = 64 << 20, TEXT_BYTES = 1 << 28 };
 
 void wt_ids_free(struct wt_ids *v)
 {
