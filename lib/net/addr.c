@@ -16,7 +16,8 @@ void wt_addr_text(const struct sockaddr_storage *sa, socklen_t len, char *out, s
                 snprintf(out, n, sa->ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
-wt_err wt_addr_resolve(const char *address, bool to_bind, struct sockaddr_storage *sa, socklen_t *len)
+wt_err wt_addr_resolve(const char *address, bool to_bind, struct sockaddr_storage *sa,
+                       socklen_t *len)
 {
         struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV }, *found;
         const char *colon = strrchr(address, ':');

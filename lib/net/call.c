@@ -104,7 +104,8 @@ void wt_call_abort(wt_call *c)
         c->owed = false;
         if (k->mode == DEAD)
                 return;
-        /* A chunked answer without its last chunk is broken by itself; any other would look whole. */
+        /* A chunked answer without its last chunk is broken by itself; any other would look
+         * whole. */
         if (!c->chunked)
                 setsockopt(k->fd, SOL_SOCKET, SO_LINGER, &(struct linger){ 1, 0 },
                            sizeof(struct linger));

@@ -103,7 +103,8 @@ static wt_err more(struct fetch *f, size_t *n)
                         return WT_OK;
                 }
                 if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
-                        return wt_fail(WT_EUNAVAILABLE, "%s broke off: %s", f->where, strerror(errno));
+                        return wt_fail(WT_EUNAVAILABLE, "%s broke off: %s", f->where,
+                                       strerror(errno));
                 if ((err = ready(f, POLLIN)) != WT_OK)
                         return err;
         }
@@ -123,11 +124,16 @@ static wt_err garbled(const struct fetch *f)
 static wt_err line(struct fetch *f, size_t max, char **s)
 {
         size_t seen = f->in_at, n;
+        char *lf = NULL;
         wt_err err;
-        char *lf;
 
-        while (!(lf = f->in.len > seen ? memchr(f->in.data + seen, '\n', f->in.len - seen) : NULL)) {
+        for (;;) {
                 size_t have = f->in.len - f->in_at;
+
+                if (f->in.len > seen)
+                        lf = memchr(f->in.data + seen, '\n', f->in.len - seen);
+                if (lf)
+                        break;
 
                 if (have > max)
                         return garbled(f);

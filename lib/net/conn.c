@@ -9,7 +9,7 @@
 
 enum { KEEP_BYTES = 4 << 10,                     /* of each buffer, while a connection is idle */
        MAX_AHEAD = 64 << 10,                     /* pipelined bytes read while an answer is owed */
-       TURN_REQUESTS = 16,                       /* handed over in one go, then others have a turn */
+       TURN_REQUESTS = 16,                       /* handed over in one go, then others are */
        LINGER_BYTES = 16 << 20 };
 #define LINGER_US 2000000ull
 
@@ -290,7 +290,7 @@ void conn_settle(struct conn *c)
         if (c->mode == CLOSING && conn_unsent(c) == 0) {
                 if (c->eof || shutdown(c->fd, SHUT_WR) != 0)
                         return conn_die(c);
-                c->mode = LINGERING;             /* closing with bytes unread would reset the answer */
+                c->mode = LINGERING;             /* to close on unread bytes resets the answer */
         }
         if (c->mode == READING && c->eof && c->in.len == c->in_at && conn_unsent(c) == 0)
                 conn_die(c);                     /* idle, or in the middle of a request */

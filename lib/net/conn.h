@@ -4,9 +4,10 @@
  *   READING --refused--> CLOSING --all sent--> LINGERING --peer closed, or 2 s--> DEAD
  *   any --reset, cut, stalled--> DEAD --next turn--> on_gone if an answer was owed; freed
  *
- * A half-closed client (FIN after its request) still gets its answer, since nothing tells it from one
- * that is gone. One that is gone answers the next byte with a reset, which is seen at once, whether or
- * not anything is being written then; while nothing is written keep-alive probes find it. */
+ * A half-closed client (FIN after its request) still gets its answer, since nothing tells it from
+ * one that is gone. One that is gone answers the next byte with a reset, which is seen at once,
+ * whether or not anything is being written then; while nothing is written keep-alive probes find
+ * it. */
 #ifndef WITAN_NET_CONN_H
 #define WITAN_NET_CONN_H
 #include "net/parse.h"

@@ -1,4 +1,5 @@
-/* field.c - the grammar of what stands on one line of a request (RFC 9110 5.6, RFC 9112 3, 5, 7.1). */
+/* field.c - the grammar of what stands on one line of a request (RFC 9110 5.6, RFC 9112 3, 5,
+ * 7.1). */
 #include "net/parse.h"
 #include <string.h>
 #include <strings.h>
@@ -23,7 +24,8 @@ bool wt_http_is_token(const char *s, size_t len)
         return len > 0;
 }
 
-/* Visible ASCII without '#': a fragment never belongs into a request, and proxies disagree on it. */
+/* Visible ASCII without '#': a fragment never belongs into a request, and proxies disagree on
+ * it. */
 bool wt_http_is_target(const char *s, size_t len)
 {
         for (size_t i = 0; i < len; i++)

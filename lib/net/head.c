@@ -44,7 +44,8 @@ static const char *date(struct wt_http *h)
         return h->date;
 }
 
-/* length -1: a stream, chunked or until the connection ends; -2: neither length nor body (204, 304). */
+/* length -1: a stream, chunked or until the connection ends; -2: neither length nor body (204,
+ * 304). */
 void conn_head(struct conn *c, int status, const char *type, const char *headers, int64_t length)
 {
         struct wt_buf *o = &c->out;

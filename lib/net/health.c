@@ -12,7 +12,8 @@ static void verdict(wt_call *c, bool (*ask)(void *arg, struct wt_buf *words), vo
         if (words.len == 0)
                 wt_buf_str(&words, good ? "ok" : "not ready");
         wt_buf_str(&words, "\n");
-        wt_call_reply(c, good ? 200 : 503, text, "Cache-Control: no-store\r\n", words.data, words.len);
+        wt_call_reply(c, good ? 200 : 503, text, "Cache-Control: no-store\r\n", words.data,
+                      words.len);
         wt_buf_free(&words);
 }
 

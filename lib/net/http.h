@@ -1,16 +1,20 @@
 /* http.h - a small strict HTTP/1.1 server on the reactor (RFC 9112): keep-alive, Content-Length and
- * chunked bodies, Expect: 100-continue, pipelining one at a time. Refused: both CL and TE, bare LF in
- * headers, obs-fold, bad tokens, repeated Content-Lengths, unknown transfer codings, HTTP/0.9 and 2.
- * Limits answer 408, 413, 414, 431, 503. */
+ * chunked bodies, Expect: 100-continue, pipelining one at a time. Refused: both CL and TE, bare LF
+ * in headers, obs-fold, bad tokens, repeated Content-Lengths, unknown transfer codings, HTTP/0.9
+ * and 2. Limits answer 408, 413, 414, 431, 503. */
 #ifndef WITAN_NET_HTTP_H
 #define WITAN_NET_HTTP_H
 #include <stdbool.h>
 #include "base/buf.h"
 #include "net/loop.h"
 
-struct wt_http_limits { size_t max_line, max_headers /* bytes */, max_body; uint32_t max_connections;
-                        uint64_t request_timeout_us, idle_timeout_us; size_t max_unsent;
-                        size_t max_held; /* bytes of bodies of all connections; 0: 32 x max_body */ };
+struct wt_http_limits {
+        size_t max_line, max_headers, max_body;  /* bytes */
+        uint32_t max_connections;
+        uint64_t request_timeout_us, idle_timeout_us;
+        size_t max_unsent;
+        size_t max_held;                         /* bodies of all connections; 0: 32 x max_body */
+};
 extern const struct wt_http_limits wt_http_default;     /* 8 KiB, 32 KiB, 8 MiB, 4096, 10 s, 75 s,
                                                          * 4 MiB */
 typedef struct wt_http wt_http;                  /* a listener */
@@ -20,8 +24,8 @@ struct wt_http_handler {
         /* A whole request is here. The handler answers now or later, by wt_call_*; the call lives
          * until its answer is complete or on_gone was called. */
         void (*on_request)(void *arg, wt_call *c);
-        /* The client left before the answer was complete: forget the call. Comes from the loop's timers
-         * (or wt_http_close), never from inside wt_call_*; not after reply, end or abort. */
+        /* The client left before the answer was complete: forget the call. Comes from the loop's
+         * timers (or wt_http_close), never from inside wt_call_*; not after reply, end or abort. */
         void (*on_gone)(void *arg, wt_call *c);
         void *arg;
 };
@@ -41,23 +45,25 @@ const char *wt_call_header(const wt_call *c, const char *name);  /* any case; NU
 const char *wt_call_body(const wt_call *c, size_t *len);
 void **wt_call_user(wt_call *c);                 /* one pointer for the handler */
 const char *wt_call_peer(const wt_call *c);      /* "127.0.0.1:53214" */
-/* The client will send nothing more. It may still read (nc -N), or it closed: a streamed answer finds
- * out by its next write; who computes long before the first byte may choose to believe the worse. */
+/* The client will send nothing more. It may still read (nc -N), or it closed: a streamed answer
+ * finds out by its next write; who computes long before the first byte may choose to believe the
+ * worse. */
 bool wt_call_half_closed(const wt_call *c);
 
 /* Answer whole: headers is NULL or "Name: value\r\n..." lines to add. */
 void wt_call_reply(wt_call *c, int status, const char *type, const char *headers,
                    const void *body, size_t len);
-/* Answer as a stream (chunked): begin, then write any number of times, then end. write returns false
- * when the client is gone or reads so slowly that max_unsent is passed (then the connection is cut
- * and on_gone follows). abort cuts the connection so that the client sees a broken stream. */
+/* Answer as a stream (chunked): begin, then write any number of times, then end. write returns
+ * false when the client is gone or reads so slowly that max_unsent is passed (then the connection
+ * is cut and on_gone follows). abort cuts the connection so that the client sees a broken
+ * stream. */
 void wt_call_begin(wt_call *c, int status, const char *type, const char *headers);
 bool wt_call_write(wt_call *c, const void *data, size_t len);
 void wt_call_end(wt_call *c);
 void wt_call_abort(wt_call *c);
 
-/* The parser alone, for tests and fuzzing: feeds bytes; returns how many were used. state: needs more,
- * request complete, or refused with an HTTP status. */
+/* The parser alone, for tests and fuzzing: feeds bytes; returns how many were used. state: needs
+ * more, request complete, or refused with an HTTP status. */
 enum wt_http_state { WT_HTTP_MORE, WT_HTTP_DONE, WT_HTTP_REFUSED };
 struct wt_http_parser;
 size_t wt_http_parser_bytes(void);
@@ -68,8 +74,8 @@ int wt_http_parser_status(const struct wt_http_parser *p, const char **why);
 void wt_http_parser_fini(struct wt_http_parser *p);
 
 /* A blocking client for the command line: one request, the body handed to each as it comes (NULL:
- * collected into out, at most 64 MiB). headers: lines or NULL. url: http://HOST:PORT/path. status out,
- * as soon as it is known. timeout_us: the longest silence. each returns false to stop:
+ * collected into out, at most 64 MiB). headers: lines or NULL. url: http://HOST:PORT/path. status
+ * out, as soon as it is known. timeout_us: the longest silence. each returns false to stop:
  * WT_ECANCELLED. WT_EUNAVAILABLE: nobody listens, or the answer broke off; WT_EDEADLINE. */
 wt_err wt_http_fetch(const char *method, const char *url, const char *headers, const void *body,
                      size_t len, uint64_t timeout_us, int *status, struct wt_buf *out,

@@ -2,6 +2,7 @@
 #include "net/world.h"
 
 #define H "Host: a\r\n"
+#define POST_WAITS "POST /echo HTTP/1.1\r\n" H "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n"
 #define GET(path) "GET " path " HTTP/1.1\r\n" H "\r\n"
 
 static void keep_alive(void **state)
@@ -15,7 +16,8 @@ static void keep_alive(void **state)
         put(&w, fd, GET("/a?b"));
         read_until(&w, fd, "GET /a b ", 1);
         assert_true(strncmp(w.got.data, "HTTP/1.1 200 OK\r\nDate: ", 23) == 0);
-        assert_true(has(&w, " GMT\r\nContent-Type: text/plain\r\nContent-Length: 9\r\nX-Mine: yes\r\n\r\n"));
+        assert_true(has(&w, " GMT\r\nContent-Type: text/plain\r\nContent-Length: 9\r\n"
+                            "X-Mine: yes\r\n\r\n"));
         assert_false(has(&w, "Connection:"));
         forget(&w);
         put(&w, fd, "POST /c HTTP/1.1\r\n" H "Connection: close\r\nContent-Length: 4\r\n\r\nbody");
@@ -162,14 +164,14 @@ static void expect_continue(void **state)
         (void)state;
         world_open(&w, NULL);
         fd = dial(&w);
-        put(&w, fd, "POST /echo HTTP/1.1\r\n" H "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+        put(&w, fd, POST_WAITS);
         read_until(&w, fd, "HTTP/1.1 100 Continue\r\n\r\n", 1);
         put(&w, fd, "h");
         put(&w, fd, "i");
         read_until(&w, fd, "POST /echo  hi", 1);
         assert_int_equal(count(&w, "100 Continue"), 1);
         forget(&w);                              /* one that does not wait for it */
-        put(&w, fd, "POST /echo HTTP/1.1\r\n" H "Expect: 100-continue\r\nContent-Length: 2\r\n\r\nho");
+        put(&w, fd, POST_WAITS "ho");
         read_until(&w, fd, "POST /echo  ho", 1);
         close(fd);
         world_close(&w);
@@ -194,8 +196,8 @@ static void streaming(void **state)
         assert_true(wt_call_write(w.held, "twenty-six letters are two", 26));
         wt_call_end(w.held);
         read_until(&w, fd, "GET /echo", 1);      /* the connection goes on */
-        assert_true(strncmp(w.got.data, "3\r\none\r\n1a\r\ntwenty-six letters are two\r\n0\r\n\r\nHTTP/1.1 200",
-                            54) == 0);
+        assert_true(strncmp(w.got.data, "3\r\none\r\n1a\r\ntwenty-six letters are two\r\n"
+                                        "0\r\n\r\nHTTP/1.1 200", 54) == 0);
         close(fd);
         world_close(&w);
 }
@@ -315,8 +317,8 @@ static void a_close_is_noticed_by_writing(void **state)
         world_close(&w);
 }
 
-/* Between the end of a connection and on_gone the call may still be used, or finished: then there is no
- * on_gone. */
+/* Between the end of a connection and on_gone the call may still be used, or finished: then there
+ * is no on_gone. */
 static void after_the_end(void **state)
 {
         struct world w;
@@ -428,7 +430,8 @@ static void addresses(void **state)
 {
         static const struct { const char *address; wt_err want; const char *words; } rows[] = {
                 { "127.0.0.1", WT_EINVAL, "HOST:PORT" },     { "127.0.0.1:", WT_EINVAL, "no port" },
-                { "127.0.0.1:65536", WT_EINVAL, "no port" }, { "127.0.0.1:8a", WT_EINVAL, "no port" },
+                { "127.0.0.1:65536", WT_EINVAL, "no port" },
+                { "127.0.0.1:8a", WT_EINVAL, "no port" },
                 { "::1:80", WT_EINVAL, "HOST:PORT" },        { "[::1]80", WT_EINVAL, "HOST:PORT" },
                 { "192.0.2.1:0", WT_EINVAL, "192.0.2.1" },   { "127.0.0.1:0", WT_OK, "" },
         };
@@ -440,7 +443,8 @@ static void addresses(void **state)
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
                 wt_http *other = NULL;
 
-                assert_int_equal(wt_http_listen(&other, w.loop, rows[i].address, NULL, &h), rows[i].want);
+                assert_int_equal(wt_http_listen(&other, w.loop, rows[i].address, NULL, &h),
+                                 rows[i].want);
                 if (rows[i].want != WT_OK && !strstr(wt_words(), rows[i].words))
                         fail_msg("%s: %s", rows[i].address, wt_words());
                 wt_http_close(other);
@@ -456,7 +460,8 @@ static void a_port_in_use(void **state)
 
         (void)state;
         world_open(&w, NULL);
-        assert_int_equal(wt_http_listen(&other, w.loop, wt_http_address(w.http), NULL, &h), WT_EEXIST);
+        assert_int_equal(wt_http_listen(&other, w.loop, wt_http_address(w.http), NULL, &h),
+                         WT_EEXIST);
         assert_non_null(strstr(wt_words(), wt_http_address(w.http)));
         assert_non_null(strstr(wt_words(), "in use"));
         world_close(&w);

@@ -1,5 +1,5 @@
-/* llhttp_test.c - the request cases of llhttp's own tests (shared data): what llhttp refuses we refuse,
- * what it accepts we accept, except where a row below says why not. */
+/* llhttp_test.c - the request cases of llhttp's own tests (shared data): what llhttp refuses we
+ * refuse, what it accepts we accept, except where a row below says why not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@
 #include "net/parse.h"
 
 static const struct { const char *id, *why; } otherwise[] = {
-        { "27aa1684a6", "llhttp stops where a protocol changes; we answer as if no upgrade was asked" },
+        { "27aa1684a6", "llhttp stops where a protocol changes; we answer as if none was asked" },
         { "f710c76564", "that test tells llhttp to skip the body, which no server may do" },
         { "d5dbc55c5d", "any token is a method (RFC 9110 9.1); the handler answers 405" },
         { "229c58ad6e", "\"*\" is for OPTIONS alone (RFC 9112 3.2.4)" },
@@ -44,8 +44,9 @@ static void unbase64(const char *s, struct wt_buf *out)
         }
 }
 
-/* Parses requests until one is refused, one closes, or bytes are missing. The cases of llhttp mostly
- * have no Host, which RFC 9112 3.2 makes us refuse: that is checked, and then each gets one. */
+/* Parses requests until one is refused, one closes, or bytes are missing. The cases of llhttp
+ * mostly have no Host, which RFC 9112 3.2 makes us refuse: that is checked, and then each gets
+ * one. */
 static struct result parse(struct wt_buf *in, struct wt_http_parser *p, int *n_hosts)
 {
         struct result r = { 0 };
@@ -124,7 +125,7 @@ static int run_case(const wt_json *j, int *n_hosts, int *n_excused)
                 return 0;
         }
         if (!good)
-                print_message("%s (%s): llhttp %s after %d messages (%s), here %d messages, status %d %s\n",
+                print_message("%s (%s): llhttp %s after %d messages (%s), here %d, status %d %s\n",
                               id, wt_json_str(j, wt_json_get(j, 0, "title"), NULL),
                               reject ? "refuses" : "accepts", (int)messages, reason ? reason : "",
                               r.messages, r.status, r.why ? r.why : "");
@@ -159,7 +160,8 @@ static void llhttp_cases(void **state)
         }
         wt_buf_free(&path);
         wt_buf_free(&file);
-        print_message("%d cases, %d otherwise for a reason, %d hosts added\n", n, n_excused, n_hosts);
+        print_message("%d cases, %d otherwise for a reason, %d hosts added\n", n, n_excused,
+                      n_hosts);
         assert_true(n > 50);
         assert_int_equal(bad, 0);
 }

@@ -8,8 +8,9 @@
 
 enum { EVENTS = 256, HOOKS = 8 };
 
-/* An event names its descriptor by (fd, born): one that was removed, and even one that was closed and
- * came back with the same number within the batch, is then told from the one that the event is for. */
+/* An event names its descriptor by (fd, born): one that was removed, and even one that was closed
+ * and came back with the same number within the batch, is then told from the one that the event is
+ * for. */
 struct slot { wt_on_fd cb; void *arg; uint32_t born; unsigned want; };
 struct hook { bool (*after)(void *arg); void *arg; };
 
@@ -240,8 +241,8 @@ void wt_loop_turn(wt_loop *l, uint64_t max_us)
         bool more = false;
         int n;
 
-        /* Last before the sleep, so that nothing which a timer, a callback or the caller between two
-         * turns did to an edge-triggered source can be slept over. */
+        /* Last before the sleep, so that nothing which a timer, a callback or the caller between
+         * two turns did to an edge-triggered source can be slept over. */
         for (uint32_t i = 0; i < l->n_hooks; i++)
                 more |= l->hooks[i].after(l->hooks[i].arg);
         l->now = wt_now_us(l->clock);

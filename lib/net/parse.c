@@ -1,6 +1,6 @@
-/* parse.c - HTTP/1.1 requests (RFC 9112), strictly: where two readers of the same bytes could disagree
- * about where a message ends, the message is refused. Takes bytes in pieces of any size; the outcome
- * does not depend on where they were cut. */
+/* parse.c - HTTP/1.1 requests (RFC 9112), strictly: where two readers of the same bytes could
+ * disagree about where a message ends, the message is refused. Takes bytes in pieces of any size;
+ * the outcome does not depend on where they were cut. */
 #include "net/parse.h"
 #include <string.h>
 #include <strings.h>
@@ -83,8 +83,8 @@ static void refuse(struct wt_http_parser *p, int status, const char *why)
         p->why = why;
 }
 
-/* "http://host/path?query" loses scheme and authority: the path of a proxy's request is the path. The
- * head then goes on after the "/" that an empty path stands for. */
+/* "http://host/path?query" loses scheme and authority: the path of a proxy's request is the path.
+ * The head then goes on after the "/" that an empty path stands for. */
 static void absolute_form(struct wt_http_parser *p)
 {
         char *host = p->head.data + p->path + (p->head.data[p->path + 4] == ':' ? 7 : 8);
@@ -313,7 +313,8 @@ static size_t take_line(struct wt_http_parser *p, const char *data, size_t len)
         const char *lf = memchr(data, '\n', len);
         size_t n = lf ? (size_t)(lf - data) + 1 : len;
 
-        /* Said at once, not when a line that never ends has timed out: TLS on this port, or noise. */
+        /* Said at once, not when a line that never ends has timed out: TLS on this port, or
+         * noise. */
         if (p->phase == START && p->head.len == 0 && *data != '\r' && *data != '\n' &&
             !wt_http_is_token(data, 1)) {
                 refuse(p, 400, "this is not HTTP/1.1 in clear text");
@@ -349,6 +350,7 @@ size_t wt_http_parser_feed(struct wt_http_parser *p, const char *data, size_t le
                 else
                         at += take_line(p, data + at, len - at);
         }
-        *state = p->phase == DONE ? WT_HTTP_DONE : p->phase == REFUSED ? WT_HTTP_REFUSED : WT_HTTP_MORE;
+        *state = p->phase == DONE ? WT_HTTP_DONE
+               : p->phase == REFUSED ? WT_HTTP_REFUSED : WT_HTTP_MORE;
         return at;
 }

@@ -17,7 +17,7 @@ struct wt_http_parser {
         int status;                              /* != 0: refused */
         const char *why;
         struct wt_buf head, body;
-        uint32_t line;                           /* where in head the line begins that is arriving */
+        uint32_t line;                           /* where in head the line that arrives begins */
         uint32_t method, path, query, fields_at; /* fields_at: where the header lines begin */
         uint32_t n_fields;
         struct wt_http_field fields[WT_HTTP_FIELDS];

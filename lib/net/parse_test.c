@@ -19,6 +19,11 @@
 static const struct wt_http_limits small = { .max_line = 128, .max_headers = 256, .max_body = 32,
                                              .max_connections = 1 };
 
+/* PLAIN: path "/", no query, no body. */
+#define BAD(n, s, i) { .name = n, .in = i, .status = s }
+#define PLAIN(n, i) { .name = n, .in = i }
+#define GOOD(n, i, p, q, b) { .name = n, .in = i, .path = p, .query = q, .body = b }
+#define WAITS(n, i) { .name = n, .in = i, .rest = -1, .waits = 1 }
 static const struct row {
         const char *name, *in;
         int status;                              /* 0: accepted */
@@ -26,137 +31,121 @@ static const struct row {
         int rest;                                /* bytes of in behind the request */
         bool closes, waits;
 } rows[] = {
-        { "the least request", G "\r\n", 0, NULL, NULL, NULL, 0, 0, 0 },
-        { "an empty line before it", "\r\n" G "\r\n", 0, NULL, NULL, NULL, 0, 0, 0 },
-        { "nine empty lines before it", "\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n" G "\r\n", 400,
-          NULL, NULL, NULL, 0, 0, 0 },
-        { "a query", "GET /a/b?c=d&e HTTP/1.1\r\nHost: a\r\n\r\n", 0, "/a/b", "c=d&e", NULL, 0, 0, 0 },
-        { "an empty query", "GET /a? HTTP/1.1\r\nHost: a\r\n\r\n", 0, "/a", "", NULL, 0, 0, 0 },
-        { "absolute form", "GET http://h:1/a?b HTTP/1.1\r\nHost: a\r\n\r\n", 0, "/a", "b", NULL, 0, 0, 0 },
-        { "absolute form without path", "GET http://h HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n", 0, "/", "",
-          NULL, 0, 0, 0 },
-        { "absolute form with a query alone", "GET https://h?b HTTP/1.1\r\nHost: a\r\n\r\n", 0, "/", "b",
-          NULL, 0, 0, 0 },
-        { "OPTIONS *", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 0, "*", NULL, NULL, 0, 0, 0 },
-        { "GET *", "GET * HTTP/1.1\r\nHost: a\r\n\r\n", 400, NULL, NULL, NULL, 0, 0, 0 },
-        { "CONNECT", "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", 501, NULL, NULL, NULL, 0, 0, 0 },
-        { "a target without a slash", "GET a HTTP/1.1\r\nHost: a\r\n\r\n", 400, NULL, NULL, NULL, 0, 0, 0 },
-        { "a fragment", "GET /#f HTTP/1.1\r\nHost: a\r\n\r\n", 400, NULL, NULL, NULL, 0, 0, 0 },
-        { "a byte above ASCII in the target", "GET /\xc3\xa4 HTTP/1.1\r\nHost: a\r\n\r\n", 400, NULL, NULL,
-          NULL, 0, 0, 0 },
-        { "two blanks in the request line", "GET  / HTTP/1.1\r\nHost: a\r\n\r\n", 400, NULL, NULL, NULL, 0,
-          0, 0 },
-        { "a blank behind the version", "GET / HTTP/1.1 \r\nHost: a\r\n\r\n", 400, NULL, NULL, NULL, 0, 0,
-          0 },
-        { "a tab in the request line", "GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n", 400, NULL, NULL, NULL, 0, 0,
-          0 },
-        { "HTTP/0.9", "GET /\r\n", 400, NULL, NULL, NULL, 0, 0, 0 },
-        { "HTTP/1.0 needs no host and closes", "GET / HTTP/1.0\r\n\r\n", 0, NULL, NULL, NULL, 0, 1, 0 },
-        { "HTTP/1.0 kept alive", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 0, NULL, NULL, NULL, 0,
-          0, 0 },
-        { "HTTP/1.2", "GET / HTTP/1.2\r\nHost: a\r\n\r\n", 505, NULL, NULL, NULL, 0, 0, 0 },
-        { "the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, NULL, NULL, NULL, 0, 0, 0 },
-        { "http/1.1 in lower case", "GET / http/1.1\r\nHost: a\r\n\r\n", 400, NULL, NULL, NULL, 0, 0, 0 },
-        { "TLS", "\x16\x03\x01\x02", 400, NULL, NULL, NULL, 0, 0, 0 },
-        { "bare LF after the request line", "GET / HTTP/1.1\nHost: a\r\n\r\n", 400, NULL, NULL, NULL, 0, 0,
-          0 },
-        { "bare LF after a header", "GET / HTTP/1.1\r\nHost: a\n\r\n", 400, NULL, NULL, NULL, 0, 0, 0 },
-        { "bare LF at the end of the head", G "\n", 400, NULL, NULL, NULL, 0, 0, 0 },
-        { "bare CR in a value", G "X: a\rb\r\n\r\n", 400, NULL, NULL, NULL, 0, 0, 0 },
-        { "CR CR LF", G "X: a\r\r\n\r\n", 400, NULL, NULL, NULL, 0, 0, 0 },
-        { "a folded line", G "X: a\r\n b\r\n\r\n", 400, NULL, NULL, NULL, 0, 0, 0 },
-        { "a first line that is folded", "GET / HTTP/1.1\r\n Host: a\r\n\r\n", 400, NULL, NULL, NULL, 0, 0,
-          0 },
-        { "a blank before the colon", G "X : a\r\n\r\n", 400, NULL, NULL, NULL, 0, 0, 0 },
-        { "no colon", G "X\r\n\r\n", 400, NULL, NULL, NULL, 0, 0, 0 },
-        { "an empty name", G ": a\r\n\r\n", 400, NULL, NULL, NULL, 0, 0, 0 },
-        { "an empty value", G "X:\r\n\r\n", 0, NULL, NULL, NULL, 0, 0, 0 },
-        { "a form feed in a value", G "X: a\fb\r\n\r\n", 400, NULL, NULL, NULL, 0, 0, 0 },
-        { "UTF-8 in a value", G "X: \xc3\xa4\r\n\r\n", 0, NULL, NULL, NULL, 0, 0, 0 },
-        { "no host", "GET / HTTP/1.1\r\n\r\n", 400, NULL, NULL, NULL, 0, 0, 0 },
-        { "two hosts", G "Host: a\r\n\r\n", 400, NULL, NULL, NULL, 0, 0, 0 },
-        { "an empty host", "GET / HTTP/1.1\r\nHost:\r\n\r\n", 0, NULL, NULL, NULL, 0, 0, 0 },
-        { "a host with a slash", "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400, NULL, NULL, NULL, 0, 0, 0 },
-        { "two keys", G "Authorization: a\r\nauthorization: b\r\n\r\n", 400, NULL, NULL, NULL, 0, 0, 0 },
-        { "close among the options", G "Connection: x, Close ,y\r\n\r\n", 0, NULL, NULL, NULL, 0, 1, 0 },
-        { "a word that only begins with close", G "Connection: closed\r\n\r\n", 0, NULL, NULL, NULL, 0, 0,
-          0 },
-        { "a body by length", P "Content-Length: 3\r\n\r\nabcGET", 0, "/p", "", "abc", 3, 0, 0 },
-        { "a length with zeros before it", P "Content-Length: 003\r\n\r\nabc", 0, "/p", "", "abc", 0, 0, 0 },
-        { "length 0", P "Content-Length: 0\r\n\r\n", 0, "/p", "", "", 0, 0, 0 },
-        { "the longest body", P "Content-Length: 32\r\n\r\n0123456789abcdef0123456789abcdef", 0, "/p", "",
-          "0123456789abcdef0123456789abcdef", 0, 0, 0 },
-        { "one byte longer", P "Content-Length: 33\r\n\r\n", 413, NULL, NULL, NULL, 0, 0, 0 },
-        { "a length beyond 64 bits", P "Content-Length: 99999999999999999999999\r\n\r\n", 413, NULL, NULL,
-          NULL, 0, 0, 0 },
-        { "a length of 2^64 + 3", P "Content-Length: 18446744073709551619\r\n\r\nabc", 413, NULL, NULL, NULL,
-          0, 0, 0 },
-        { "a length with a sign", P "Content-Length: +3\r\n\r\nabc", 400, NULL, NULL, NULL, 0, 0, 0 },
-        { "a negative length", P "Content-Length: -3\r\n\r\nabc", 400, NULL, NULL, NULL, 0, 0, 0 },
-        { "an empty length", P "Content-Length:\r\n\r\n", 400, NULL, NULL, NULL, 0, 0, 0 },
-        { "a length in hex", P "Content-Length: 0x3\r\n\r\nabc", 400, NULL, NULL, NULL, 0, 0, 0 },
-        { "a list of lengths", P "Content-Length: 3, 3\r\n\r\nabc", 400, NULL, NULL, NULL, 0, 0, 0 },
-        { "two equal lengths", P "Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc", 400, NULL, NULL, NULL,
-          0, 0, 0 },
-        { "two unequal lengths", P "Content-Length: 3\r\nContent-Length: 4\r\n\r\nabc", 400, NULL, NULL,
-          NULL, 0, 0, 0 },
-        { "length and chunks", P "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400,
-          NULL, NULL, NULL, 0, 0, 0 },
-        { "chunks and length", P "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n0\r\n\r\n", 400,
-          NULL, NULL, NULL, 0, 0, 0 },
-        { "chunks in HTTP/1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, NULL,
-          NULL, NULL, 0, 0, 0 },
-        { "gzip and chunked", P "Transfer-Encoding: gzip, chunked\r\n\r\n", 501, NULL, NULL, NULL, 0, 0, 0 },
-        { "chunked twice", P "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 400, NULL,
-          NULL, NULL, 0, 0, 0 },
-        { "identity", P "Transfer-Encoding: identity\r\n\r\n", 501, NULL, NULL, NULL, 0, 0, 0 },
-        { "chunked with a vertical tab", P "Transfer-Encoding: \vchunked\r\n\r\n", 400, NULL, NULL, NULL, 0,
-          0, 0 },
-        { "Chunked in capitals", P "Transfer-Encoding: CHUNKED\r\n\r\n0\r\n\r\n", 0, "/p", "", "", 0, 0, 0 },
-        { "chunks", CH "3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\nG", 0, "/p", "", "abc0123456789", 1, 0, 0 },
-        { "sizes with zeros before them", CH "0003\r\nabc\r\n000\r\n\r\n", 0, "/p", "", "abc", 0, 0, 0 },
-        { "trailers", CH "3\r\nabc\r\n0\r\nX: y\r\nContent-Length: 7\r\n\r\n", 0, "/p", "", "abc", 0, 0, 0 },
-        { "a malformed trailer", CH "0\r\nX y\r\n\r\n", 400, NULL, NULL, NULL, 0, 0, 0 },
-        { "extensions", CH "3;a;b=c;d=\"e;\\\"f\" ; g = h\r\nabc\r\n0;x\r\n\r\n", 0, "/p", "", "abc", 0, 0,
-          0 },
-        { "an extension without a name", CH "3;\r\nabc\r\n0\r\n\r\n", 400, NULL, NULL, NULL, 0, 0, 0 },
-        { "an extension whose quotes stay open", CH "3;a=\"b\r\nabc\r\n0\r\n\r\n", 400, NULL, NULL, NULL, 0,
-          0, 0 },
-        { "a blank behind the size", CH "3 \r\nabc\r\n0\r\n\r\n", 400, NULL, NULL, NULL, 0, 0, 0 },
-        { "a size with 0x", CH "0x3\r\nabc\r\n0\r\n\r\n", 400, NULL, NULL, NULL, 0, 0, 0 },
-        { "no size", CH "\r\nabc\r\n0\r\n\r\n", 400, NULL, NULL, NULL, 0, 0, 0 },
-        { "a negative size", CH "-3\r\nabc\r\n", 400, NULL, NULL, NULL, 0, 0, 0 },
-        { "a size beyond 64 bits", CH "10000000000000003\r\nabc\r\n", 400, NULL, NULL, NULL, 0, 0, 0 },
-        { "a size of 64 bits", CH "ffffffffffffffff\r\nabc\r\n", 413, NULL, NULL, NULL, 0, 0, 0 },
-        { "seventeen digits of size", CH "00000000000000003\r\nabc\r\n", 400, NULL, NULL, NULL, 0, 0, 0 },
-        { "a chunk longer than it says", CH "3\r\nabcd\r\n0\r\n\r\n", 400, NULL, NULL, NULL, 0, 0, 0 },
-        { "a chunk that ends in LF", CH "3\r\nabc\n0\r\n\r\n", 400, NULL, NULL, NULL, 0, 0, 0 },
-        { "a size line that ends in LF", CH "3\nabc\r\n0\r\n\r\n", 400, NULL, NULL, NULL, 0, 0, 0 },
-        { "chunks too large together", CH "10\r\n0123456789abcdef\r\n11\r\n0123456789abcdef", 413, NULL,
-          NULL, NULL, 0, 0, 0 },
-        { "extensions too large together",
-          CH "1;" K1 K1 "\r\na\r\n1;" K1 K1 "\r\nb\r\n1;" K1 "\r\nc\r\n0\r\n\r\n", 431, NULL, NULL, NULL, 0,
-          0, 0 },
-        { "trailers too large together", CH "0\r\na: " K1 K1 "\r\nb: " K1 K1 "\r\n\r\n", 431, NULL, NULL,
-          NULL, 0, 0, 0 },
-        { "a request line too long", "GET /" K1 K1 " HTTP/1.1\r\nHost: a\r\n\r\n", 414, NULL, NULL, NULL, 0,
-          0, 0 },
-        { "one header too long", G "X: " K2 "\r\n\r\n", 431, NULL, NULL, NULL, 0, 0, 0 },
-        { "headers too large together", G "a: " K1 "\r\nb: " K1 "\r\nc: " K1 "\r\nd: " K1 "\r\n\r\n", 431,
-          NULL, NULL, NULL, 0, 0, 0 },
-        { "a client that waits", P "Expect: 100-continue\r\nContent-Length: 1\r\n\r\n", 0, NULL, NULL, NULL,
-          -1, 0, 1 },
-        { "one that waits and sends chunks",
-          P "Expect: 100-Continue\r\nTransfer-Encoding: chunked\r\n\r\n", 0, NULL, NULL, NULL, -1, 0, 1 },
-        { "another expectation", P "Expect: tea\r\nContent-Length: 1\r\n\r\n", 417, NULL, NULL, NULL, 0, 0,
-          0 },
+        PLAIN("the least request", G "\r\n"),
+        PLAIN("an empty line before it", "\r\n" G "\r\n"),
+        BAD("nine empty lines before it", 400, "\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n" G "\r\n"),
+        GOOD("a query", "GET /a/b?c=d&e HTTP/1.1\r\nHost: a\r\n\r\n", "/a/b", "c=d&e", NULL),
+        GOOD("an empty query", "GET /a? HTTP/1.1\r\nHost: a\r\n\r\n", "/a", "", NULL),
+        GOOD("absolute form", "GET http://h:1/a?b HTTP/1.1\r\nHost: a\r\n\r\n", "/a", "b", NULL),
+        GOOD("absolute form without path", "GET http://h HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n", "/",
+              "", NULL),
+        GOOD("absolute form with a query alone", "GET https://h?b HTTP/1.1\r\nHost: a\r\n\r\n", "/",
+              "b", NULL),
+        GOOD("OPTIONS *", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "*", NULL, NULL),
+        BAD("GET *", 400, "GET * HTTP/1.1\r\nHost: a\r\n\r\n"),
+        BAD("CONNECT", 501, "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n"),
+        BAD("a target without a slash", 400, "GET a HTTP/1.1\r\nHost: a\r\n\r\n"),
+        BAD("a fragment", 400, "GET /#f HTTP/1.1\r\nHost: a\r\n\r\n"),
+        BAD("a byte above ASCII in the target", 400, "GET /\xc3\xa4 HTTP/1.1\r\nHost: a\r\n\r\n"),
+        BAD("two blanks in the request line", 400, "GET  / HTTP/1.1\r\nHost: a\r\n\r\n"),
+        BAD("a blank behind the version", 400, "GET / HTTP/1.1 \r\nHost: a\r\n\r\n"),
+        BAD("a tab in the request line", 400, "GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n"),
+        BAD("HTTP/0.9", 400, "GET /\r\n"),
+        { .name = "HTTP/1.0 needs no host and closes", .in = "GET / HTTP/1.0\r\n\r\n", .closes = 1
+              },
+        PLAIN("HTTP/1.0 kept alive", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"),
+        BAD("HTTP/1.2", 505, "GET / HTTP/1.2\r\nHost: a\r\n\r\n"),
+        BAD("the preface of HTTP/2", 505, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+        BAD("http/1.1 in lower case", 400, "GET / http/1.1\r\nHost: a\r\n\r\n"),
+        BAD("TLS", 400, "\x16\x03\x01\x02"),
+        BAD("bare LF after the request line", 400, "GET / HTTP/1.1\nHost: a\r\n\r\n"),
+        BAD("bare LF after a header", 400, "GET / HTTP/1.1\r\nHost: a\n\r\n"),
+        BAD("bare LF at the end of the head", 400, G "\n"),
+        BAD("bare CR in a value", 400, G "X: a\rb\r\n\r\n"),
+        BAD("CR CR LF", 400, G "X: a\r\r\n\r\n"),
+        BAD("a folded line", 400, G "X: a\r\n b\r\n\r\n"),
+        BAD("a first line that is folded", 400, "GET / HTTP/1.1\r\n Host: a\r\n\r\n"),
+        BAD("a blank before the colon", 400, G "X : a\r\n\r\n"),
+        BAD("no colon", 400, G "X\r\n\r\n"),
+        BAD("an empty name", 400, G ": a\r\n\r\n"),
+        PLAIN("an empty value", G "X:\r\n\r\n"),
+        BAD("a form feed in a value", 400, G "X: a\fb\r\n\r\n"),
+        PLAIN("UTF-8 in a value", G "X: \xc3\xa4\r\n\r\n"),
+        BAD("no host", 400, "GET / HTTP/1.1\r\n\r\n"),
+        BAD("two hosts", 400, G "Host: a\r\n\r\n"),
+        PLAIN("an empty host", "GET / HTTP/1.1\r\nHost:\r\n\r\n"),
+        BAD("a host with a slash", 400, "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"),
+        BAD("two keys", 400, G "Authorization: a\r\nauthorization: b\r\n\r\n"),
+        { .name = "close among the options", .in = G "Connection: x, Close ,y\r\n\r\n", .closes = 1
+              },
+        PLAIN("a word that only begins with close", G "Connection: closed\r\n\r\n"),
+        { .name = "a body by length", .in = P "Content-Length: 3\r\n\r\nabcGET", .path = "/p",
+              .query = "", .body = "abc", .rest = 3 },
+        GOOD("a length with zeros before it", P "Content-Length: 003\r\n\r\nabc", "/p", "", "abc"),
+        GOOD("length 0", P "Content-Length: 0\r\n\r\n", "/p", "", ""),
+        GOOD("the longest body", P "Content-Length: 32\r\n\r\n0123456789abcdef0123456789abcdef",
+              "/p", "", "0123456789abcdef0123456789abcdef"),
+        BAD("one byte longer", 413, P "Content-Length: 33\r\n\r\n"),
+        BAD("a length beyond 64 bits", 413, P "Content-Length: 99999999999999999999999\r\n\r\n"),
+        BAD("a length of 2^64 + 3", 413, P "Content-Length: 18446744073709551619\r\n\r\nabc"),
+        BAD("a length with a sign", 400, P "Content-Length: +3\r\n\r\nabc"),
+        BAD("a negative length", 400, P "Content-Length: -3\r\n\r\nabc"),
+        BAD("an empty length", 400, P "Content-Length:\r\n\r\n"),
+        BAD("a length in hex", 400, P "Content-Length: 0x3\r\n\r\nabc"),
+        BAD("a list of lengths", 400, P "Content-Length: 3, 3\r\n\r\nabc"),
+        BAD("two equal lengths", 400, P "Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc"),
+        BAD("two unequal lengths", 400, P "Content-Length: 3\r\nContent-Length: 4\r\n\r\nabc"),
+        BAD("length and chunks", 400, P
+              "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        BAD("chunks and length", 400, P
+              "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n0\r\n\r\n"),
+        BAD("chunks in HTTP/1.0", 400,
+              "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        BAD("gzip and chunked", 501, P "Transfer-Encoding: gzip, chunked\r\n\r\n"),
+        BAD("chunked twice", 400, P
+              "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        BAD("identity", 501, P "Transfer-Encoding: identity\r\n\r\n"),
+        BAD("chunked with a vertical tab", 400, P "Transfer-Encoding: \vchunked\r\n\r\n"),
+        GOOD("Chunked in capitals", P "Transfer-Encoding: CHUNKED\r\n\r\n0\r\n\r\n", "/p", "", ""),
+        { .name = "chunks", .in = CH "3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\nG", .path = "/p",
+              .query = "", .body = "abc0123456789", .rest = 1 },
+        GOOD("sizes with zeros before them", CH "0003\r\nabc\r\n000\r\n\r\n", "/p", "", "abc"),
+        GOOD("trailers", CH "3\r\nabc\r\n0\r\nX: y\r\nContent-Length: 7\r\n\r\n", "/p", "", "abc"),
+        BAD("a malformed trailer", 400, CH "0\r\nX y\r\n\r\n"),
+        GOOD("extensions", CH "3;a;b=c;d=\"e;\\\"f\" ; g = h\r\nabc\r\n0;x\r\n\r\n", "/p", "", "abc"
+              ),
+        BAD("an extension without a name", 400, CH "3;\r\nabc\r\n0\r\n\r\n"),
+        BAD("an extension whose quotes stay open", 400, CH "3;a=\"b\r\nabc\r\n0\r\n\r\n"),
+        BAD("a blank behind the size", 400, CH "3 \r\nabc\r\n0\r\n\r\n"),
+        BAD("a size with 0x", 400, CH "0x3\r\nabc\r\n0\r\n\r\n"),
+        BAD("no size", 400, CH "\r\nabc\r\n0\r\n\r\n"),
+        BAD("a negative size", 400, CH "-3\r\nabc\r\n"),
+        BAD("a size beyond 64 bits", 400, CH "10000000000000003\r\nabc\r\n"),
+        BAD("a size of 64 bits", 413, CH "ffffffffffffffff\r\nabc\r\n"),
+        BAD("seventeen digits of size", 400, CH "00000000000000003\r\nabc\r\n"),
+        BAD("a chunk longer than it says", 400, CH "3\r\nabcd\r\n0\r\n\r\n"),
+        BAD("a chunk that ends in LF", 400, CH "3\r\nabc\n0\r\n\r\n"),
+        BAD("a size line that ends in LF", 400, CH "3\nabc\r\n0\r\n\r\n"),
+        BAD("chunks too large together", 413, CH "10\r\n0123456789abcdef\r\n11\r\n0123456789abcdef"
+              ),
+        BAD("extensions too large together", 431, CH "1;" K1 K1 "\r\na\r\n1;" K1 K1 "\r\nb\r\n1;" K1
+              "\r\nc\r\n0\r\n\r\n"),
+        BAD("trailers too large together", 431, CH "0\r\na: " K1 K1 "\r\nb: " K1 K1 "\r\n\r\n"),
+        BAD("a request line too long", 414, "GET /" K1 K1 " HTTP/1.1\r\nHost: a\r\n\r\n"),
+        BAD("one header too long", 431, G "X: " K2 "\r\n\r\n"),
+        BAD("headers too large together", 431, G "a: " K1 "\r\nb: " K1 "\r\nc: " K1 "\r\nd: " K1
+              "\r\n\r\n"),
+        WAITS("a client that waits", P "Expect: 100-continue\r\nContent-Length: 1\r\n\r\n"),
+        WAITS("one that waits and sends chunks", P
+              "Expect: 100-Continue\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        BAD("another expectation", 417, P "Expect: tea\r\nContent-Length: 1\r\n\r\n"),
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };
 
 struct seen { enum wt_http_state state; int status; size_t used; };
 
-/* Feeds in pieces: up to a, up to b, the rest; each from a copy of its own size, so that ASan sees a
- * read beyond it. */
+/* Feeds in pieces: up to a, up to b, the rest; each from a copy of its own size, so that ASan sees
+ * a read beyond it. */
 static struct seen feed(struct wt_http_parser *p, const char *in, size_t len, size_t a, size_t b)
 {
         const size_t ends[3] = { a, b, len };
@@ -290,7 +279,8 @@ static void many_headers_are_refused(void **state)
 /* The same parser again and again: nothing of one request shows in the next. */
 static void one_after_another(void **state)
 {
-        static const char in[] = P "X: y\r\nContent-Length: 3\r\n\r\nabc" G "\r\n" CH "1\r\nz\r\n0\r\n\r\n";
+        static const char in[] = P "X: y\r\nContent-Length: 3\r\n\r\nabc" G "\r\n"
+                                 CH "1\r\nz\r\n0\r\n\r\n";
         struct wt_http_parser p;
         enum wt_http_state s;
         size_t at = 0;
@@ -325,7 +315,8 @@ int main(void)
         struct CMUnitTest tests[N_ROWS + N_OTHERS];
 
         for (size_t i = 0; i < N_ROWS; i++)
-                tests[i] = (struct CMUnitTest){ rows[i].name, parses, NULL, NULL, (void *)&rows[i] };
+                tests[i] = (struct CMUnitTest){ rows[i].name, parses, NULL, NULL,
+                                                (void *)&rows[i] };
         memcpy(tests + N_ROWS, others, sizeof others);
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

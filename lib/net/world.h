@@ -1,5 +1,5 @@
-/* world.h - a server, its clients and a clock turned by hand, all on the test's own thread; for the tests
- * of this folder only. The paths that the handler knows:
+/* world.h - a server, its clients and a clock turned by hand, all on the test's own thread; for the
+ * tests of this folder only. The paths that the handler knows:
  *   /echo  answers method, path, query, body     /later  keeps the call; the test answers it
  *   /stream  begins a stream and keeps the call  /empty  204 */
 #ifndef WITAN_NET_WORLD_H
@@ -71,7 +71,8 @@ static void world_gone(void *arg, wt_call *c)
                 w->held = NULL;
 }
 
-static void world_listen(struct world *w, const struct wt_http_limits *lim, const char *address)
+static UNUSED void world_listen(struct world *w, const struct wt_http_limits *lim,
+                                const char *address)
 {
         const struct wt_http_handler h = { world_request, world_gone, w };
 
@@ -95,7 +96,7 @@ static UNUSED void world_close(struct world *w)
         wt_buf_free(&w->got);
 }
 
-static void turn(struct world *w) { wt_loop_turn(w->loop, 1000); }
+static UNUSED void turn(struct world *w) { wt_loop_turn(w->loop, 1000); }
 
 #define WAIT_FOR(w, condition)                                                                 \
         do {                                                                                   \
@@ -107,11 +108,12 @@ static void turn(struct world *w) { wt_loop_turn(w->loop, 1000); }
                 }                                                                              \
         } while (0)
 
-static int dial(struct world *w)
+static UNUSED int dial(struct world *w)
 {
-        struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        struct sockaddr_in sa = { .sin_family = AF_INET };
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+        sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         sa.sin_port = htons((uint16_t)atoi(strrchr(wt_http_address(w->http), ':') + 1));
         assert_true(fd >= 0);
         if (connect(fd, (struct sockaddr *)&sa, sizeof sa) != 0) {
@@ -125,7 +127,7 @@ static int dial(struct world *w)
 }
 
 /* Reads what is there into got. */
-static void take(struct world *w, int fd)
+static UNUSED void take(struct world *w, int fd)
 {
         ssize_t n = recv(fd, wt_buf_room(&w->got, 64 << 10), 64 << 10, 0);
 
@@ -137,7 +139,7 @@ static void take(struct world *w, int fd)
         }
 }
 
-static void put_bytes(struct world *w, int fd, const char *s, size_t len)
+static UNUSED void put_bytes(struct world *w, int fd, const char *s, size_t len)
 {
         for (int turns = 0; len > 0 && turns < PATIENCE; turns++) {
                 ssize_t n = send(fd, s, len, MSG_NOSIGNAL);

@@ -50,9 +50,9 @@ wt_err wt_db_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out)
         return rc == SQLITE_OK ? WT_OK : wt_db_fail(db, rc, "preparing a statement");
 }
 
-/* Mode 0600 before SQLite writes the first byte; its -wal and -shm take the mode from the file. A file
- * that exists is never opened here: closing it would drop the locks that SQLite holds on it in this
- * process (POSIX). */
+/* Mode 0600 before SQLite writes the first byte; its -wal and -shm take the mode from the file. A
+ * file that exists is never opened here: closing it would drop the locks that SQLite holds on it in
+ * this process (POSIX). */
 static wt_err own_file(const char *path)
 {
         int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -69,8 +69,8 @@ static wt_err own_file(const char *path)
         if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
                 return wt_fail(WT_EINVAL, "database %s is no file; choose another path", path);
         if (stat(path, &st) == 0 && (st.st_mode & 077) && chmod(path, 0600) != 0)
-                return wt_fail(WT_EPERM, "database %s may be read by others and that cannot be changed: "
-                               "%s; make it 0600", path, strerror(errno));
+                return wt_fail(WT_EPERM, "database %s may be read by others and that cannot be "
+                               "changed: %s; make it 0600", path, strerror(errno));
         return WT_OK;
 }
 
@@ -132,8 +132,8 @@ static wt_err read_version(sqlite3 *db, int *out)
                 if (rc == SQLITE_ROW)
                         v = sqlite3_column_int(s, 0);
         }
-        err = rc == SQLITE_ROW || rc == SQLITE_DONE ? WT_OK
-                                                    : wt_db_fail(db, rc, "reading the schema version");
+        err = rc == SQLITE_ROW || rc == SQLITE_DONE
+                    ? WT_OK : wt_db_fail(db, rc, "reading the schema version");
         sqlite3_finalize(s);
         if (err == WT_OK)
                 *out = v;
@@ -163,8 +163,8 @@ wt_err wt_db_migrate(sqlite3 *db, const char *const *steps, int n)
         if (err != WT_OK)
                 return err;
         if (at > n)
-                return wt_fail(WT_EPRECONDITION, "database %s has schema %d, this program knows up to %d; "
-                               "use the newer program", sqlite3_db_filename(db, "main"), at, n);
+                return wt_fail(WT_EPRECONDITION, "database %s has schema %d, this program knows up "
+                               "to %d; use the newer program", sqlite3_db_filename(db, "main"), at, n);
         if (at == n)
                 return WT_OK;
         err = wt_db_run(db, "BEGIN IMMEDIATE");

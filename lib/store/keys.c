@@ -11,7 +11,8 @@
 static const char *const steps[] = {
         "CREATE TABLE keys("
         " id TEXT PRIMARY KEY, tenant TEXT NOT NULL, name TEXT NOT NULL, role TEXT NOT NULL,"
-        " models TEXT NOT NULL, salt BLOB NOT NULL, hash BLOB NOT NULL, prefix TEXT NOT NULL UNIQUE,"
+        " models TEXT NOT NULL, salt BLOB NOT NULL, hash BLOB NOT NULL,"
+        " prefix TEXT NOT NULL UNIQUE,"
         " created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL DEFAULT 0,"
         " revoked_at INTEGER NOT NULL DEFAULT 0, limits TEXT NOT NULL DEFAULT '{}') WITHOUT ROWID",
 };
@@ -98,8 +99,8 @@ static wt_err read_row(struct wt_keys *k, sqlite3_stmt *s)
         read_key(s, &r->key);
         if (sqlite3_column_bytes(s, 8) != WT_SALT || sqlite3_column_bytes(s, 9) != WT_HASH ||
             sqlite3_column_bytes(s, 10) != WT_PREFIX || !known_role(r->key.role))
-                return wt_fail(WT_EDATA, "database %s: the row of key %s is malformed; restore a copy",
-                               sqlite3_db_filename(k->db, "main"), r->key.id);
+                return wt_fail(WT_EDATA, "database %s: the row of key %s is malformed; restore a "
+                               "copy", sqlite3_db_filename(k->db, "main"), r->key.id);
         memcpy(r->salt, sqlite3_column_blob(s, 8), WT_SALT);
         memcpy(r->hash, sqlite3_column_blob(s, 9), WT_HASH);
         memcpy(r->prefix, sqlite3_column_text(s, 10), WT_PREFIX);
@@ -107,8 +108,8 @@ static wt_err read_row(struct wt_keys *k, sqlite3_stmt *s)
         return WT_OK;
 }
 
-/* Rows of the database as it is now. The version is read first: a change in between is then seen by the
- * next call at the latest. When reading fails no key is good. */
+/* Rows of the database as it is now. The version is read first: a change in between is then seen by
+ * the next call at the latest. When reading fails no key is good. */
 static wt_err refresh(struct wt_keys *k)
 {
         sqlite3_stmt *s = k->st[SQL_VERSION];
@@ -193,7 +194,8 @@ static wt_err check_new(const struct wt_key *in, int64_t now)
                 return wt_fail(WT_EINVAL, "role \"%s\" is none of user, operator, auditor, admin",
                                in->role);
         if (in->expires_at != 0 && in->expires_at <= now)
-                return wt_fail(WT_EINVAL, "expires_at lies in the past; give a later time, or 0 for never");
+                return wt_fail(WT_EINVAL, "expires_at lies in the past; give a later time, or 0 "
+                               "for never");
         return WT_OK;
 }
 
@@ -288,8 +290,8 @@ wt_err wt_keys_check(wt_keys *k, const char *secret, size_t len, int64_t now, st
                 memcpy(text, secret, WT_SECRET);
                 r = find(k, wt_secret_prefix(text));
         }
-        /* Hashed and compared whether or not there is such a row, and its state is looked at last: the
-         * time of a refusal tells nothing. */
+        /* Hashed and compared whether or not there is such a row, and its state is looked at last:
+         * the time of a refusal tells nothing. */
         wt_secret_hash(r ? r->salt : k->no_salt, text, hash);
         good = wt_secret_equal(hash, r ? r->hash : k->no_hash) && r;
         explicit_bzero(text, sizeof text);

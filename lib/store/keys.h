@@ -1,6 +1,6 @@
 /* keys.h - bearer keys in SQLite: stored as salted hashes, shown once. The only code that includes
- * sqlite3.h is lib/store. Table keys: id, tenant, name, role, models, salt, hash, prefix, created_at,
- * expires_at, revoked_at, limits (JSON); table meta holds the schema version. */
+ * sqlite3.h is lib/store. Table keys: id, tenant, name, role, models, salt, hash, prefix,
+ * created_at, expires_at, revoked_at, limits (JSON); table meta holds the schema version. */
 #ifndef WITAN_STORE_KEYS_H
 #define WITAN_STORE_KEYS_H
 #include <stdbool.h>
@@ -18,8 +18,8 @@ void wt_keys_close(wt_keys *k);
 /* in: tenant, name, role (user, operator, auditor, admin; "" user), models, expires_at. Gives the
  * secret "wt-<prefix>-<random>" once. out->id is set. */
 wt_err wt_keys_create(wt_keys *k, const struct wt_key *in, struct wt_key *out, char secret[80]);
-/* WT_EUNAUTH: unknown, expired or revoked (one and the same words, compare in constant time). Answers
- * come from memory and are read again when the database changed (PRAGMA data_version). */
+/* WT_EUNAUTH: unknown, expired or revoked (one and the same words, compare in constant time).
+ * Answers come from memory and are read again when the database changed (PRAGMA data_version). */
 wt_err wt_keys_check(wt_keys *k, const char *secret, size_t len, int64_t now, struct wt_key *out);
 wt_err wt_keys_revoke(wt_keys *k, const char *id, int64_t now);         /* WT_ENOTFOUND */
 wt_err wt_keys_list(wt_keys *k, void (*each)(void *arg, const struct wt_key *key), void *arg);
