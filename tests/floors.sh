@@ -6,7 +6,8 @@ cd "${1:-$(dirname "$0")/..}" || exit 2
 grep -rnE --include='*.[ch]' '^ *# *include' lib services plugins tools | awk -v table="$table" '
 function wrong(why) { print file ":" part[2] ": " what " " why; n++ }
 BEGIN { while ((getline < table) > 0)
-                if ($2 ~ /^[0-9]/) { floor[$1] = $2; only[$1] = $3; split($1, p, "/"); of[p[2]] = $1 }
+                if ($2 ~ /^[0-9]/) {
+                        floor[$1] = $2; only[$1] = $3; split($1, p, "/"); of[p[2]] = $1 }
                 else if ($1 !~ /^#/) owner[$1] = $2 }
 { split($0, part, ":"); file = part[1]; split(file, p, "/"); from = p[1] "/" p[2]
   test = file ~ /_test\.c$/; match($0, /["<][^">]*[">]/)

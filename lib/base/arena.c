@@ -51,8 +51,8 @@ void wt_arena_reset(struct wt_arena *a)
         a->used = 0;
 }
 
-/* Makes a->at a block with bytes free from its start: the next one if it is large enough, else a new
- * one put before it, so that the same turn finds the same blocks again and takes no more. */
+/* Makes a->at a block with bytes free from its start: the next one if it is large enough, else a
+ * new one put before it, so that the same turn finds the same blocks again and takes no more. */
 static void block_next(struct wt_arena *a, size_t bytes)
 {
         struct wt_arena_block *next = a->at ? a->at->next : a->head;

@@ -94,8 +94,8 @@ void wt_buf_json_sep(struct wt_buf *b)
 static void escape(struct wt_buf *b, unsigned char c)
 {
         static const char hex[] = "0123456789abcdef";
-        static const char shorts[][2] = { { '"', '"' }, { '\\', '\\' }, { '\n', 'n' }, { '\r', 'r' },
-                                          { '\t', 't' }, { '\b', 'b' }, { '\f', 'f' } };
+        static const char shorts[][2] = {{'"', '"'},  {'\\', '\\'}, {'\n', 'n'}, {'\r', 'r'},
+                                         {'\t', 't'}, {'\b', 'b'},  {'\f', 'f'}};
 
         for (size_t i = 0; i < sizeof shorts / sizeof *shorts; i++)
                 if ((char)c == shorts[i][0]) {
@@ -114,7 +114,8 @@ void wt_buf_json_str(struct wt_buf *b, const char *s, size_t len)
                 unsigned char c = (unsigned char)s[i];
                 size_t n = 1;
 
-                if (c >= 0x20 && c != '"' && c != '\\' && (c < 0x80 || (n = wt_utf8(s + i, len - i)))) {
+                if (c >= 0x20 && c != '"' && c != '\\' &&
+                    (c < 0x80 || (n = wt_utf8(s + i, len - i)))) {
                         i += n;
                         continue;
                 }

@@ -34,7 +34,8 @@ static wt_err from_env(wt_conf *c, unsigned role, char *const *envp)
 
                         if (strncmp(*e, name, n) != 0 || (*e)[n] != '=')
                                 continue;
-                        err = wt_conf_set(c, (enum wt_set)i, value, strlen(value), WT_FROM_ENV, where);
+                        err = wt_conf_set(c, (enum wt_set)i, value, strlen(value), WT_FROM_ENV,
+                                          where);
                         if (err != WT_OK)
                                 return err;
                         break;                   /* getenv takes the first as well */
@@ -48,8 +49,8 @@ static wt_err unknown_flag(const char *flag, int name_len, enum wt_set row, unsi
         char name[128], hint[128] = "";
 
         if (row != N_WT_SETTINGS)
-                return wt_fail(WT_EINVAL, "flag %.*s is not for this program; see --help", name_len + 2,
-                               flag);
+                return wt_fail(WT_EINVAL, "flag %.*s is not for this program; see --help",
+                               name_len + 2, flag);
         snprintf(name, sizeof name, "%.*s", name_len, flag + 2);
         wt_conf_hint(name, role, "--", hint);
         return wt_fail(WT_EINVAL, "unknown flag --%s%s", name, *hint ? hint : "; see --help");
@@ -86,7 +87,8 @@ static wt_err from_flags(wt_conf *c, unsigned role, int argc, char *const *argv)
         for (int i = 0; i < argc; i++) {
                 if (flags && strcmp(argv[i], "--") == 0) {
                         flags = false;
-                } else if (flags && (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)) {
+                } else if (flags &&
+                           (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)) {
                         c->help = true;
                 } else if (flags && strncmp(argv[i], "--", 2) == 0) {
                         if ((err = one_flag(c, role, argc, argv, &i)) != WT_OK)
@@ -98,10 +100,10 @@ static wt_err from_flags(wt_conf *c, unsigned role, int argc, char *const *argv)
         return WT_OK;
 }
 
-/* The setting `config` names the file; it can itself come from a flag or the environment, so the file is
- * read when those are known, and they are put over it again. */
-static wt_err from_named_file(wt_conf *c, unsigned role, int argc, char *const *argv, char *const *envp,
-                              const char *file)
+/* The setting `config` names the file; it can itself come from a flag or the environment, so the
+ * file is read when those are known, and they are put over it again. */
+static wt_err from_named_file(wt_conf *c, unsigned role, int argc, char *const *argv,
+                              char *const *envp, const char *file)
 {
         char path[4097];
         wt_err err;
@@ -110,27 +112,35 @@ static wt_err from_named_file(wt_conf *c, unsigned role, int argc, char *const *
                 return WT_OK;
         snprintf(path, sizeof path, "%s", c->value[WT_SET_config].text);
         c->n_rest = 0;
-        if ((err = wt_conf_file(c, role, path)) != WT_OK || (err = from_env(c, role, envp)) != WT_OK)
+        if ((err = wt_conf_file(c, role, path)) != WT_OK ||
+            (err = from_env(c, role, envp)) != WT_OK)
                 return err;
         return from_flags(c, role, argc, argv);
 }
 
 /* "~/" at the start of a path is HOME of envp. */
-static wt_err expand_home(wt_conf *c, char *const *envp)
+static wt_err expand_home(wt_conf *c, unsigned role, char *const *envp)
 {
         const char *home = NULL;
 
         for (char *const *e = envp; e && *e; e++)
-                if (strncmp(*e, "HOME=", 5) == 0)
+                if (strncmp(*e, "HOME=/", 6) == 0)
                         home = *e + 5;
         for (int i = 0; i < N_WT_SETTINGS; i++) {
+                const struct wt_setting *row = &wt_settings[i];
                 struct wt_conf_value *v = &c->value[i];
                 char *full = NULL;
 
-                if (wt_settings[i].type != WT_CONF_PATH || strncmp(v->text, "~/", 2) != 0 || home == NULL)
+                if (!(row->roles & role) || row->type != WT_CONF_PATH ||
+                    strncmp(v->text, "~/", 2) != 0)
                         continue;
+                if (!home)
+                        return wt_fail(WT_EINVAL,
+                                       "%s: '%.80s' needs HOME, which is not set; set it or "
+                                       "pass --%s",
+                                       row->name, v->text, row->name);
                 if (asprintf(&full, "%s%s", home, v->text + 1) < 0)
-                        return wt_fail(WT_ENOMEM, "no memory for the setting %s", wt_settings[i].name);
+                        return wt_fail(WT_ENOMEM, "no memory for the setting %s", row->name);
                 free(v->text);
                 v->text = full;
         }
@@ -150,11 +160,12 @@ wt_err wt_conf_load(wt_conf **out, unsigned role, int argc, char *const *argv, c
                 wt_conf_free(c);
                 return wt_fail(WT_ENOMEM, "no memory for the settings");
         }
-        if ((err = from_defaults(c)) != WT_OK || (file && (err = wt_conf_file(c, role, file)) != WT_OK) ||
+        if ((err = from_defaults(c)) != WT_OK ||
+            (file && (err = wt_conf_file(c, role, file)) != WT_OK) ||
             (err = from_env(c, role, envp)) != WT_OK ||
             (err = from_flags(c, role, argc, argv)) != WT_OK ||
             (err = from_named_file(c, role, argc, argv, envp, file)) != WT_OK ||
-            (err = expand_home(c, envp)) != WT_OK) {
+            (err = expand_home(c, role, envp)) != WT_OK) {
                 wt_conf_free(c);
                 return err;
         }

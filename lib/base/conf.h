@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include "base/err.h"
 
-enum wt_conf_type { WT_CONF_STR, WT_CONF_U64, WT_CONF_BYTES /* 64M, 1G */, WT_CONF_MS /* 10s, 250ms */,
-                    WT_CONF_BOOL, WT_CONF_PATH };
+enum wt_conf_type { WT_CONF_STR, WT_CONF_U64, WT_CONF_BYTES /* 64M, 1G */,
+                    WT_CONF_MS /* 10s, 250ms */, WT_CONF_BOOL, WT_CONF_PATH };
 enum wt_conf_role { WT_FOR_GATEWAY = 1, WT_FOR_ROUTER = 2, WT_FOR_EXPERT = 4, WT_FOR_WITAN = 8,
                     WT_FOR_ALL = 15 };
 enum wt_conf_from { WT_FROM_DEFAULT, WT_FROM_FILE, WT_FROM_ENV, WT_FROM_FLAG };
@@ -44,7 +44,7 @@ const char *wt_conf_str(const wt_conf *c, enum wt_set s);   /* "" when empty; ne
 uint64_t wt_conf_u64(const wt_conf *c, enum wt_set s);      /* U64, BYTES, MS (in ms) */
 bool wt_conf_bool(const wt_conf *c, enum wt_set s);
 enum wt_conf_from wt_conf_from(const wt_conf *c, enum wt_set s);
-const char *wt_conf_from_name(enum wt_conf_from f);         /* "default", "file", "environment", "flag" */
+const char *wt_conf_from_name(enum wt_conf_from f);   /* "default", "file", "environment", "flag" */
 int wt_conf_rest(const wt_conf *c, char *const **words);    /* their number */
 bool wt_conf_wants_help(const wt_conf *c);
 void wt_conf_help(FILE *to, unsigned role);                 /* the rows of a role, aligned */

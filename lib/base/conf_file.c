@@ -13,8 +13,8 @@ static wt_err wrong(const struct place *at, const char *why)
         return wt_fail(WT_EINVAL, "%s line %u: %s", at->path, at->line, why);
 }
 
-/* Reads a quoted value in place: '' stands for ' in single quotes; \" \\ in double ones. Returns what
- * comes after it, or NULL. */
+/* Reads a quoted value in place: '' stands for ' in single quotes; \" \\ in double ones. Returns
+ * what comes after it, or NULL. */
 static char *unquote(char *s, size_t *len)
 {
         char quote = *s, *to = s, *from = s + 1;
@@ -47,14 +47,17 @@ static wt_err read_value(char *s, const struct place *at, const char **value, si
         if (*s == '"' || *s == '\'') {
                 rest = unquote(s, len);
                 if (!rest)
-                        return wrong(at, "a quoted value has no end, or an escape other than \\\" and \\\\");
+                        return wrong(
+                                at,
+                                "a quoted value has no end, or an escape other than \\\" and \\\\");
                 rest += strspn(rest, " \t");
                 if (*rest && *rest != '#')
                         return wrong(at, "only a comment may follow a quoted value");
                 return WT_OK;
         }
         if (*s && strchr("[{|>&*!%@`", *s) && !(*s == '*' && s[1] == '\0'))
-                return wrong(at, "only plain and quoted values are known here; put the value in quotes");
+                return wrong(
+                        at, "only plain and quoted values are known here; put the value in quotes");
         rest = s;
         while (*rest && !(*rest == '#' && (rest == s || rest[-1] == ' ' || rest[-1] == '\t')))
                 rest++;
@@ -75,19 +78,20 @@ static wt_err read_line(wt_conf *c, unsigned role, char *s, const struct place *
         if (*s == '\0' || *s == '#' || strcmp(s, "---") == 0 || s[strspn(s, " \t")] == '\0')
                 return WT_OK;
         if (*s == ' ' || *s == '\t')
-                return s[strspn(s, " \t")] == '#' ? WT_OK : wrong(at, "a line must not be indented");
+                return s[strspn(s, " \t")] == '#' ? WT_OK
+                                                  : wrong(at, "a line must not be indented");
         if (s[name_len] != ':' || (s[name_len + 1] && !strchr(" \t", s[name_len + 1])))
                 return wrong(at, "'name: value' was expected");
         row = wt_conf_row(s, name_len);
         s[name_len] = '\0';
         if (row == N_WT_SETTINGS) {
                 wt_conf_hint(s, WT_FOR_ALL, "", hint);
-                return wt_fail(WT_EINVAL, "%s line %u: unknown setting '%.64s'%s", at->path, at->line, s,
-                               hint);
+                return wt_fail(WT_EINVAL, "%s line %u: unknown setting '%.64s'%s", at->path,
+                               at->line, s, hint);
         }
         if (seen[row])
-                return wt_fail(WT_EINVAL, "%s line %u: %s stands twice; remove one", at->path, at->line,
-                               wt_settings[row].name);
+                return wt_fail(WT_EINVAL, "%s line %u: %s stands twice; remove one", at->path,
+                               at->line, wt_settings[row].name);
         seen[row] = true;
         if ((err = read_value(s + name_len + 1, at, &value, &len)) != WT_OK)
                 return err;

@@ -79,7 +79,7 @@ const struct wt_setting *wt_conf_nearest(const char *s, unsigned role)
                 if (!(wt_settings[i].roles & role))
                         continue;
                 d = distance(s, wt_settings[i].name);
-                if (d < least && d < strlen(s)) {        /* something must be left of what was typed */
+                if (d < least && d < strlen(s)) {     /* something must be left of what was typed */
                         least = d;
                         best = &wt_settings[i];
                 }

@@ -78,10 +78,13 @@ static wt_err check(const struct wt_setting *row, const char *text, const char *
         if (*n >= row->min && *n <= row->max)
                 return WT_OK;
         if (words)
-                return wt_fail(WT_EINVAL, "%s: '%.80s' (%s) has %" PRIu64 " bytes; %" PRIu64 " to %" PRIu64
-                               " are allowed", row->name, text, where, *n, row->min, row->max);
-        return wt_fail(WT_EINVAL, "%s: %s (%s) is not between %" PRIu64 " and %" PRIu64 "%s%s", row->name,
-                       text, where, row->min, row->max, *row->unit ? " " : "", row->unit);
+                return wt_fail(WT_EINVAL,
+                               "%s: '%.80s' (%s) has %" PRIu64 " bytes; %" PRIu64 " to %" PRIu64
+                               " are allowed",
+                               row->name, text, where, *n, row->min, row->max);
+        return wt_fail(WT_EINVAL, "%s: %s (%s) is not between %" PRIu64 " and %" PRIu64 "%s%s",
+                       row->name, text, where, row->min, row->max, *row->unit ? " " : "",
+                       row->unit);
 }
 
 wt_err wt_conf_set(wt_conf *c, enum wt_set s, const char *text, size_t len, enum wt_conf_from from,

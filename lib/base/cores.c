@@ -94,8 +94,10 @@ wt_err wt_float_ground(void)
 
         if ((csr & (DAZ | ROUNDING | FTZ)) == 0)
                 return WT_OK;
-        return wt_fail(WT_EPRECONDITION, "MXCSR is %#x: this thread%s%s%s; remove the library or flag that "
-                       "sets it (often -ffast-math)", csr, csr & DAZ ? " reads subnormals as zero" : "",
+        return wt_fail(WT_EPRECONDITION,
+                       "MXCSR is %#x: this thread%s%s%s; remove the library or flag that "
+                       "sets it (often -ffast-math)",
+                       csr, csr & DAZ ? " reads subnormals as zero" : "",
                        csr & FTZ ? " flushes subnormals to zero" : "",
                        csr & ROUNDING ? " does not round to nearest-even" : "");
 }
@@ -109,7 +111,8 @@ wt_err wt_float_ground(void)
         __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
         if ((fpcr & wrong) == 0)
                 return WT_OK;
-        return wt_fail(WT_EPRECONDITION, "FPCR is %#llx: this thread flushes subnormals or does not round "
+        return wt_fail(WT_EPRECONDITION,
+                       "FPCR is %#llx: this thread flushes subnormals or does not round "
                        "to nearest-even; remove the library or flag that sets it",
                        (unsigned long long)fpcr);
 }

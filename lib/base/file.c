@@ -12,8 +12,11 @@
 static wt_err failed(const char *what, const char *path)
 {
         int e = errno;
-        wt_err code = e == ENOENT || e == ENOTDIR ? WT_ENOTFOUND : e == EACCES || e == EPERM ? WT_EPERM
-                    : e == ENOMEM ? WT_ENOMEM : e == EMFILE || e == ENFILE ? WT_EEXHAUSTED : WT_EIO;
+        wt_err code = e == ENOENT || e == ENOTDIR  ? WT_ENOTFOUND
+                      : e == EACCES || e == EPERM  ? WT_EPERM
+                      : e == ENOMEM                ? WT_ENOMEM
+                      : e == EMFILE || e == ENFILE ? WT_EEXHAUSTED
+                                                   : WT_EIO;
 
         return wt_fail(code, "cannot %s %s: %s", what, path, strerror(e));
 }
@@ -27,7 +30,7 @@ static wt_err read_all(int fd, const char *path, size_t max, struct wt_buf *out)
                 ssize_t n;
 
                 if (want > max - have)
-                        want = max - have + 1;           /* one more byte tells that it is too large */
+                        want = max - have + 1;        /* one more byte tells that it is too large */
                 n = read(fd, wt_buf_room(out, want), want);
                 if (n < 0 && errno == EINTR)
                         continue;
@@ -38,8 +41,8 @@ static wt_err read_all(int fd, const char *path, size_t max, struct wt_buf *out)
                 out->len += (size_t)n;
                 out->data[out->len] = '\0';
                 if (have + (size_t)n > max)
-                        return wt_fail(WT_EEXHAUSTED, "%s is larger than %zu bytes; make it smaller", path,
-                                       max);
+                        return wt_fail(WT_EEXHAUSTED,
+                                       "%s is larger than %zu bytes; make it smaller", path, max);
         }
 }
 

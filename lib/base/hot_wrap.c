@@ -3,7 +3,8 @@
 #include "base/hot.h"
 
 #ifdef WITAN_DEBUG
-/* Weak: a program linked without --wrap has no __real_ names, and nothing that calls __wrap_ ones. */
+/* Weak: a program linked without --wrap has no __real_ names, and nothing that calls __wrap_
+ * ones. */
 #define REAL __attribute__((weak))
 REAL void *__real_malloc(size_t n);
 REAL void *__real_calloc(size_t n, size_t each);

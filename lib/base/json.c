@@ -87,7 +87,8 @@ static wt_err escape(struct reader *r)
         return WT_OK;
 }
 
-/* Copies the plain ASCII at r->p, eight bytes at a time; stops at ", \, control, non-ASCII or NUL. */
+/* Copies the plain ASCII at r->p, eight bytes at a time; stops at ", \, control, non-ASCII or
+ * NUL. */
 static void copy_plain(struct reader *r)
 {
         const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
@@ -161,8 +162,11 @@ static wt_err add(struct reader *r, enum wt_json_type type, uint32_t *out)
                 j->cap_nodes = (uint32_t)cap;
         }
         j->n_nodes++;
-        j->node[v] = (struct wt_json_node){ .raw_at = (uint32_t)(r->p - j->text), .next = WT_JSON_NONE,
-                .key_at = r->key_at, .key_len = r->key_len, .type = (uint8_t)type };
+        j->node[v] = (struct wt_json_node){.raw_at = (uint32_t)(r->p - j->text),
+                                           .next = WT_JSON_NONE,
+                                           .key_at = r->key_at,
+                                           .key_len = r->key_len,
+                                           .type = (uint8_t)type};
         if (r->last != WT_JSON_NONE)
                 j->node[r->last].next = v;
         if (r->open != WT_JSON_NONE)
@@ -260,7 +264,8 @@ static bool same_key(const wt_json *j, uint32_t a, uint32_t b)
 
 static wt_err twice(const struct reader *r, uint32_t v)
 {
-        return refuse(r, r->j->text + r->j->node[v].raw_at, "the key before this value stood already");
+        return refuse(r, r->j->text + r->j->node[v].raw_at,
+                      "the key before this value stood already");
 }
 
 static wt_err table_new(wt_json *j, uint32_t size, uint32_t **out)
@@ -270,7 +275,8 @@ static wt_err table_new(wt_json *j, uint32_t size, uint32_t **out)
         if (j->n_slots == 0)
                 wt_random_bytes(j->key, sizeof j->key);
         if (j->n_slots + size > j->cap_slots) {
-                size_t cap = 2 * j->cap_slots > j->n_slots + size ? 2 * j->cap_slots : j->n_slots + size;
+                size_t cap =
+                        2 * j->cap_slots > j->n_slots + size ? 2 * j->cap_slots : j->n_slots + size;
                 uint32_t *grown = realloc(j->slots, cap * sizeof *grown);
 
                 if (!grown)
@@ -371,7 +377,8 @@ static wt_err value(struct reader *r)
         }
 }
 
-/* What may come after a value or an opening: closings, then a comma or the end. *more: a value comes. */
+/* What may come after a value or an opening: closings, then a comma or the end. *more: a value
+ * comes. */
 static wt_err between(struct reader *r, bool *more)
 {
         wt_err err;

@@ -18,7 +18,8 @@ typedef struct wt_json wt_json;                  /* a parsed document; owns its 
 typedef uint32_t wt_jv;                          /* a value in it; 0 is the root */
 #define WT_JSON_NONE UINT32_MAX                  /* "no such value": every getter accepts it */
 
-/* Borrows text only during the call. WT_EINVAL with byte offset and reason; WT_EEXHAUSTED: limit. */
+/* Borrows text only during the call. WT_EINVAL with byte offset and reason; WT_EEXHAUSTED:
+ * limit. */
 wt_err wt_json_parse(wt_json **out, const char *text, size_t len, const struct wt_json_limits *lim);
 void wt_json_free(wt_json *j);
 
@@ -32,7 +33,8 @@ wt_jv wt_json_next(const wt_json *j, wt_jv v);
 const char *wt_json_key(const wt_json *j, wt_jv v, size_t *len);/* key of a member; NUL-ended too */
 const char *wt_json_str(const wt_json *j, wt_jv v, size_t *len);/* unescaped; NULL if no string.
                                                  * NUL-ended; may hold NULs inside: use len */
-bool wt_json_is_int(const wt_json *j, wt_jv v);  /* a number without '.', 'e' and within int64 or uint64 */
+/* A number without '.' and 'e' and within int64 or uint64. */
+bool wt_json_is_int(const wt_json *j, wt_jv v);
 /* False when v is no number, has a fraction or exponent, or does not fit. *out untouched then. */
 bool wt_json_i64(const wt_json *j, wt_jv v, int64_t *out);
 bool wt_json_u64(const wt_json *j, wt_jv v, uint64_t *out);

@@ -22,7 +22,10 @@ uint32_t wt_json_count(const wt_json *j, wt_jv v)
         return j->node[v].count;
 }
 
-wt_jv wt_json_first(const wt_json *j, wt_jv v) { return wt_json_count(j, v) ? v + 1 : WT_JSON_NONE; }
+wt_jv wt_json_first(const wt_json *j, wt_jv v)
+{
+        return wt_json_count(j, v) ? v + 1 : WT_JSON_NONE;
+}
 
 wt_jv wt_json_next(const wt_json *j, wt_jv v)
 {
@@ -176,7 +179,7 @@ bool wt_json_f64(const wt_json *j, wt_jv v, double *out)
 
         if (!n)
                 return false;
-        *out = wt_strtod(j->text + n->raw_at, NULL);     /* what follows a number is no part of one */
+        *out = wt_strtod(j->text + n->raw_at, NULL);   /* what follows a number is no part of one */
         return true;
 }
 

@@ -113,7 +113,8 @@ static void suite(void **state)
         DIR *dir;
 
         (void)state;
-        snprintf(folder, sizeof folder, "%s/data/api/json/nst/test_parsing", shared ? shared : "../shared");
+        snprintf(folder, sizeof folder, "%s/data/api/json/nst/test_parsing",
+                 shared ? shared : "../shared");
         dir = opendir(folder);
         if (!dir) {
                 print_message("skipped: no %s\n", folder);
@@ -124,7 +125,8 @@ static void suite(void **state)
                         continue;
                 files++;
                 if (one_file(folder, e->d_name) != should_pass(e->d_name)) {
-                        print_error("%s: %s\n", e->d_name, should_pass(e->d_name) ? wt_words() : "passed");
+                        print_error("%s: %s\n", e->d_name,
+                                    should_pass(e->d_name) ? wt_words() : "passed");
                         wrong++;
                 }
         }
@@ -139,8 +141,12 @@ static json_t *tree(uint32_t seed, uint32_t *at, int depth)
 {
         uint32_t what = (uint32_t)(wt_philox_unit(seed, (*at)++, 0, 0) * (depth > 5 ? 6 : 8));
         double x = wt_philox_unit(seed, (*at)++, 0, 0);
-        static const char *const words[] = { "", "a", "\"q\\\n", "\xc3\xa9\xe2\x82\xac", "\xf0\x9f\x98\x80",
-                                             "a long one, of more than sixteen bytes" };
+        static const char *const words[] = {"",
+                                            "a",
+                                            "\"q\\\n",
+                                            "\xc3\xa9\xe2\x82\xac",
+                                            "\xf0\x9f\x98\x80",
+                                            "a long one, of more than sixteen bytes"};
         uint32_t n = (uint32_t)(x * 14);
         char key[32];
         json_t *o;
@@ -172,7 +178,8 @@ static void random_trees_read_the_same(void **state)
         for (uint32_t seed = 0; seed < 300; seed++) {
                 uint32_t at = 0;
                 json_t *o = tree(seed, &at, 0);
-                char *text = json_dumps(o, JSON_ENCODE_ANY | (seed & 1 ? JSON_INDENT(2) : JSON_ENSURE_ASCII));
+                char *text = json_dumps(o, JSON_ENCODE_ANY |
+                                                   (seed & 1 ? JSON_INDENT(2) : JSON_ENSURE_ASCII));
                 wt_json *j = NULL;
 
                 assert_non_null(text);
@@ -185,8 +192,8 @@ static void random_trees_read_the_same(void **state)
         }
 }
 
-/* One byte replaced: whatever jansson accepts with the same strictness, we accept as the same value,
- * and the other way round. */
+/* One byte replaced: whatever jansson accepts with the same strictness, we accept as the same
+ * value, and the other way round. */
 static void broken_texts_fare_the_same(void **state)
 {
         int both = 0, neither = 0;
@@ -196,7 +203,8 @@ static void broken_texts_fare_the_same(void **state)
                 uint32_t at = 0;
                 json_t *o = tree(seed % 40, &at, 3);
                 char *text = json_dumps(o, JSON_ENCODE_ANY);
-                size_t len = strlen(text), spot = (size_t)(wt_philox_unit(seed, 0, 1, 0) * (double)len);
+                size_t len = strlen(text),
+                       spot = (size_t)(wt_philox_unit(seed, 0, 1, 0) * (double)len);
                 wt_json *j = NULL;
                 json_error_t why;
                 json_t *p;
@@ -206,7 +214,8 @@ static void broken_texts_fare_the_same(void **state)
                 /* no NUL: jansson 2.14 swallows one after a number */
                 text[spot] = (char)(1 + (int)(wt_philox_unit(seed, 0, 2, 0) * 255));
                 err = wt_json_parse(&j, text, len, NULL);
-                p = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &why);
+                p = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL,
+                               &why);
                 too_large = !p && json_error_code(&why) == json_error_numeric_overflow;
                 assert_true((err == WT_OK) == (p != NULL) || too_large);
                 if (p)

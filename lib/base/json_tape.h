@@ -6,16 +6,16 @@
 /* Nodes lie in document order: a container's first child is the node after it. */
 struct wt_json_node {
         uint32_t raw_at, raw_len;                /* in text */
-        uint32_t next;                           /* sibling or NONE; of an open container: its parent */
+        uint32_t next;                       /* sibling or NONE; of an open container: its parent */
         uint32_t key_at, key_len;                /* in strings; key_at NONE: no member */
         uint32_t count;                          /* members, elements, or bytes of a string */
-        uint32_t at;                             /* string: in strings; object: its table in slots */
+        uint32_t at;                            /* string: in strings; object: its table in slots */
         uint8_t type;                            /* enum wt_json_type */
         uint8_t is_true;                         /* of a bool */
 };
 
-/* Objects of more than WT_JSON_SMALL members have a table: 2^k >= 2 * members slots of node numbers,
- * open addressing, keyed hash. */
+/* Objects of more than WT_JSON_SMALL members have a table: 2^k >= 2 * members slots of node
+ * numbers, open addressing, keyed hash. */
 enum { WT_JSON_SMALL = 8 };
 
 struct wt_json {

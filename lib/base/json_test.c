@@ -136,8 +136,9 @@ static void none_is_harmless(void **state)
                 assert_null(wt_json_key(j, v, &len));
                 assert_null(wt_json_str(j, v, NULL));
                 assert_null(wt_json_raw(j, v, &len));
-                assert_false(wt_json_is_int(j, v) || wt_json_i64(j, v, &i) || wt_json_u64(j, v, &u) ||
-                             wt_json_f64(j, v, &d) || wt_json_bool(j, v, &b));
+                assert_false(wt_json_is_int(j, v) || wt_json_i64(j, v, &i) ||
+                             wt_json_u64(j, v, &u) || wt_json_f64(j, v, &d) ||
+                             wt_json_bool(j, v, &b));
         }
         assert_true(i == 5 && u == 5 && d == 5 && b && len == 0);
         wt_json_free(j);
@@ -200,7 +201,8 @@ static void limits_hold(void **state)
         }
 }
 
-/* 100,000 deep brackets meet the limit, not the stack; 64 levels are fine by default, 65 are not. */
+/* 100,000 deep brackets meet the limit, not the stack; 64 levels are fine by default, 65 are
+ * not. */
 static void depth_is_a_number_not_the_stack(void **state)
 {
         const struct wt_json_limits lim = { .max_depth = 1000000, .max_bytes = 1 << 20,
@@ -302,7 +304,8 @@ int main(void)
         size_t n = 7;
 
         for (size_t i = 0; i < N_TEXTS; i++)
-                tests[n++] = (struct CMUnitTest){ texts[i].name, strict, NULL, NULL, (void *)&texts[i] };
+                tests[n++] =
+                        (struct CMUnitTest){texts[i].name, strict, NULL, NULL, (void *)&texts[i]};
         for (size_t i = 0; i < N_NUMBERS; i++)
                 tests[n++] = (struct CMUnitTest){ numbers[i].text, exact, NULL, NULL,
                                                   (void *)&numbers[i] };

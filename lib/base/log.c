@@ -8,8 +8,8 @@
 #include <unistd.h>
 #include "base/buf.h"
 
-/* A line lives on the stack. Escaping makes six bytes of one at most, so LINE holds any line and the
- * buffer never grows: TEXT, a service name and the fixed fields, times six. */
+/* A line lives on the stack. Escaping makes six bytes of one at most, so LINE holds any line and
+ * the buffer never grows: TEXT, a service name and the fixed fields, times six. */
 enum { TEXT = 2048, SERVICE = 64, LINE = 6 * (TEXT + SERVICE) + 512 };
 
 static char service[SERVICE] = "witan";

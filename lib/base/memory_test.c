@@ -149,13 +149,19 @@ static void json_places_its_commas(void **state)
         wt_buf_free(&b);
 }
 
-static const struct text { const char *name, *in; size_t len; const char *out; } texts[] = {
+static const struct text { const char *name, *in; size_t len; const char *out;
+} texts[] = {
 #define T(name, in, out) { name, in, sizeof(in) - 1, out }
         T("plain", "abc", "\"abc\""),
-        T("quotes and controls", "\"\\\n\r\t\b\f\x01\x1f\x7f", "\"\\\"\\\\\\n\\r\\t\\b\\f\\u0001\\u001f\x7f\""),
+        T("quotes and controls", "\"\\\n\r\t\b\f\x01\x1f\x7f",
+          "\"\\\"\\\\\\n\\r\\t\\b\\f\\u0001\\u001f\x7f\""),
         T("a NUL", "a\0b", "\"a\\u0000b\""),
         T("UTF-8", "\xc3\xa9\xf0\x9f\x98\x80", "\"\xc3\xa9\xf0\x9f\x98\x80\""),
-        T("a stray continuation", "a\x80" "b", "\"a\xef\xbf\xbd" "b\""),
+        T("a stray continuation",
+          "a\x80"
+          "b",
+          "\"a\xef\xbf\xbd"
+          "b\""),
         T("cut short at the end", "\xe2\x82", "\"\xef\xbf\xbd\xef\xbf\xbd\""),
         T("overlong", "\xc0\xaf", "\"\xef\xbf\xbd\xef\xbf\xbd\""),
         T("surrogate", "\xed\xa0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""),
@@ -173,12 +179,21 @@ static void escaped(void **state)
         wt_buf_free(&b);
 }
 
-static const struct { double v; const char *text; } doubles[] = {
-        { 0, "0" }, { -0.0, "-0" }, { 1, "1" }, { 0.1, "0.1" }, { -1.5, "-1.5" }, { 1e100, "1e+100" },
-        { 0.1 + 0.2, "0.30000000000000004" }, { 1.0 / 3, "0.3333333333333333" },
-        { 5e-324, "5e-324" }, { 2.2250738585072014e-308, "2.2250738585072014e-308" },
-        { DBL_MAX, "1.7976931348623157e+308" }, { 123456789012, "123456789012" },
-        { 9007199254740993.0, "9007199254740992" },
+static const struct { double v; const char *text;
+} doubles[] = {
+        {0, "0"},
+        {-0.0, "-0"},
+        {1, "1"},
+        {0.1, "0.1"},
+        {-1.5, "-1.5"},
+        {1e100, "1e+100"},
+        {0.1 + 0.2, "0.30000000000000004"},
+        {1.0 / 3, "0.3333333333333333"},
+        {5e-324, "5e-324"},
+        {2.2250738585072014e-308, "2.2250738585072014e-308"},
+        {DBL_MAX, "1.7976931348623157e+308"},
+        {123456789012, "123456789012"},
+        {9007199254740993.0, "9007199254740992"},
 };
 
 static void doubles_are_short_and_exact(void **state)
@@ -205,7 +220,8 @@ static void doubles_are_short_and_exact(void **state)
         }
 }
 
-/* In a child: what a debug build does, what a release build counts. 0, 1: exit status; -1: aborted. */
+/* In a child: what a debug build does, what a release build counts. 0, 1: exit status; -1:
+ * aborted. */
 static int in_child(void (*f)(void))
 {
         int status;
@@ -294,6 +310,7 @@ int main(void)
         };
 
         for (size_t i = 0; i < N_TEXTS; i++)
-                tests[8 + i] = (struct CMUnitTest){ texts[i].name, escaped, NULL, NULL, (void *)&texts[i] };
+                tests[8 + i] =
+                        (struct CMUnitTest){texts[i].name, escaped, NULL, NULL, (void *)&texts[i]};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,9 +16,10 @@
 
 enum { SPIN_NS = 20000, MOST_THREADS = 1024 };
 
-/* One job at a time. Whoever takes `claim` from r > 0 to r - k owns items n-r .. n-r+k-1 of the job in
- * the fields below: the job cannot end, and so the fields cannot change, before those are counted off
- * `unfinished`. That makes late threads of an earlier job harmless without a generation number. */
+/* One job at a time. Whoever takes `claim` from r > 0 to r - k owns items n-r .. n-r+k-1 of the
+ * job in the fields below: the job cannot end, and so the fields cannot change, before those are
+ * counted off `unfinished`. That makes late threads of an earlier job harmless without a
+ * generation number. */
 struct wt_pool {
         void (*body)(void *arg, uint32_t i);
         void *arg;
@@ -26,7 +27,7 @@ struct wt_pool {
         _Alignas(64) _Atomic uint32_t claim;     /* items nobody has taken yet */
         _Alignas(64) _Atomic uint32_t unfinished;/* futex of the caller */
         _Alignas(64) _Atomic uint32_t bell;      /* futex of the threads: +1 for each job */
-        _Atomic uint32_t sleepers;               /* threads that wait, or are about to, on the bell */
+        _Atomic uint32_t sleepers;             /* threads that wait, or are about to, on the bell */
         _Atomic uint32_t caller_sleeps, quit;
         sem_t started;
         _Atomic int bad_ground;
@@ -109,7 +110,8 @@ static void *thread_main(void *arg)
                 atomic_store(&p->bad_ground, 1);
         sem_post(&p->started);
         while (!atomic_load(&p->quit)) {
-                uint32_t seen = atomic_load(&p->bell);   /* before work(): a job after it rings again */
+                uint32_t seen =
+                        atomic_load(&p->bell); /* before work(): a job after it rings again */
 
                 work(p);
                 if (spin_change(&p->bell, seen))
@@ -201,10 +203,13 @@ wt_err wt_pool_new(wt_pool **out, uint32_t n_threads)
         made = p->thread ? start(p) : 0;
         if (made + 1 < want || atomic_load(&p->bad_ground)) {
                 err = made + 1 < want
-                        ? wt_fail(WT_EEXHAUSTED, "only %u of %u threads could be started; lower --threads "
-                                  "or raise the process limit", made + 1, want)
-                        : wt_fail(WT_EPRECONDITION, "a new thread does not round to nearest-even or "
-                                  "flushes subnormals; remove the library that changes this");
+                              ? wt_fail(WT_EEXHAUSTED,
+                                        "only %u of %u threads could be started; lower --threads "
+                                        "or raise the process limit",
+                                        made + 1, want)
+                              : wt_fail(WT_EPRECONDITION,
+                                        "a new thread does not round to nearest-even or "
+                                        "flushes subnormals; remove the library that changes this");
                 p->n_threads = made + 1;
                 wt_pool_free(p);
                 return err;

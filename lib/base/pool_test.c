@@ -99,7 +99,8 @@ static void an_idle_pool_costs_nothing(void **state)
         clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
         wt_pool_free(p);
         /* three threads that spun would have used 300 ms or more, not the 30 allowed here */
-        assert_true((after.tv_sec - before.tv_sec) * 1000000000 + after.tv_nsec - before.tv_nsec < 30000000);
+        assert_true((after.tv_sec - before.tv_sec) * 1000000000 + after.tv_nsec - before.tv_nsec <
+                    30000000);
 }
 
 static _Atomic uint32_t signals;
@@ -158,17 +159,21 @@ static void the_ground_is_checked(void **state)
         assert_int_equal(wt_pool_new(&p, 5000), WT_EINVAL);
 }
 
-static const struct quota { const char *name, *self, *root, *mid, *leaf; uint32_t want; } quotas[] = {
-        { "no limit", "0::/a/b\n", NULL, "max 100000\n", "max 100000\n", 16 },
-        { "its own limit", "0::/a/b\n", NULL, "max 100000\n", "300000 100000\n", 3 },
-        { "a parent's limit is lower", "0::/a/b\n", NULL, "200000 100000\n", "300000 100000\n", 2 },
-        { "a part of a core rounds down", "0::/a/b\n", NULL, NULL, "250000 100000\n", 2 },
-        { "but not to nothing", "0::/a/b\n", NULL, NULL, "50000 100000\n", 1 },
-        { "the root of a container", "0::/\n", "400000 100000\n", NULL, NULL, 4 },
-        { "beside version 1 lines", "4:cpu:/x\n1:name=systemd:/\n0::/a/b\n", NULL, NULL, "500000 100000\n", 5 },
-        { "more than there are", "0::/a/b\n", NULL, NULL, "9900000 100000\n", 16 },
-        { "nonsense", "0::/a/b\n", NULL, NULL, "lots\n", 16 },
-        { "no cgroup v2", "4:cpu:/x\n", NULL, NULL, NULL, 16 },
+static const struct quota {
+        const char *name, *self, *root, *mid, *leaf;
+        uint32_t want;
+} quotas[] = {
+        {"no limit", "0::/a/b\n", NULL, "max 100000\n", "max 100000\n", 16},
+        {"its own limit", "0::/a/b\n", NULL, "max 100000\n", "300000 100000\n", 3},
+        {"a parent's limit is lower", "0::/a/b\n", NULL, "200000 100000\n", "300000 100000\n", 2},
+        {"a part of a core rounds down", "0::/a/b\n", NULL, NULL, "250000 100000\n", 2},
+        {"but not to nothing", "0::/a/b\n", NULL, NULL, "50000 100000\n", 1},
+        {"the root of a container", "0::/\n", "400000 100000\n", NULL, NULL, 4},
+        {"beside version 1 lines", "4:cpu:/x\n1:name=systemd:/\n0::/a/b\n", NULL, NULL,
+         "500000 100000\n", 5},
+        {"more than there are", "0::/a/b\n", NULL, NULL, "9900000 100000\n", 16},
+        {"nonsense", "0::/a/b\n", NULL, NULL, "lots\n", 16},
+        {"no cgroup v2", "4:cpu:/x\n", NULL, NULL, NULL, 16},
 };
 enum { N_QUOTAS = sizeof quotas / sizeof *quotas };
 
@@ -228,6 +233,7 @@ int main(void)
         };
 
         for (size_t i = 0; i < N_QUOTAS; i++)
-                tests[6 + i] = (struct CMUnitTest){ quotas[i].name, quota, NULL, NULL, (void *)&quotas[i] };
+                tests[6 + i] =
+                        (struct CMUnitTest){quotas[i].name, quota, NULL, NULL, (void *)&quotas[i]};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

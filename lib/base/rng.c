@@ -3,7 +3,8 @@
 #include <sys/random.h>
 #include "base/err.h"
 
-/* Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as 1, 2, 3 (SC 2011), section 4.3. */
+/* Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as 1, 2, 3 (SC 2011), section
+ * 4.3. */
 enum { ROUNDS = 10 };
 static const uint32_t mul_0 = 0xd2511f53u, mul_1 = 0xcd9e8d57u;
 static const uint32_t weyl_0 = 0x9e3779b9u, weyl_1 = 0xbb67ae85u;

@@ -37,8 +37,10 @@ wt_err wt_stop_init(void)
         if (atomic_load(&wake_fd) < 0) {
                 fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
                 if (fd < 0)
-                        return wt_fail(WT_EEXHAUSTED, "no eventfd for the stop signal: %s; raise the limit "
-                                       "of open files", strerror(errno));
+                        return wt_fail(WT_EEXHAUSTED,
+                                       "no eventfd for the stop signal: %s; raise the limit "
+                                       "of open files",
+                                       strerror(errno));
                 atomic_store(&wake_fd, fd);
         }
         sigemptyset(&stop.sa_mask);

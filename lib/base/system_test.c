@@ -77,8 +77,10 @@ static void a_line_is_json(void **state)
         wt_json *j;
 
         (void)state;
-        wt_log(WT_NOTICE, "ROUTER-SHED", "batch=%s rows=%d share=%g words=\"two words\" empty= path=\"a \"b\" c\" "
-               "hex=00a7 lead=007 last=-3", "a7", 96, 0.5);
+        wt_log(WT_NOTICE, "ROUTER-SHED",
+               "batch=%s rows=%d share=%g words=\"two words\" empty= path=\"a \"b\" c\" "
+               "hex=00a7 lead=007 last=-3",
+               "a7", 96, 0.5);
         j = logged(line);
         assert_string_equal(text_of(j, "level"), "notice");
         assert_string_equal(text_of(j, "id"), "ROUTER-SHED");
@@ -121,7 +123,7 @@ static void the_longest_line_holds(void **state)
         wt_log(WT_ERROR, "LONG", "a=\"%s\"", worst);
         wt_json_free(logged(line));
         for (size_t i = 0; i + 3 < sizeof worst; i += 3)
-                memcpy(worst + i, "a= ", 3);     /* many small pairs; keys stand twice, so no parse */
+                memcpy(worst + i, "a= ", 3);   /* many small pairs; keys stand twice, so no parse */
         wt_log(WT_ERROR, "LONG", "%s", worst);
         assert_true(read(pipe_fd[0], line, sizeof line) > 2000);
         wt_log(WT_ERROR, "BARE", "%s", "");
@@ -184,7 +186,7 @@ static void written_whole_and_read_back(void **state)
         assert_int_equal(b.len, 12);                     /* as it was */
         assert_int_equal(wt_file_read(at("absent"), 4, &b), WT_ENOTFOUND);
         assert_int_equal(wt_file_read(folder, 4, &b), WT_EIO);
-        assert_int_equal(wt_file_read("/proc/self/status", 1 << 20, &b), WT_OK);        /* has no size */
+        assert_int_equal(wt_file_read("/proc/self/status", 1 << 20, &b), WT_OK);   /* has no size */
         assert_true(b.len > 100);
         wt_buf_free(&b);
 }

@@ -21,14 +21,15 @@ static const struct field compute_fields[] = {
         { NULL, 0 }
 };
 static const struct field place_fields[] = { F(wt_place_ops, place), { NULL, 0 } };
-static const struct field sample_fields[] = {
-        F(wt_sample_ops, scratch_bytes), F(wt_sample_ops, sample), F(wt_sample_ops, score), { NULL, 0 }
-};
+static const struct field sample_fields[] = {F(wt_sample_ops, scratch_bytes),
+                                             F(wt_sample_ops, sample),
+                                             F(wt_sample_ops, score),
+                                             {NULL, 0}};
 
 static const struct kind {
         uint32_t kind;
         const char *name;
-        bool exact;                              /* ABI and sizes to the letter, not by major version */
+        bool exact;                          /* ABI and sizes to the letter, not by major version */
         uint32_t ops_size;                       /* 0: this ABI has no table for the kind */
         const struct field *required;
 } kinds[] = {
@@ -77,13 +78,14 @@ static wt_err check_ops(const struct wt_plugin *p, const struct kind *k)
                 return wt_fail(WT_EINVAL, "plugin %s has no table of callbacks", p->name);
         memcpy(&size, p->ops, sizeof size);
         if (k->exact && size != k->ops_size)
-                return wt_fail(WT_EPRECONDITION, "plugin %s: its %s table has %u bytes, this host's %u; "
-                               "build it against this host's plugin.h", p->name, k->name, size,
-                               k->ops_size);
+                return wt_fail(WT_EPRECONDITION,
+                               "plugin %s: its %s table has %u bytes, this host's %u; "
+                               "build it against this host's plugin.h",
+                               p->name, k->name, size, k->ops_size);
         for (const struct field *f = k->required; f->name; f++)
                 if (f->at + sizeof(void *) > size || !pointer_set(p->ops, f->at))
-                        return wt_fail(WT_EINVAL, "plugin %s lacks %s, which a %s plugin must have", p->name,
-                                       f->name, k->name);
+                        return wt_fail(WT_EINVAL, "plugin %s lacks %s, which a %s plugin must have",
+                                       p->name, f->name, k->name);
         return WT_OK;
 }
 
@@ -93,7 +95,8 @@ static wt_err check_text(const struct wt_plugin *p)
         size_t n;
 
         if (!p->name || !p->version || !p->about)
-                return wt_fail(WT_EINVAL, "the plugin has no name, no version or no line about itself");
+                return wt_fail(WT_EINVAL,
+                               "the plugin has no name, no version or no line about itself");
         n = strspn(p->name, "abcdefghijklmnopqrstuvwxyz0123456789-_");
         if (n == 0 || n > 64 || p->name[n])
                 return wt_fail(WT_EINVAL, "the plugin's name must be 1 to 64 of a-z 0-9 - _");
@@ -114,24 +117,29 @@ wt_err wt_plugin_check(const struct wt_plugin *p, uint32_t want_kind)
                 return wt_fail(WT_EINVAL, "this is no Witan plugin: magic %#x, not %#x", p->magic,
                                WT_PLUGIN_MAGIC);
         if (p->abi >> 16 != WT_ABI_MAJOR)
-                return wt_fail(WT_EPRECONDITION, "the plugin speaks ABI %u.%u, this host %u.%u; build it "
-                               "against this host's plugin.h", p->abi >> 16, p->abi & 0xffff,
-                               WT_ABI_MAJOR, WT_ABI_MINOR);
+                return wt_fail(WT_EPRECONDITION,
+                               "the plugin speaks ABI %u.%u, this host %u.%u; build it "
+                               "against this host's plugin.h",
+                               p->abi >> 16, p->abi & 0xffff, WT_ABI_MAJOR, WT_ABI_MINOR);
         if (p->size < sizeof *p)
-                return wt_fail(WT_EPRECONDITION, "the plugin's own record has %u bytes, not %zu; build it "
-                               "against this host's plugin.h", p->size, sizeof *p);
+                return wt_fail(WT_EPRECONDITION,
+                               "the plugin's own record has %u bytes, not %zu; build it "
+                               "against this host's plugin.h",
+                               p->size, sizeof *p);
         k = kind_of(p->kind);
         if (!k || !k->ops_size)
-                return wt_fail(WT_EUNSUPPORTED, "plugins of kind %u (%s) are not part of ABI %u.%u", p->kind,
-                               wt_kind_name(p->kind), WT_ABI_MAJOR, WT_ABI_MINOR);
+                return wt_fail(WT_EUNSUPPORTED, "plugins of kind %u (%s) are not part of ABI %u.%u",
+                               p->kind, wt_kind_name(p->kind), WT_ABI_MAJOR, WT_ABI_MINOR);
         if (want_kind && p->kind != want_kind)
                 return wt_fail(WT_EINVAL, "the plugin is of kind %s; %s was wanted", k->name,
                                wt_kind_name(want_kind));
         if ((err = check_text(p)) != WT_OK)
                 return err;
         if (k->exact && (p->abi != WT_ABI || p->size != sizeof *p))
-                return wt_fail(WT_EPRECONDITION, "plugin %s speaks ABI %u.%u; a %s plugin must match %u.%u "
-                               "exactly", p->name, p->abi >> 16, p->abi & 0xffff, k->name, WT_ABI_MAJOR,
+                return wt_fail(WT_EPRECONDITION,
+                               "plugin %s speaks ABI %u.%u; a %s plugin must match %u.%u "
+                               "exactly",
+                               p->name, p->abi >> 16, p->abi & 0xffff, k->name, WT_ABI_MAJOR,
                                WT_ABI_MINOR);
         return check_ops(p, k);
 }

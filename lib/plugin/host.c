@@ -15,6 +15,10 @@ static void host_parallel(void *pool, uint32_t n, void (*body)(void *arg, uint32
 
 void wt_host_init(struct wt_host *h, wt_pool *pool)
 {
-        *h = (struct wt_host){ .size = sizeof *h, .fail = wt_fail, .now_us = host_now_us,
-                .parallel = host_parallel, .pool = pool, .n_threads = pool ? wt_pool_threads(pool) : 1 };
+        *h = (struct wt_host){.size = sizeof *h,
+                              .fail = wt_fail,
+                              .now_us = host_now_us,
+                              .parallel = host_parallel,
+                              .pool = pool,
+                              .n_threads = pool ? wt_pool_threads(pool) : 1};
 }

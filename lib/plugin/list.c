@@ -56,8 +56,9 @@ static wt_err not_found(uint32_t kind, const char *name)
         for (size_t i = 0; i < n_list; i++)
                 if (list[i]->kind == kind)
                         wt_buf_fmt(&names, "%s%s", names.len ? ", " : "", list[i]->name);
-        err = wt_fail(WT_ENOTFOUND, "no %s plugin is called '%.64s'; there %s: %s", wt_kind_name(kind), name,
-                      names.len ? "are" : "is", names.len ? names.data : "none");
+        err = wt_fail(WT_ENOTFOUND, "no %s plugin is called '%.64s'; there %s: %s",
+                      wt_kind_name(kind), name, names.len ? "are" : "is",
+                      names.len ? names.data : "none");
         wt_buf_free(&names);
         return err;
 }

@@ -15,13 +15,16 @@ static wt_err only_ours(const char *path)
         struct stat st;
 
         if (stat(path, &st))
-                return wt_fail(errno == ENOENT ? WT_ENOTFOUND : WT_EIO, "cannot look at %s: %s", path,
-                               strerror(errno));
+                return wt_fail(errno == ENOENT ? WT_ENOTFOUND : WT_EIO, "cannot look at %s: %s",
+                               path, strerror(errno));
         if (st.st_uid != geteuid() && st.st_uid != 0)
-                return wt_fail(WT_EPERM, "%s belongs to user %u; plugins load only from what this user or "
-                               "root owns", path, (unsigned)st.st_uid);
+                return wt_fail(WT_EPERM,
+                               "%s belongs to user %u; plugins load only from what this user or "
+                               "root owns",
+                               path, (unsigned)st.st_uid);
         if (st.st_mode & (S_IWGRP | S_IWOTH))
-                return wt_fail(WT_EPERM, "%s can be written by others (mode %04o); run: chmod go-w '%s'",
+                return wt_fail(WT_EPERM,
+                               "%s can be written by others (mode %04o); run: chmod go-w '%s'",
                                path, (unsigned)st.st_mode & 07777, path);
         return WT_OK;
 }
@@ -34,8 +37,8 @@ static wt_err check_path(const char *file, char path[PATH_MAX])
         wt_err err;
 
         if (!realpath(file, path))
-                return wt_fail(errno == ENOENT ? WT_ENOTFOUND : WT_EIO, "cannot find the plugin %s: %s",
-                               file, strerror(errno));
+                return wt_fail(errno == ENOENT ? WT_ENOTFOUND : WT_EIO,
+                               "cannot find the plugin %s: %s", file, strerror(errno));
         strcpy(folder, path);
         slash = strrchr(folder, '/');
         slash[slash == folder] = '\0';           /* the root keeps its slash */
@@ -52,7 +55,8 @@ static wt_err take_entry(void *so, const char *path, const struct wt_plugin **ou
         wt_err err;
 
         if (!symbol)
-                return wt_fail(WT_EINVAL, "%s exports no wt_plugin_entry; end it with WT_PLUGIN(...)", path);
+                return wt_fail(WT_EINVAL,
+                               "%s exports no wt_plugin_entry; end it with WT_PLUGIN(...)", path);
         memcpy(&entry, &symbol, sizeof entry);   /* POSIX's way from object to function pointer */
         p = entry();
         if ((err = wt_plugin_check(p, 0)) != WT_OK || (err = wt_float_ground()) != WT_OK)

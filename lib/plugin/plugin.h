@@ -1,5 +1,5 @@
-/* plugin.h (host side) - the built-in plugins, found by kind and name through the same entry and the
- * same checks as a .so. */
+/* plugin.h (host side) - the built-in plugins, found by kind and name through the same entry and
+ * the same checks as a .so. */
 #ifndef WITAN_PLUGIN_PLUGIN_H
 #define WITAN_PLUGIN_PLUGIN_H
 #include "base/err.h"

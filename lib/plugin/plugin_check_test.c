@@ -27,8 +27,12 @@ static struct wt_plugin compute, place, sample;
 
 static int reset(void **state)
 {
-        struct wt_plugin p = { .magic = WT_PLUGIN_MAGIC, .abi = WT_ABI, .size = sizeof p, .name = "p-1",
-                               .version = "1.0", .about = "one line" };
+        struct wt_plugin p = {.magic = WT_PLUGIN_MAGIC,
+                              .abi = WT_ABI,
+                              .size = sizeof p,
+                              .name = "p-1",
+                              .version = "1.0",
+                              .about = "one line"};
 
         (void)state;
         fill(&compute_ops, sizeof compute_ops);
@@ -66,19 +70,24 @@ static void ops_missing(void) { place.ops = NULL; }
 static void ops_short(void) { place_ops.size = 8; }
 static void place_missing(void) { place_ops.place = NULL; }
 
-static const struct bad { const char *name; void (*spoil)(void); wt_err code; const char *words; } bads[] = {
-        { "wrong magic", magic, WT_EINVAL, "no Witan plugin" },
-        { "another major ABI", abi_major, WT_EPRECONDITION, "speaks ABI 2.0, this host 1.0" },
-        { "a record that is too short", record_size, WT_EPRECONDITION, "record has" },
-        { "an unknown kind", kind_unknown, WT_EUNSUPPORTED, "kind 99" },
-        { "a kind without a table", kind_tableless, WT_EUNSUPPORTED, "store" },
-        { "another kind than wanted", kind_other, WT_EINVAL, "kind sample; place was wanted" },
-        { "no name", name_missing, WT_EINVAL, "no name" },
-        { "a name that is a path", name_path, WT_EINVAL, "a-z 0-9" },
-        { "two lines about itself", about_lines, WT_EINVAL, "more than one line" },
-        { "no table", ops_missing, WT_EINVAL, "no table" },
-        { "a table without room for a required callback", ops_short, WT_EINVAL, "lacks place" },
-        { "a required callback is NULL", place_missing, WT_EINVAL, "lacks place" },
+static const struct bad {
+        const char *name;
+        void (*spoil)(void);
+        wt_err code;
+        const char *words;
+} bads[] = {
+        {"wrong magic", magic, WT_EINVAL, "no Witan plugin"},
+        {"another major ABI", abi_major, WT_EPRECONDITION, "speaks ABI 2.0, this host 1.0"},
+        {"a record that is too short", record_size, WT_EPRECONDITION, "record has"},
+        {"an unknown kind", kind_unknown, WT_EUNSUPPORTED, "kind 99"},
+        {"a kind without a table", kind_tableless, WT_EUNSUPPORTED, "store"},
+        {"another kind than wanted", kind_other, WT_EINVAL, "kind sample; place was wanted"},
+        {"no name", name_missing, WT_EINVAL, "no name"},
+        {"a name that is a path", name_path, WT_EINVAL, "a-z 0-9"},
+        {"two lines about itself", about_lines, WT_EINVAL, "more than one line"},
+        {"no table", ops_missing, WT_EINVAL, "no table"},
+        {"a table without room for a required callback", ops_short, WT_EINVAL, "lacks place"},
+        {"a required callback is NULL", place_missing, WT_EINVAL, "lacks place"},
 };
 enum { N_BADS = sizeof bads / sizeof *bads };
 
@@ -189,6 +198,7 @@ int main(void)
         };
 
         for (size_t i = 0; i < N_BADS; i++)
-                tests[5 + i] = (struct CMUnitTest){ bads[i].name, refused, NULL, NULL, (void *)&bads[i] };
+                tests[5 + i] =
+                        (struct CMUnitTest){bads[i].name, refused, NULL, NULL, (void *)&bads[i]};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

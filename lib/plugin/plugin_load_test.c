@@ -114,6 +114,7 @@ int main(void)
         };
 
         for (size_t i = 0; i < N_BADS; i++)
-                tests[2 + i] = (struct CMUnitTest){ bads[i].name, refused, NULL, NULL, (void *)&bads[i] };
+                tests[2 + i] =
+                        (struct CMUnitTest){bads[i].name, refused, NULL, NULL, (void *)&bads[i]};
         return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -21,9 +21,13 @@ static const struct wt_plugin self = {
 #else
         .magic = WT_PLUGIN_MAGIC,
 #endif
-        .abi = WT_ABI, .size = sizeof self, .kind = WT_PLACE, .name = "first-holder", .version = "1.0",
-        .about = "sends every expert to its lowest holder", .ops = &ops
-};
+        .abi = WT_ABI,
+        .size = sizeof self,
+        .kind = WT_PLACE,
+        .name = "first-holder",
+        .version = "1.0",
+        .about = "sends every expert to its lowest holder",
+        .ops = &ops};
 
 #ifdef CASE_NOENTRY
 const struct wt_plugin *wt_plugin_other(void);

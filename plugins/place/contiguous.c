@@ -1,25 +1,31 @@
 /* contiguous.c - gives each worker runs of neighbouring expert ids, of about equal work.
  *
- * Neighbours share nodes of the trie of expert ids (numbers.md N7): a worker that has all picks of a
- * node sends one row back for it, so few and well cut runs make short replies. Work is counted in
- * rows: an expert costs its rows and the reading of its weights, READ rows' worth, whatever their
- * number. The plan: the least work T, within a sixteenth, under which the walk below covers all
- * items; then the same walk once more with the cuts moved by up to an eighth of T to where the ids
- * differ in their highest bit. */
+ * Neighbours share nodes of the trie of expert ids (numbers.md N7): a worker that has all picks
+ * of a node sends one row back for it, so few and well cut runs make short replies. Work is
+ * counted in rows: an expert costs its rows and the reading of its weights, READ rows' worth,
+ * whatever their number. The plan: the least work T, within a sixteenth, under which the walk
+ * below covers all items; then the same walk once more with the cuts moved by up to an eighth of
+ * T to where the ids differ in their highest bit. */
 #include <stdbool.h>
 #include <witan/plugin.h>
 
-enum { MOST_WORKERS = 4096 };                    /* workers beyond carry any work: none is counted */
+enum { MOST_WORKERS = 4096 };                   /* workers beyond carry any work: none is counted */
 
-/* Bytes of weights read a second over rows multiplied a second: about 20 for f32 weights on AVX2 with
- * 10 GB/s a core, and more with fewer cores; the plan is not sensitive to it. */
+/* Bytes of weights read a second over rows multiplied a second: about 20 for f32 weights on AVX2
+ * with 10 GB/s a core, and more with fewer cores; the plan is not sensitive to it. */
 enum { READ = 16 };
 
 struct plan { uint64_t work[MOST_WORKERS]; };    /* rows in flight and given, by worker */
 
-static uint64_t cost(const struct wt_place_in *in, uint32_t i) { return (uint64_t)in->rows[i] + READ; }
+static uint64_t cost(const struct wt_place_in *in, uint32_t i)
+{
+        return (uint64_t)in->rows[i] + READ;
+}
 
-static uint64_t work_of(const struct plan *p, uint32_t w) { return w < MOST_WORKERS ? p->work[w] : 0; }
+static uint64_t work_of(const struct plan *p, uint32_t w)
+{
+        return w < MOST_WORKERS ? p->work[w] : 0;
+}
 
 static bool holds(const struct wt_place_in *in, uint32_t i, uint32_t w)
 {
@@ -47,10 +53,11 @@ static uint32_t run_end(const struct plan *p, const struct wt_place_in *in, uint
 
 static bool lower_top_bit(uint32_t a, uint32_t b) { return a < b && a < (a ^ b); }
 
-/* The end, at least `low` work into the run [i, end) of w, before which the ids part in their highest
- * bit: the boundary that the largest subtrees respect. Equal ones: the last that is not above aim. */
-static uint32_t best_cut(const struct plan *p, const struct wt_place_in *in, uint32_t i, uint32_t end,
-                         uint32_t w, uint64_t low, uint64_t aim)
+/* The end, at least `low` work into the run [i, end) of w, before which the ids part in their
+ * highest bit: the boundary that the largest subtrees respect. Equal ones: the last that is not
+ * above aim. */
+static uint32_t best_cut(const struct plan *p, const struct wt_place_in *in, uint32_t i,
+                         uint32_t end, uint32_t w, uint64_t low, uint64_t aim)
 {
         uint64_t sum = work_of(p, w);
         uint32_t best = end, apart = 0;
@@ -70,10 +77,11 @@ static uint32_t best_cut(const struct plan *p, const struct wt_place_in *in, uin
         return best;
 }
 
-/* Walks the items once, longest run first; a worker's work stays under aim, or with slack within an
- * eighth of it on either side where that makes a better cut. Returns the number of runs; 0: some item
- * fits no holder. */
-static uint32_t walk(struct plan *p, const struct wt_place_in *in, uint64_t aim, bool slack, uint32_t *worker)
+/* Walks the items once, longest run first; a worker's work stays under aim, or with slack within
+ * an eighth of it on either side where that makes a better cut. Returns the number of runs; 0:
+ * some item fits no holder. */
+static uint32_t walk(struct plan *p, const struct wt_place_in *in, uint64_t aim, bool slack,
+                     uint32_t *worker)
 {
         uint64_t most = slack ? aim + aim / 8 : aim;
         uint32_t runs = 0;

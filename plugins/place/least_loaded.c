@@ -1,5 +1,5 @@
-/* least_loaded.c - sends each expert, ids ascending, to its holder with the fewest rows in flight and
- * given so far; ties to the lowest number. */
+/* least_loaded.c - sends each expert, ids ascending, to its holder with the fewest rows in
+ * flight and given so far; ties to the lowest number. */
 #include <witan/plugin.h>
 
 enum { MOST_WORKERS = 4096 };                    /* workers beyond are compared by load alone */

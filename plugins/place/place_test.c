@@ -150,8 +150,8 @@ static void input_is_left_alone(void **state)
         }
 }
 
-/* The same answer when asked again, with scratch that earlier calls used, and with other bytes behind
- * the arrays. */
+/* The same answer when asked again, with scratch that earlier calls used, and with other bytes
+ * behind the arrays. */
 static void function_of_its_input(void **state)
 {
         const struct wt_plugin *p = *state;
@@ -161,8 +161,10 @@ static void function_of_its_input(void **state)
         for (uint32_t seed = 0; seed < N_RANDOM; seed++) {
                 struct step s = random_step(seed);
                 size_t n = s.n, nw = s.n_workers, nh = s.first[s.n], all = 3 * n + 1 + nh + nw;
-                uint32_t *got = block(n), *again = block(n + 1), *copy = block(all + 5 * 8), *at = copy;
-                struct wt_place_in in = { .size = sizeof in, .n_items = s.n, .n_workers = s.n_workers };
+                uint32_t *got = block(n), *again = block(n + 1), *copy = block(all + 5 * 8),
+                         *at = copy;
+                struct wt_place_in in = {
+                        .size = sizeof in, .n_items = s.n, .n_workers = s.n_workers};
 
                 run(p, &s, got);
                 memset(copy, seed & 1 ? 0xff : 0x01, (all + 5 * 8) * sizeof *copy);
@@ -233,7 +235,7 @@ static void one_pick_each_for_a_small_step(void **state)
 
 static void holders_that_differ_are_respected_in_runs(void **state)
 {
-        struct step s = step_new(8, 3, 12);      /* 0-3: workers 0, 1 in turns of one; 4-7: worker 2 */
+        struct step s = step_new(8, 3, 12);   /* 0-3: workers 0, 1 in turns of one; 4-7: worker 2 */
         static const uint32_t first[] = { 0, 2, 4, 6, 8, 9, 10, 11, 12 };
         static const uint32_t holder[] = { 0, 1, 0, 1, 0, 1, 0, 1, 2, 2, 2, 2 };
         static const uint32_t want[] = { 0, 0, 1, 1, 2, 2, 2, 2 };
@@ -299,11 +301,13 @@ if (runs_of(got,n)>w) fprintf(stderr,"n %u w %u runs %u\n", n, w, runs_of(got,n)
 static const struct greedy {
         const char *name; uint32_t rows[4], load[3], want[4];
 } greedies[] = {
-        { "equal loads: round by number", { 1, 1, 1, 1 }, { 0, 0, 0 }, { 0, 1, 2, 0 } },
-        { "the least loaded first", { 1, 1, 1, 1 }, { 9, 5, 7 }, { 1, 1, 1, 2 } },
-        { "rows given count", { 10, 1, 1, 1 }, { 0, 0, 0 }, { 0, 1, 2, 1 } },
-        { "a load near the end of 32 bits", { 5, 5, 5, 5 }, { UINT32_MAX, UINT32_MAX - 1, UINT32_MAX },
-          { 1, 0, 2, 1 } },
+        {"equal loads: round by number", {1, 1, 1, 1}, {0, 0, 0}, {0, 1, 2, 0}},
+        {"the least loaded first", {1, 1, 1, 1}, {9, 5, 7}, {1, 1, 1, 2}},
+        {"rows given count", {10, 1, 1, 1}, {0, 0, 0}, {0, 1, 2, 1}},
+        {"a load near the end of 32 bits",
+         {5, 5, 5, 5},
+         {UINT32_MAX, UINT32_MAX - 1, UINT32_MAX},
+         {1, 0, 2, 1}},
 };
 enum { N_GREEDY = sizeof greedies / sizeof *greedies };
 
