@@ -1,6 +1,6 @@
 /* avx2_linear.c - y = W x out of panels (N2). Few rows: the weights stream through once, widened in
  * registers, several panels in flight. Many rows: blocks of rows that stay in L2, and of each panel
- * one slab at a time, widened once into L1. */
+ * one slab at a time, while the next is fetched. */
 #include "math/avx2_tile.h"
 #include "math/half.h"
 
@@ -35,23 +35,6 @@ static void few(const struct wt_packed *w, uint32_t p0, uint32_t p1, const float
         }
 }
 
-static void widen(struct tile *t, float *to)
-{
-        for (uint32_t k = 0; k < t->n_k; k++) {
-                __m256 lo, hi;
-
-                if (t->dtype == WT_BF16)
-                        tile_load(WT_BF16, t->w + k * t->step, &lo, &hi);
-                else
-                        tile_load(WT_F16, t->w + k * t->step, &lo, &hi);
-                _mm256_store_ps(to + k * WT_PANEL, lo);
-                _mm256_store_ps(to + k * WT_PANEL + 8, hi);
-        }
-        t->w = (const char *)to;
-        t->step = WT_PANEL * sizeof *to;
-        t->dtype = WT_F32;
-}
-
 static void block(const struct wt_packed *w, uint32_t p0, uint32_t p1, const float *x, size_t ldx,
                   uint32_t m, float *y, size_t ldy)
 {
@@ -61,8 +44,8 @@ static void block(const struct wt_packed *w, uint32_t p0, uint32_t p1, const flo
                 for (uint32_t p = p0; p < p1; p++) {
                         struct tile t = tile_of(w, p, k0);
 
-                        if (t.dtype != WT_F32)
-                                widen(&t, wide);
+                        t.wide = wide;
+                        t.ahead = p + 1 < p1 ? t.w + t.panel : NULL;
                         t.x = x + k0;
                         t.ldx = ldx;
                         t.y = y + p * WT_PANEL;
