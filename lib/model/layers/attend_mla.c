@@ -6,7 +6,7 @@
 #include <string.h>
 #include "model/layers/stage.h"
 
-enum { CHUNK_BYTES = 64 << 20 };                 /* of qhat: V3 has 256 KiB a row */
+enum { CHUNK_BYTES = 32 << 20 };                 /* of qhat: V3 has 256 KiB a row */
 
 struct mla {
         struct wt_stage *s;
