@@ -26,7 +26,8 @@ static wt_err check_part(const wt_model *m, const struct wt_part *p, uint8_t *us
         char has[128], wants[128];
 
         if (!t)
-                return wt_fail(WT_EDATA, "%s: the tensor %s is missing; its config.json asks for it",
+                return wt_fail(WT_EDATA,
+                               "%s: the tensor %s is missing; its config.json asks for it",
                                m->folder, p->name);
         if (t->n_dim != p->n_dim || memcmp(t->shape, p->dim, p->n_dim * sizeof *p->dim) != 0) {
                 dims(t->shape, t->n_dim, has);
@@ -35,7 +36,8 @@ static wt_err check_part(const wt_model *m, const struct wt_part *p, uint8_t *us
                                wt_source_file(m->source, t->file), p->name, has, wants);
         }
         if (!readable(t->dtype))
-                return wt_fail(WT_EUNSUPPORTED, "%s: the tensor %s is %s; readable are F32, F16 and BF16",
+                return wt_fail(WT_EUNSUPPORTED,
+                               "%s: the tensor %s is %s; readable are F32, F16 and BF16",
                                wt_source_file(m->source, t->file), p->name, t->dtype_name);
         used[t - wt_source_at(m->source, 0)] = 1;
         return WT_OK;
@@ -84,11 +86,13 @@ static wt_err check_left_over(wt_model *m, const uint8_t *used)
 
                 if (used[i])
                         continue;
-                if (sscanf(t->name, "model.layers.%9u.", &layer) == 1 && layer < m->shape->n_layers &&
-                    !ends(t->name, ".rotary_emb.inv_freq"))
-                        return wt_fail(WT_EDATA, "%s: the tensor %.200s is unknown to the family %s; "
+                if (sscanf(t->name, "model.layers.%9u.", &layer) == 1 &&
+                    layer < m->shape->n_layers && !ends(t->name, ".rotary_emb.inv_freq"))
+                        return wt_fail(WT_EDATA,
+                                       "%s: the tensor %.200s is unknown to the family %s; "
                                        "config.json and the weights do not belong together",
-                                       wt_source_file(m->source, t->file), t->name, m->shape->family);
+                                       wt_source_file(m->source, t->file), t->name,
+                                       m->shape->family);
                 first = first ? first : t->name;
                 n++;
         }
@@ -109,16 +113,20 @@ static wt_err check_head(wt_model *m)
 
         m->head_in_file = head != NULL;
         if (!head && !m->shape->tied)
-                return wt_fail(WT_EDATA, "%s: the tensor lm_head.weight is missing, and config.json does "
-                               "not tie it to the embedding (tie_word_embeddings is false)", m->folder);
+                return wt_fail(WT_EDATA,
+                               "%s: the tensor lm_head.weight is missing, and config.json does "
+                               "not tie it to the embedding (tie_word_embeddings is false)",
+                               m->folder);
         if (!head || !embed || !m->shape->tied)
                 return WT_OK;
         if ((err = wt_source_digest(m->source, head, m->pack_dir, a)) != WT_OK ||
             (err = wt_source_digest(m->source, embed, m->pack_dir, b)) != WT_OK)
                 return err;
         if (head->dtype != embed->dtype || memcmp(a, b, sizeof a) != 0)
-                wt_buf_fmt(&m->notes, "%slm_head.weight of the file is used although config.json ties it "
-                           "to the embedding: they differ", m->notes.len ? "; " : "");
+                wt_buf_fmt(&m->notes,
+                           "%slm_head.weight of the file is used although config.json ties it "
+                           "to the embedding: they differ",
+                           m->notes.len ? "; " : "");
         return WT_OK;
 }
 

@@ -28,8 +28,10 @@ static void attn_mla(struct wt_fields *f, const struct wt_shape *s, struct wt_la
         l->n_heads = wt_field_u32(f, "num_attention_heads", 1, MAX_HEADS, WT_NEEDED);
         kv = wt_field_u32(f, "num_key_value_heads", 1, MAX_HEADS, l->n_heads);
         if (kv != l->n_heads)
-                wt_field_fail(f, "field \"num_key_value_heads\" is %u; allowed: %u, the "
-                              "num_attention_heads (MLA has one latent for all heads)", kv, l->n_heads);
+                wt_field_fail(f,
+                              "field \"num_key_value_heads\" is %u; allowed: %u, the "
+                              "num_attention_heads (MLA has one latent for all heads)",
+                              kv, l->n_heads);
         l->q_rank = wt_field_u32(f, "q_lora_rank", 0, MAX_RANK, 0);
         l->kv_rank = wt_field_u32(f, "kv_lora_rank", 1, MAX_RANK, WT_NEEDED);
         l->nope = wt_field_u32(f, "qk_nope_head_dim", 1, MAX_DIM, WT_NEEDED);
@@ -72,13 +74,16 @@ static void check_picks(struct wt_fields *f, const struct wt_layer *l)
         if (f->err != WT_OK)
                 return;
         if (l->n_picks > l->n_experts)
-                wt_field_fail(f, "field \"num_experts_per_tok\" is %u; allowed: at most the number of "
-                              "experts, %u", l->n_picks, l->n_experts);
+                wt_field_fail(f,
+                              "field \"num_experts_per_tok\" is %u; allowed: at most the number of "
+                              "experts, %u",
+                              l->n_picks, l->n_experts);
         if (l->n_experts % l->n_group)
                 wt_field_fail(f, "field \"n_group\" is %u; allowed: a divisor of n_routed_experts, "
                               "which is %u", l->n_group, l->n_experts);
         if (l->n_group_kept > l->n_group)
-                wt_field_fail(f, "field \"topk_group\" is %u; allowed: at most n_group, which is %u",
+                wt_field_fail(f,
+                              "field \"topk_group\" is %u; allowed: at most n_group, which is %u",
                               l->n_group_kept, l->n_group);
         if (l->select == WT_SELECT_GROUP_TOP2 && l->n_group_kept < l->n_group &&
             l->n_experts / l->n_group < 2)

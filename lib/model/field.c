@@ -41,7 +41,8 @@ bool wt_field_there(const struct wt_fields *f, const char *name)
         return find(f, name) != WT_JSON_NONE;
 }
 
-uint32_t wt_field_u32(struct wt_fields *f, const char *name, uint32_t min, uint32_t max, int64_t def)
+uint32_t wt_field_u32(struct wt_fields *f, const char *name, uint32_t min, uint32_t max,
+                      int64_t def)
 {
         wt_jv v = find(f, name);
         uint64_t n = 0;
@@ -112,7 +113,8 @@ const char *wt_field_word(struct wt_fields *f, const char *name, const char *def
         for (const char *const *a = allowed; *a; a++)
                 wt_buf_fmt(&all, "%s%s", a == allowed ? "" : ", ", *a);
         if (v == WT_JSON_NONE) {
-                wt_field_fail(f, "field \"%s%s\" is missing; allowed: %s", f->prefix, name, all.data);
+                wt_field_fail(f, "field \"%s%s\" is missing; allowed: %s", f->prefix, name,
+                              all.data);
         } else {
                 found(f, name, v, what);
                 wt_field_fail(f, "%s; allowed: %s", what, all.data);

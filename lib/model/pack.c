@@ -92,8 +92,8 @@ const char *wt_model_notes(const wt_model *m) { return m->notes.data ? m->notes.
 wt_err wt_model_check_expert(const wt_model *m, uint32_t layer, uint32_t expert)
 {
         if (layer >= m->shape->n_layers || expert >= m->shape->layers[layer].n_experts)
-                return wt_fail(WT_ERANGE, "the model %s has no expert %u in layer %u", m->name, expert,
-                               layer);
+                return wt_fail(WT_ERANGE, "the model %s has no expert %u in layer %u", m->name,
+                               expert, layer);
         return WT_OK;
 }
 

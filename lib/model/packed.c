@@ -28,8 +28,8 @@ static wt_err fill(void *arg, uint8_t *blob)
                 char *src = malloc(t->bytes);
 
                 if (!src)
-                        return wt_fail(WT_ENOMEM, "no memory to read %s (%" PRIu64 " bytes)", p->name,
-                                       t->bytes);
+                        return wt_fail(WT_ENOMEM, "no memory to read %s (%" PRIu64 " bytes)",
+                                       p->name, t->bytes);
                 err = wt_source_read(job->m->source, t, src);
                 if (err == WT_OK)
                         job->m->compute->pack(&p->view, src + p->at * dtype_bytes(p->view.dtype),
@@ -55,9 +55,10 @@ static wt_err name_of(wt_model *m, const struct wt_part *parts, uint32_t n, uint
                 if (err != WT_OK)
                         break;
                 wt_hex(sha, 32, hex);
-                wt_buf_fmt(&b, "%u %u %u %u %u %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %s\n",
-                           v->form, v->dtype, v->n_mat, v->n_out, v->n_in, v->mat_stride, v->out_stride,
-                           v->in_stride, parts[i].at, hex);
+                wt_buf_fmt(&b,
+                           "%u %u %u %u %u %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %s\n",
+                           v->form, v->dtype, v->n_mat, v->n_out, v->n_in, v->mat_stride,
+                           v->out_stride, v->in_stride, parts[i].at, hex);
         }
         wt_sha256_of(b.data, b.len, name);
         wt_buf_free(&b);
@@ -72,8 +73,10 @@ wt_err wt_model_pack(wt_model *m, struct wt_part *parts, uint32_t n, struct wt_m
         wt_err err;
 
         if (!m->packs || !m->compute)
-                return wt_fail(WT_EPRECONDITION, "the model %s was opened without a folder for packs or "
-                               "a compute plugin", m->name);
+                return wt_fail(WT_EPRECONDITION,
+                               "the model %s was opened without a folder for packs or "
+                               "a compute plugin",
+                               m->name);
         for (uint32_t i = 0; i < n; i++) {
                 size_t bytes;
 
@@ -87,5 +90,6 @@ wt_err wt_model_pack(wt_model *m, struct wt_part *parts, uint32_t n, struct wt_m
         }
         if ((err = name_of(m, parts, n, name)) != WT_OK)
                 return err;
-        return wt_packs_get(m->packs, name, m->compute->layout, end - WT_PACK_HEADER, fill, &job, map);
+        return wt_packs_get(m->packs, name, m->compute->layout, end - WT_PACK_HEADER, fill, &job,
+                            map);
 }

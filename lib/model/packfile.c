@@ -147,8 +147,8 @@ static wt_err try_map(struct wt_packs *p, const char *path, const char *layout, 
         if (fd < 0)
                 return errno == ENOENT || errno == ELOOP
                                ? WT_ENOTFOUND
-                               : wt_fail(errno == EACCES ? WT_EPERM : WT_EIO, "cannot open %s: %s", path,
-                                         strerror(errno));
+                               : wt_fail(errno == EACCES ? WT_EPERM : WT_EIO, "cannot open %s: %s",
+                                         path, strerror(errno));
         if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
             (uint64_t)st.st_size == (uint64_t)sizeof(struct header) + bytes) {
                 at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
@@ -178,10 +178,12 @@ static wt_err write_all(int fd, const char *path, const void *data, size_t n)
                 if (done < 0 && errno == EINTR)
                         continue;
                 if (done < 0)
-                        return wt_fail(errno == ENOSPC || errno == EDQUOT || errno == EFBIG
-                                               ? WT_EEXHAUSTED : WT_EIO,
-                                       "cannot write %s: %s; %zu bytes are missing: free space, or set "
-                                       "another folder for packs", path, strerror(errno), n);
+                        return wt_fail(
+                                errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? WT_EEXHAUSTED
+                                                                                     : WT_EIO,
+                                "cannot write %s: %s; %zu bytes are missing: free space, or set "
+                                "another folder for packs",
+                                path, strerror(errno), n);
                 at += done;
                 n -= (size_t)done;
         }
@@ -199,12 +201,15 @@ static wt_err write_pack(const char *path, const char *layout, const uint8_t *bl
         memcpy(h.magic, magic, sizeof magic);
         strncpy(h.layout, layout, sizeof h.layout - 1);
         wt_sha256_of(blob, bytes, h.sha);
-        snprintf(tmp, sizeof tmp, "%s.tmp.%ld.%u", path, (long)getpid(), atomic_fetch_add(&serial, 1));
+        snprintf(tmp, sizeof tmp, "%s.tmp.%ld.%u", path, (long)getpid(),
+                 atomic_fetch_add(&serial, 1));
         fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0400);
         if (fd < 0)
-                return wt_fail(errno == ENOSPC ? WT_EEXHAUSTED : errno == EACCES || errno == EROFS
-                                       ? WT_EPERM : WT_EIO,
-                               "cannot make %s: %s; set another folder for packs", tmp, strerror(errno));
+                return wt_fail(errno == ENOSPC                     ? WT_EEXHAUSTED
+                               : errno == EACCES || errno == EROFS ? WT_EPERM
+                                                                   : WT_EIO,
+                               "cannot make %s: %s; set another folder for packs", tmp,
+                               strerror(errno));
         err = write_all(fd, tmp, &h, sizeof h);
         if (err == WT_OK)
                 err = write_all(fd, tmp, blob, bytes);
@@ -220,7 +225,8 @@ static wt_err write_pack(const char *path, const char *layout, const uint8_t *bl
 static wt_err build(const char *path, const char *layout, size_t bytes,
                     wt_err (*fill)(void *, uint8_t *), void *arg)
 {
-        uint8_t *blob = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        uint8_t *blob =
+                mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         wt_err err;
 
         if (blob == MAP_FAILED)
@@ -250,7 +256,8 @@ wt_err wt_packs_get(struct wt_packs *p, const uint8_t name[32], const char *layo
                 if (err == WT_OK)
                         err = try_map(p, path, layout, bytes, map);
                 if (err == WT_ENOTFOUND)
-                        err = wt_fail(WT_EDATA, "%s does not read back as it was written; check the disk",
+                        err = wt_fail(WT_EDATA,
+                                      "%s does not read back as it was written; check the disk",
                                       path);
         }
         turn(p, name, F_UNLCK);

@@ -7,17 +7,22 @@
 
 struct list { struct wt_part *at; uint32_t n; const char *prefix; };
 
-static struct wt_part *put(struct list *l, size_t slot, uint32_t form, const char *name, uint32_t n_out,
-                           uint32_t n_in)
+static struct wt_part *put(struct list *l, size_t slot, uint32_t form, const char *name,
+                           uint32_t n_out, uint32_t n_in)
 {
         struct wt_part *p = &l->at[l->n++];
 
         *p = (struct wt_part){ .slot = slot, .n_dim = form == WT_FORM_VECTOR ? 1 : 2,
                                .dim = { n_out, n_in } };
         snprintf(p->name, sizeof p->name, "%s%s", l->prefix, name);
-        p->view = (struct wt_matrix){ .size = sizeof p->view, .form = form, .n_mat = 1, .n_out = n_out,
-                                      .n_in = n_in, .mat_stride = (uint64_t)n_out * n_in,
-                                      .out_stride = n_in, .in_stride = 1 };
+        p->view = (struct wt_matrix){.size = sizeof p->view,
+                                     .form = form,
+                                     .n_mat = 1,
+                                     .n_out = n_out,
+                                     .n_in = n_in,
+                                     .mat_stride = (uint64_t)n_out * n_in,
+                                     .out_stride = n_in,
+                                     .in_stride = 1};
         return p;
 }
 
@@ -67,7 +72,8 @@ static void mla(struct list *l, const struct wt_layer *y)
         } else {
                 linear(l, SLOT(q), "self_attn.q_proj.weight", q, y->width);
         }
-        linear(l, SLOT(kv_a), "self_attn.kv_a_proj_with_mqa.weight", y->kv_rank + y->rope_dim, y->width);
+        linear(l, SLOT(kv_a), "self_attn.kv_a_proj_with_mqa.weight", y->kv_rank + y->rope_dim,
+               y->width);
         vector(l, SLOT(kv_a_norm), "self_attn.kv_a_layernorm.weight", y->kv_rank);
         mla_kv_b(l, y);
         linear(l, SLOT(o), "self_attn.o_proj.weight", y->width, y->n_heads * y->v_dim);
@@ -95,9 +101,11 @@ static void moe(struct list *l, const struct wt_layer *y, const struct wt_family
         }
         if (!y->shared_hidden)
                 return;
-        linear(l, SLOT(ffn_gate), "mlp.shared_experts.gate_proj.weight", y->shared_hidden, y->width);
+        linear(l, SLOT(ffn_gate), "mlp.shared_experts.gate_proj.weight", y->shared_hidden,
+               y->width);
         linear(l, SLOT(ffn_up), "mlp.shared_experts.up_proj.weight", y->shared_hidden, y->width);
-        linear(l, SLOT(ffn_down), "mlp.shared_experts.down_proj.weight", y->width, y->shared_hidden);
+        linear(l, SLOT(ffn_down), "mlp.shared_experts.down_proj.weight", y->width,
+               y->shared_hidden);
 }
 
 uint32_t wt_layer_parts(const struct wt_shape *s, uint32_t layer, struct wt_part *out)
@@ -123,7 +131,8 @@ uint32_t wt_layer_parts(const struct wt_shape *s, uint32_t layer, struct wt_part
         return l.n;
 }
 
-uint32_t wt_expert_parts(const struct wt_shape *s, uint32_t layer, uint32_t expert, struct wt_part *out)
+uint32_t wt_expert_parts(const struct wt_shape *s, uint32_t layer, uint32_t expert,
+                         struct wt_part *out)
 {
         const struct wt_layer *y = &s->layers[layer];
         const struct wt_family *m = wt_family_find(s->family);
@@ -148,8 +157,8 @@ uint32_t wt_trunk_parts(const struct wt_shape *s, bool head_in_file, struct wt_p
 {
         struct list l = { .at = out, .prefix = "" };
 
-        put(&l, offsetof(struct wt_trunk, embed), WT_FORM_ROWS, "model.embed_tokens.weight", s->vocab,
-            s->width);
+        put(&l, offsetof(struct wt_trunk, embed), WT_FORM_ROWS, "model.embed_tokens.weight",
+            s->vocab, s->width);
         vector(&l, offsetof(struct wt_trunk, norm), "model.norm.weight", s->width);
         linear(&l, offsetof(struct wt_trunk, head),
                head_in_file ? "lm_head.weight" : "model.embed_tokens.weight", s->vocab, s->width);

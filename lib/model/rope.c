@@ -115,8 +115,9 @@ static void read_yarn(struct wt_fields *f, uint32_t max_positions, struct wt_rop
         r->beta_fast = r->beta_fast > 0 ? r->beta_fast : 32;
         r->beta_slow = r->beta_slow > 0 ? r->beta_slow : 1;
         if (r->beta_fast < r->beta_slow)
-                wt_field_fail(f, "field \"%sbeta_fast\" is %g; allowed: at least beta_slow, which is %g",
-                              f->prefix, r->beta_fast, r->beta_slow);
+                wt_field_fail(
+                        f, "field \"%sbeta_fast\" is %g; allowed: at least beta_slow, which is %g",
+                        f->prefix, r->beta_fast, r->beta_slow);
 }
 
 static void read_llama3(struct wt_fields *f, struct wt_rope_conf *r)
@@ -150,7 +151,8 @@ static void read_kind(struct wt_fields *f, uint32_t max_positions, struct wt_rop
 
 /* rope_scaling wins over rope_parameters; inside the object a theta wins over the top level's, and
  * original_max_position_embeddings at the top level over the object's. */
-void wt_rope_read(struct wt_fields *top, double theta, uint32_t max_positions, struct wt_rope_conf *r)
+void wt_rope_read(struct wt_fields *top, double theta, uint32_t max_positions,
+                  struct wt_rope_conf *r)
 {
         bool old = wt_field_there(top, "rope_scaling");
         const char *name = old ? "rope_scaling" : "rope_parameters";

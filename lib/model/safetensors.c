@@ -40,7 +40,8 @@ static const struct dtype *find_dtype(const char *name)
         return NULL;
 }
 
-static wt_err read_dtype(wt_source *s, const wt_json *j, wt_jv v, struct wt_tensor_at *t, uint32_t *bits)
+static wt_err read_dtype(wt_source *s, const wt_json *j, wt_jv v, struct wt_tensor_at *t,
+                         uint32_t *bits)
 {
         size_t len;
         const char *text = wt_json_str(j, wt_json_get(j, v, "dtype"), &len);
@@ -87,15 +88,17 @@ static wt_err read_span(const wt_json *j, wt_jv v, const char *name, uint64_t da
 {
         wt_jv at = wt_json_get(j, v, "data_offsets"), first = wt_json_first(j, at);
 
-        if (at == WT_JSON_NONE || wt_json_type(j, at) != WT_JSON_ARRAY || wt_json_count(j, at) != 2 ||
-            !wt_json_u64(j, first, &span->begin) || !wt_json_u64(j, wt_json_next(j, first), &span->end))
+        if (at == WT_JSON_NONE || wt_json_type(j, at) != WT_JSON_ARRAY ||
+            wt_json_count(j, at) != 2 || !wt_json_u64(j, first, &span->begin) ||
+            !wt_json_u64(j, wt_json_next(j, first), &span->end))
                 return bad(name, "has no data_offsets of two whole numbers");
         if (span->begin > span->end)
                 return bad(name, "ends before it begins");
         if (span->end > data_bytes)
-                return wt_fail(WT_EDATA, "the tensor \"%.200s\" ends at byte %" PRIu64 " of the data, "
-                               "which has %" PRIu64 " (is the file cut short?)", name, span->end,
-                               data_bytes);
+                return wt_fail(WT_EDATA,
+                               "the tensor \"%.200s\" ends at byte %" PRIu64 " of the data, "
+                               "which has %" PRIu64 " (is the file cut short?)",
+                               name, span->end, data_bytes);
         span->name = name;
         return WT_OK;
 }
@@ -119,8 +122,10 @@ static wt_err read_tensor(wt_source *s, const wt_json *j, wt_jv v, uint64_t data
         if (__builtin_mul_overflow(elements, (uint64_t)bits, &bits_all) || bits_all % 8)
                 return bad(t->name, "has more elements than bytes can hold, or a part of a byte");
         if (bits_all / 8 != t->bytes)
-                return wt_fail(WT_EDATA, "the tensor \"%.200s\" has %" PRIu64 " bytes of data, its dtype "
-                               "and shape want %" PRIu64, t->name, t->bytes, bits_all / 8);
+                return wt_fail(WT_EDATA,
+                               "the tensor \"%.200s\" has %" PRIu64 " bytes of data, its dtype "
+                               "and shape want %" PRIu64,
+                               t->name, t->bytes, bits_all / 8);
         return WT_OK;
 }
 
@@ -142,18 +147,21 @@ static wt_err check_cover(struct span *span, uint32_t n, uint64_t data_bytes)
                 qsort(span, n, sizeof *span, by_begin);
         for (uint32_t i = 0; i < n; i++) {
                 if (span[i].begin < at)
-                        return wt_fail(WT_EDATA, "the tensors \"%.200s\" and \"%.200s\" overlap at byte "
-                                       "%" PRIu64 " of the data", span[i - 1].name, span[i].name,
-                                       span[i].begin);
+                        return wt_fail(WT_EDATA,
+                                       "the tensors \"%.200s\" and \"%.200s\" overlap at byte "
+                                       "%" PRIu64 " of the data",
+                                       span[i - 1].name, span[i].name, span[i].begin);
                 if (span[i].begin > at)
-                        return wt_fail(WT_EDATA, "bytes %" PRIu64 " to %" PRIu64 " of the data, before "
-                                       "the tensor \"%.200s\", belong to no tensor", at, span[i].begin,
-                                       span[i].name);
+                        return wt_fail(WT_EDATA,
+                                       "bytes %" PRIu64 " to %" PRIu64 " of the data, before "
+                                       "the tensor \"%.200s\", belong to no tensor",
+                                       at, span[i].begin, span[i].name);
                 at = span[i].end;
         }
         if (at != data_bytes)
-                return wt_fail(WT_EDATA, "the file has %" PRIu64 " bytes of data, its tensors take %"
-                               PRIu64, data_bytes, at);
+                return wt_fail(WT_EDATA,
+                               "the file has %" PRIu64 " bytes of data, its tensors take %" PRIu64,
+                               data_bytes, at);
         return WT_OK;
 }
 
@@ -188,7 +196,8 @@ static wt_err one_member(struct walk *w, wt_jv v)
         if (strcmp(name, "__metadata__") == 0)
                 return check_metadata(w->j, v);
         if (len == 0 || len > MAX_NAME || memchr(name, '\0', len))
-                return wt_fail(WT_EDATA, "a tensor's name is empty, longer than %d bytes or holds a NUL",
+                return wt_fail(WT_EDATA,
+                               "a tensor's name is empty, longer than %d bytes or holds a NUL",
                                MAX_NAME);
         t.name = name;                           /* the document's, until it is known to be kept */
         if ((err = read_tensor(w->s, w->j, v, w->data_bytes, &t, span)) != WT_OK)
@@ -208,7 +217,8 @@ static wt_err read_members(struct walk *w)
         w->spans = calloc((size_t)wt_json_count(w->j, 0) + 1, sizeof *w->spans);
         if (!w->spans)
                 return wt_fail(WT_ENOMEM, "no memory for the header of a model file");
-        for (wt_jv v = wt_json_first(w->j, 0); v != WT_JSON_NONE && err == WT_OK; v = wt_json_next(w->j, v))
+        for (wt_jv v = wt_json_first(w->j, 0); v != WT_JSON_NONE && err == WT_OK;
+             v = wt_json_next(w->j, v))
                 err = one_member(w, v);
         if (err == WT_OK)
                 err = check_cover(w->spans, w->n_spans, w->data_bytes);
@@ -251,7 +261,8 @@ static wt_err name_twice(const char *text, size_t len, wt_err err)
                 end = string_end(text, len, i);
                 if (depth == 1) {
                         if (n == cap) {
-                                struct raw_key *grown = realloc(keys, (cap = 2 * cap + 64) * sizeof *keys);
+                                struct raw_key *grown =
+                                        realloc(keys, (cap = 2 * cap + 64) * sizeof *keys);
 
                                 if (!grown)
                                         break;

@@ -39,8 +39,10 @@ static void read_eos(struct wt_fields *f, struct wt_shape *s)
                 if (i < s->n_eos)
                         continue;
                 if (i == MAX_EOS) {
-                        wt_field_fail(f, "field \"eos_token_id\" has more than %d ids; allowed: at "
-                                      "most %d, generation_config.json's included", MAX_EOS, MAX_EOS);
+                        wt_field_fail(f,
+                                      "field \"eos_token_id\" has more than %d ids; allowed: at "
+                                      "most %d, generation_config.json's included",
+                                      MAX_EOS, MAX_EOS);
                         return;
                 }
                 s->eos[s->n_eos++] = (int32_t)id;
@@ -155,9 +157,10 @@ static void digest(struct wt_shape *s)
         for (uint32_t i = 0; i < s->n_layers; i++) {
                 const struct wt_layer *l = &s->layers[i];
 
-                wt_buf_fmt(&b, "\nattn %u %u %u %u %u %u %u %u %u %08x %08x %u", l->attn, l->n_heads,
-                           l->n_kv_heads, l->head_dim, l->q_rank, l->kv_rank, l->nope, l->rope_dim,
-                           l->v_dim, bits32(l->latent_eps), bits32(l->attn_scale), l->rope);
+                wt_buf_fmt(&b, "\nattn %u %u %u %u %u %u %u %u %u %08x %08x %u", l->attn,
+                           l->n_heads, l->n_kv_heads, l->head_dim, l->q_rank, l->kv_rank, l->nope,
+                           l->rope_dim, l->v_dim, bits32(l->latent_eps), bits32(l->attn_scale),
+                           l->rope);
                 wt_buf_fmt(&b, " ffn %u %u %u %u %u %u %u %u %u %u %u %08x %u", l->ffn, l->hidden,
                            l->n_experts, l->n_picks, l->expert_hidden, l->shared_hidden, l->score,
                            l->select, l->n_group, l->n_group_kept, l->normalise,
@@ -175,12 +178,13 @@ static wt_err find_family(const wt_json *config, const struct wt_family **out)
         if (wt_json_type(config, 0) != WT_JSON_OBJECT)
                 return wt_fail(WT_EINVAL, "is no JSON object; it must be a Hugging Face config");
         if (!name)
-                return wt_fail(WT_EINVAL, "field \"model_type\" is missing or no string; allowed: %s",
+                return wt_fail(WT_EINVAL,
+                               "field \"model_type\" is missing or no string; allowed: %s",
                                wt_family_list());
         *out = wt_family_find(name);
         if (!*out)
-                return wt_fail(WT_EUNSUPPORTED, "field \"model_type\" is \"%.60s\"; allowed: %s", name,
-                               wt_family_list());
+                return wt_fail(WT_EUNSUPPORTED, "field \"model_type\" is \"%.60s\"; allowed: %s",
+                               name, wt_family_list());
         return WT_OK;
 }
 
@@ -245,7 +249,8 @@ wt_err wt_shape_load(struct wt_shape **out, const char *folder)
         wt_err err;
 
         if (snprintf(path, sizeof path, "%s/config.json", folder) >= (int)sizeof path - 32)
-                return wt_fail(WT_EINVAL, "the path of the model folder is longer than 4,000 bytes");
+                return wt_fail(WT_EINVAL,
+                               "the path of the model folder is longer than 4,000 bytes");
         if ((err = read_json(path, &j)) != WT_OK)
                 return err;
         err = wt_shape_parse(&s, j);

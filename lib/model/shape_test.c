@@ -96,11 +96,14 @@ static struct wt_shape *shape_of(const char *base, const char *field, const char
 static const struct refused {
         const char *name, *base, *field, *value, *want[3];
 } refusals[] = {
-        { "an unknown family", v3, "model_type", "\"gpt2\"", { "\"gpt2\"", "deepseek_v2, deepseek_v3, mixtral, llama" } },
+        { "an unknown family", v3, "model_type", "\"gpt2\"",
+          { "\"gpt2\"", "deepseek_v2, deepseek_v3, mixtral, llama" } },
         { "no family", v3, "model_type", NULL, { "model_type", "missing" } },
-        { "no layers field", v3, "num_hidden_layers", NULL, { "num_hidden_layers", "missing", "1 to 1024" } },
+        { "no layers field", v3, "num_hidden_layers", NULL,
+          { "num_hidden_layers", "missing", "1 to 1024" } },
         { "no layers", v3, "num_hidden_layers", "0", { "num_hidden_layers", "is 0", "1 to 1024" } },
-        { "absurdly many layers", v3, "num_hidden_layers", "1000000", { "is 1000000", "1 to 1024" } },
+        { "absurdly many layers", v3, "num_hidden_layers", "1000000",
+          { "is 1000000", "1 to 1024" } },
         { "a negative width", v3, "hidden_size", "-1", { "hidden_size", "is -1" } },
         { "a width with a point", v3, "hidden_size", "7168.5", { "7168.5", "whole number" } },
         { "a width in words", v3, "hidden_size", "\"wide\"", { "hidden_size", "\"wide\"" } },
@@ -108,23 +111,30 @@ static const struct refused {
         { "no vocabulary", v3, "vocab_size", "0", { "vocab_size" } },
         { "no positions", v3, "max_position_embeddings", NULL, { "max_position_embeddings" } },
         { "no heads", v3, "num_attention_heads", "0", { "num_attention_heads", "is 0" } },
-        { "MLA with fewer key heads", v3, "num_key_value_heads", "8", { "num_key_value_heads", "is 8", "128" } },
-        { "an odd rope dimension", v3, "qk_rope_head_dim", "63", { "qk_rope_head_dim", "63", "even" } },
-        { "another activation", v3, "hidden_act", "\"gelu\"", { "hidden_act", "\"gelu\"", "silu" } },
+        { "MLA with fewer key heads", v3, "num_key_value_heads", "8",
+          { "num_key_value_heads", "is 8", "128" } },
+        { "an odd rope dimension", v3, "qk_rope_head_dim", "63",
+          { "qk_rope_head_dim", "63", "even" } },
+        { "another activation", v3, "hidden_act", "\"gelu\"",
+          { "hidden_act", "\"gelu\"", "silu" } },
         { "attention biases", v3, "attention_bias", "true", { "attention_bias", "true", "false" } },
         { "MLP biases", llama, "mlp_bias", "true", { "mlp_bias", "true" } },
         { "quantised weights", v3, "quantization_config", "{\"quant_method\":\"fp8\"}",
           { "quantization_config", "fp8", "BF16" } },
         { "groups that do not divide", v3, "n_group", "7", { "n_group", "is 7", "256" } },
-        { "more groups kept than there are", v3, "topk_group", "9", { "topk_group", "is 9", "which is 8" } },
-        { "more picks than experts", v3, "num_experts_per_tok", "257", { "num_experts_per_tok", "257" } },
+        { "more groups kept than there are", v3, "topk_group", "9",
+          { "topk_group", "is 9", "which is 8" } },
+        { "more picks than experts", v3, "num_experts_per_tok", "257",
+          { "num_experts_per_tok", "257" } },
         { "more picks than kept groups hold", v3, "num_experts_per_tok", "129",
           { "num_experts_per_tok", "is 129", "at most 128" } },
         { "groups of one", v3, "n_group", "256", { "n_group", "at least two experts" } },
         { "no picks", v3, "num_experts_per_tok", "0", { "num_experts_per_tok" } },
-        { "V3 with softmax", v3, "scoring_func", "\"softmax\"", { "scoring_func", "\"softmax\"", "sigmoid" } },
+        { "V3 with softmax", v3, "scoring_func", "\"softmax\"",
+          { "scoring_func", "\"softmax\"", "sigmoid" } },
         { "V3 without the bias", v3, "topk_method", "\"greedy\"", { "topk_method", "noaux_tc" } },
-        { "V2 with sigmoid", v2_lite, "scoring_func", "\"sigmoid\"", { "scoring_func", "softmax" } },
+        { "V2 with sigmoid", v2_lite, "scoring_func", "\"sigmoid\"",
+          { "scoring_func", "softmax" } },
         { "V2 with an unknown method", v2_lite, "topk_method", "\"best\"",
           { "topk_method", "\"best\"", "greedy, group_limited_greedy" } },
         { "a scale of nothing", v3, "routed_scaling_factor", "0", { "routed_scaling_factor" } },
@@ -135,24 +145,34 @@ static const struct refused {
         { "a yarn that shrinks", v3, "rope_scaling", "{\"type\":\"yarn\",\"factor\":0.5}",
           { "rope_scaling.factor", "0.5" } },
         { "betas the wrong way round", v3, "rope_scaling",
-          "{\"type\":\"yarn\",\"factor\":4,\"beta_fast\":1,\"beta_slow\":32}", { "beta_fast", "is 1", "32" } },
-        { "llama3 without its factors", llama, "rope_scaling", "{\"rope_type\":\"llama3\",\"factor\":8}",
+          "{\"type\":\"yarn\",\"factor\":4,\"beta_fast\":1,\"beta_slow\":32}",
+          { "beta_fast", "is 1", "32" } },
+        { "llama3 without its factors", llama, "rope_scaling",
+          "{\"rope_type\":\"llama3\",\"factor\":8}",
           { "rope_scaling.low_freq_factor", "missing" } },
         { "llama3 the wrong way round", llama, "rope_scaling",
           "{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":4,\"high_freq_factor\":1}",
           { "high_freq_factor", "is 1", "which is 4" } },
-        { "half a head rotated", llama, "partial_rotary_factor", "0.5", { "partial_rotary_factor" } },
+        { "half a head rotated", llama, "partial_rotary_factor", "0.5",
+          { "partial_rotary_factor" } },
         { "a window", mixtral, "sliding_window", "4096", { "sliding_window", "is 4096", "32768" } },
-        { "key heads that do not divide", mixtral, "num_key_value_heads", "5", { "num_key_value_heads", "is 5", "32" } },
+        { "key heads that do not divide", mixtral, "num_key_value_heads", "5",
+          { "num_key_value_heads", "is 5", "32" } },
         { "heads that do not divide the width", llama, "num_attention_heads", "24",
           { "num_attention_heads", "is 24", "4096" } },
         { "an odd head", llama, "head_dim", "127", { "head_dim", "127", "even" } },
-        { "mixtral without experts", mixtral, "num_local_experts", NULL, { "num_local_experts", "missing" } },
-        { "mixtral with too many picks", mixtral, "num_experts_per_tok", "9", { "num_experts_per_tok", "is 9", "8" } },
-        { "a bos beyond the vocabulary", mixtral, "bos_token_id", "32000", { "bos_token_id", "32000" } },
-        { "an eos beyond the vocabulary", mixtral, "eos_token_id", "[2,32000]", { "eos_token_id", "31999" } },
-        { "too many ends", mixtral, "eos_token_id", "[1,2,3,4,5,6,7,8,9]", { "eos_token_id", "at most 8" } },
-        { "a tie in words", mixtral, "tie_word_embeddings", "\"no\"", { "tie_word_embeddings", "true or false" } },
+        { "mixtral without experts", mixtral, "num_local_experts", NULL,
+          { "num_local_experts", "missing" } },
+        { "mixtral with too many picks", mixtral, "num_experts_per_tok", "9",
+          { "num_experts_per_tok", "is 9", "8" } },
+        { "a bos beyond the vocabulary", mixtral, "bos_token_id", "32000",
+          { "bos_token_id", "32000" } },
+        { "an eos beyond the vocabulary", mixtral, "eos_token_id", "[2,32000]",
+          { "eos_token_id", "31999" } },
+        { "too many ends", mixtral, "eos_token_id", "[1,2,3,4,5,6,7,8,9]",
+          { "eos_token_id", "at most 8" } },
+        { "a tie in words", mixtral, "tie_word_embeddings", "\"no\"",
+          { "tie_word_embeddings", "true or false" } },
 };
 
 static void refuse(void **state)
@@ -183,12 +203,14 @@ static void deepseek_v3(void **state)
         assert_int_equal(wt_shape_moe_layers(s), 58);
         assert_true(d->ffn == WT_FFN_DENSE && d->hidden == 18432 && d->n_experts == 0);
         assert_true(m->ffn == WT_FFN_MOE && m->hidden == 0 && m->index == 3);
-        assert_true(m->attn == WT_ATTN_MLA && m->n_heads == 128 && m->q_rank == 1536 && m->kv_rank == 512 &&
-                    m->nope == 128 && m->rope_dim == 64 && m->v_dim == 128 && m->head_dim == 0);
+        assert_true(m->attn == WT_ATTN_MLA && m->n_heads == 128 && m->q_rank == 1536 &&
+                    m->kv_rank == 512 && m->nope == 128 && m->rope_dim == 64 && m->v_dim == 128 &&
+                    m->head_dim == 0);
         assert_true(m->n_experts == 256 && m->n_picks == 8 && m->expert_hidden == 2048 &&
                     m->shared_hidden == 2048);
-        assert_true(m->score == WT_SCORE_SIGMOID && m->select == WT_SELECT_GROUP_TOP2 && m->n_group == 8 &&
-                    m->n_group_kept == 4 && m->normalise && m->weight_scale == 2.5f && m->has_bias);
+        assert_true(m->score == WT_SCORE_SIGMOID && m->select == WT_SELECT_GROUP_TOP2 &&
+                    m->n_group == 8 && m->n_group_kept == 4 && m->normalise &&
+                    m->weight_scale == 2.5f && m->has_bias);
         assert_true(m->rope == WT_ROPE_INTERLEAVED && m->latent_eps == 1e-6f && m->eps == 1e-6f);
         assert_true(s->bos == 0 && s->n_eos == 1 && s->eos[0] == 1 && !s->tied);
         assert_true(fabs(m->attn_scale - 0.13523378) < 1e-8);
@@ -201,14 +223,15 @@ static void deepseek_v2(void **state)
         const struct wt_layer *m = &s->layers[1];
 
         (void)state;
-        assert_true(m->q_rank == 0 && m->shared_hidden == 2816 && m->n_experts == 64 && m->n_picks == 6);
+        assert_true(m->q_rank == 0 && m->shared_hidden == 2816 && m->n_experts == 64 &&
+                    m->n_picks == 6);
         assert_true(m->score == WT_SCORE_SOFTMAX && m->select == WT_SELECT_TOP && m->n_group == 1 &&
                     !m->normalise && m->weight_scale == 1.0f && !m->has_bias);
         assert_true(s->layers[0].ffn == WT_FFN_DENSE && wt_shape_moe_layers(s) == 26);
         assert_true(fabs(m->attn_scale - 0.11472139) < 1e-8);
         wt_shape_free(s);
         s = shape_of(v2_lite, "topk_method", "\"group_limited_greedy\"");
-        assert_true(s->layers[1].select == WT_SELECT_TOP);       /* one group, kept: nothing to limit */
+        assert_true(s->layers[1].select == WT_SELECT_TOP); /* one group, kept: nothing to limit */
         wt_shape_free(s);
 }
 
@@ -241,8 +264,9 @@ static void mixtral_shape(void **state)
 
         (void)state;
         assert_int_equal(wt_shape_moe_layers(s), 32);
-        assert_true(m->attn == WT_ATTN_GQA && m->n_heads == 32 && m->n_kv_heads == 8 && m->head_dim == 128 &&
-                    m->rope_dim == 128 && m->rope == WT_ROPE_HALVES && m->kv_rank == 0 && m->nope == 0);
+        assert_true(m->attn == WT_ATTN_GQA && m->n_heads == 32 && m->n_kv_heads == 8 &&
+                    m->head_dim == 128 && m->rope_dim == 128 && m->rope == WT_ROPE_HALVES &&
+                    m->kv_rank == 0 && m->nope == 0);
         assert_true(m->n_experts == 8 && m->n_picks == 2 && m->expert_hidden == 14336 &&
                     m->shared_hidden == 0 && m->score == WT_SCORE_SOFTMAX_PICKED && !m->normalise &&
                     m->weight_scale == 1.0f && m->select == WT_SELECT_TOP);
@@ -256,7 +280,8 @@ static void llama_shape(void **state)
 
         (void)state;
         assert_int_equal(wt_shape_moe_layers(s), 0);
-        assert_true(s->layers[31].hidden == 14336 && s->layers[31].head_dim == 96 && s->rope.dim == 96);
+        assert_true(s->layers[31].hidden == 14336 && s->layers[31].head_dim == 96 &&
+                    s->rope.dim == 96);
         assert_true(s->n_eos == 3 && s->eos[2] == 128009 && s->bos == 128000);
         wt_shape_free(s);
         s = shape_of(llama, "num_key_value_heads", "null");
@@ -274,7 +299,8 @@ static void new_spelling(void **state)
         a[strlen(a) - 1] = '\0';
         b = with(a, "rope_scaling", NULL);
         b[strlen(b) - 1] = '\0';
-        c = with(b, "torch_dtype", "null,\"dtype\":\"bfloat16\",\"rope_parameters\":{\"rope_theta\":10000.0,"
+        c = with(b, "torch_dtype",
+                 "null,\"dtype\":\"bfloat16\",\"rope_parameters\":{\"rope_theta\":10000.0,"
                  "\"rope_type\":\"yarn\",\"factor\":40.0,\"mscale\":1.0,\"mscale_all_dim\":1.0,"
                  "\"beta_fast\":32,\"beta_slow\":1,\"original_max_position_embeddings\":4096}");
         assert_int_equal(parse(c, &new), WT_OK);
@@ -396,7 +422,8 @@ static void freqs(void **state)
 
                 memcpy(&got, &f[r->at[i]], sizeof got);
                 if (abs(got - (int32_t)r->bits[i]) > 2)
-                        fail_msg("inv_freq[%u] is %08x, not %08x", r->at[i], (unsigned)got, r->bits[i]);
+                        fail_msg("inv_freq[%u] is %08x, not %08x", r->at[i], (unsigned)got,
+                                 r->bits[i]);
         }
         wt_shape_free(s);
         free(a);
@@ -421,7 +448,8 @@ static void generation_ends(void **state)
         put_text(dir, "generation_config.json", "{\"eos_token_id\":\"end\"}");
         assert_int_not_equal(wt_shape_load(&s, dir), WT_OK);
         assert_non_null(strstr(wt_words(), "generation_config.json: field \"eos_token_id\""));
-        put_text(dir, "config.json", "{\"model_type\":\"llama\",\"vocab_size\":1,\"vocab_size\":2}");
+        put_text(dir, "config.json",
+                 "{\"model_type\":\"llama\",\"vocab_size\":1,\"vocab_size\":2}");
         assert_int_not_equal(wt_shape_load(&s, dir), WT_OK);
         assert_non_null(strstr(wt_words(), "/config.json"));
         put_text(dir, "config.json", "[]");

@@ -23,16 +23,19 @@ static wt_err load_file(wt_source *s, uint32_t file, bool (*keep)(void *, const 
         wt_err err;
 
         if (f->bytes < sizeof head)
-                return wt_fail(WT_EDATA, "%s has %" PRIu64 " bytes; a safetensors file has at least 8",
+                return wt_fail(WT_EDATA,
+                               "%s has %" PRIu64 " bytes; a safetensors file has at least 8",
                                f->path, f->bytes);
         if ((err = wt_source_pread(f, head, sizeof head, 0)) != WT_OK)
                 return err;
         for (int i = 7; i >= 0; i--)
                 len = len << 8 | head[i];
         if (len > MAX_HEADER || len > f->bytes - sizeof head)
-                return wt_fail(WT_EDATA, "%s says that its header has %" PRIu64 " bytes; the file has %"
-                               PRIu64 " and %d are allowed (is it cut short?)", f->path, len, f->bytes,
-                               MAX_HEADER);
+                return wt_fail(WT_EDATA,
+                               "%s says that its header has %" PRIu64
+                               " bytes; the file has %" PRIu64
+                               " and %d are allowed (is it cut short?)",
+                               f->path, len, f->bytes, MAX_HEADER);
         if (!(text = malloc((size_t)len + 1)))
                 return wt_fail(WT_ENOMEM, "no memory for the header of %s", f->path);
         err = wt_source_pread(f, text, (size_t)len, sizeof head);
@@ -89,7 +92,8 @@ static wt_err read_map(struct index *x, const wt_json *j)
         wt_jv map = wt_json_get(j, 0, "weight_map");
 
         if (map == WT_JSON_NONE || wt_json_type(j, map) != WT_JSON_OBJECT || !wt_json_count(j, map))
-                return wt_fail(WT_EDATA, "has no weight_map, an object of tensor name to file name");
+                return wt_fail(WT_EDATA,
+                               "has no weight_map, an object of tensor name to file name");
         x->at = calloc(wt_json_count(j, map), sizeof *x->at);
         if (!x->at)
                 return wt_fail(WT_ENOMEM, "no memory for the index of a model");
@@ -102,15 +106,17 @@ static wt_err read_map(struct index *x, const wt_json *j)
                 if (memchr(o->name, '\0', key_len))
                         return wt_fail(WT_EDATA, "weight_map has a name that holds a NUL");
                 if (!o->file || !plain(o->file, len))
-                        return wt_fail(WT_EDATA, "maps \"%.200s\" to \"%.100s\"; allowed: the name of a "
-                                       ".safetensors file in the same folder", o->name,
-                                       o->file ? o->file : "no string");
+                        return wt_fail(WT_EDATA,
+                                       "maps \"%.200s\" to \"%.100s\"; allowed: the name of a "
+                                       ".safetensors file in the same folder",
+                                       o->name, o->file ? o->file : "no string");
                 x->n++;
         }
         return WT_OK;
 }
 
-static wt_err load_shard(wt_source *s, const char *folder, struct index *x, const struct owner *first)
+static wt_err load_shard(wt_source *s, const char *folder, struct index *x,
+                         const struct owner *first)
 {
         char path[PATH + MAX_FILE_NAME + 2];
         uint32_t file = 0;
@@ -119,8 +125,9 @@ static wt_err load_shard(wt_source *s, const char *folder, struct index *x, cons
         snprintf(path, sizeof path, "%s/%s", folder, first->file);
         err = wt_source_add_file(s, path, &file);
         if (err == WT_ENOTFOUND)
-                return wt_fail(WT_ENOTFOUND, "%s is missing; the index says that it holds \"%.200s\"",
-                               path, first->name);
+                return wt_fail(WT_ENOTFOUND,
+                               "%s is missing; the index says that it holds \"%.200s\"", path,
+                               first->name);
         if (err != WT_OK)
                 return err;
         x->file = first->file;
@@ -142,8 +149,10 @@ static wt_err load_shards(wt_source *s, const char *folder, struct index *x)
                         err = load_shard(s, folder, x, &files[i]);
         for (uint32_t i = 0; i < x->n && err == WT_OK; i++)
                 if (!x->at[i].found)
-                        err = wt_fail(WT_EDATA, "%s: the index maps \"%.200s\" to %s, which does not hold "
-                                      "it", folder, x->at[i].name, x->at[i].file);
+                        err = wt_fail(WT_EDATA,
+                                      "%s: the index maps \"%.200s\" to %s, which does not hold "
+                                      "it",
+                                      folder, x->at[i].name, x->at[i].file);
         free(files);
         return err;
 }
@@ -199,7 +208,8 @@ static void note_strays(wt_source *s, const char *folder)
                 while (i < s->n_files && strcmp(strrchr(s->files[i].path, '/') + 1, e->d_name) != 0)
                         i++;
                 if (i == s->n_files && at + len + 3 < sizeof s->notes - 64)
-                        snprintf(s->notes + at, sizeof s->notes - at, "%s%s", at ? ", " : "", e->d_name);
+                        snprintf(s->notes + at, sizeof s->notes - at, "%s%s", at ? ", " : "",
+                                 e->d_name);
         }
         if (d)
                 closedir(d);

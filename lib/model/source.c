@@ -66,7 +66,8 @@ wt_err wt_source_add(wt_source *s, const struct wt_tensor_at *t)
 
 static int by_name(const void *a, const void *b)
 {
-        return strcmp(((const struct wt_tensor_at *)a)->name, ((const struct wt_tensor_at *)b)->name);
+        return strcmp(((const struct wt_tensor_at *)a)->name,
+                      ((const struct wt_tensor_at *)b)->name);
 }
 
 static wt_err sort(wt_source *s)
@@ -155,8 +156,10 @@ wt_err wt_source_pread(const struct wt_source_file *f, void *dst, size_t n, uint
                 if (got < 0)
                         return wt_fail(WT_EIO, "cannot read %s: %s", f->path, strerror(errno));
                 if (got == 0)
-                        return wt_fail(WT_EDATA, "%s became shorter while it was open; leave the files "
-                                       "of a model alone while it is served", f->path);
+                        return wt_fail(WT_EDATA,
+                                       "%s became shorter while it was open; leave the files "
+                                       "of a model alone while it is served",
+                                       f->path);
                 p += got;
                 at += (uint64_t)got;
                 n -= (size_t)got;
@@ -200,7 +203,8 @@ static wt_err unchanged(const struct wt_source_file *f, bool *settled)
                 return wt_fail(WT_EIO, "cannot stat %s: %s", f->path, strerror(errno));
         mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
         if (mtime_ns != f->mtime_ns || (uint64_t)st.st_size != f->bytes)
-                return wt_fail(WT_EABORTED, "%s was changed while it was open; start again", f->path);
+                return wt_fail(WT_EABORTED, "%s was changed while it was open; start again",
+                               f->path);
         clock_gettime(CLOCK_REALTIME, &now);
         *settled = now.tv_sec * 1000000000ll + now.tv_nsec - mtime_ns > SETTLED_NS;
         return WT_OK;
@@ -213,8 +217,10 @@ wt_err wt_source_read(const wt_source *s, const struct wt_tensor_at *t, void *ds
         wt_err err;
 
         if (t->dtype == WT_DTYPE_FOREIGN)
-                return wt_fail(WT_EUNSUPPORTED, "%s: the tensor %.200s is %s; readable are F32, F16 and "
-                               "BF16", f->path, t->name, t->dtype_name);
+                return wt_fail(WT_EUNSUPPORTED,
+                               "%s: the tensor %.200s is %s; readable are F32, F16 and "
+                               "BF16",
+                               f->path, t->name, t->dtype_name);
         err = wt_source_pread(f, dst, t->bytes, t->offset);
         return err == WT_OK ? unchanged(f, &settled) : err;
 }
@@ -226,8 +232,8 @@ static void open_digests(struct wt_source_file *f, const char *cache_dir)
 
         if (f->digests || !cache_dir)
                 return;
-        if (snprintf(path, sizeof path, "%s/%" PRIx64 "-%" PRIx64 ".digests", cache_dir, f->dev, f->ino) <
-            (int)sizeof path)
+        if (snprintf(path, sizeof path, "%s/%" PRIx64 "-%" PRIx64 ".digests", cache_dir, f->dev,
+                     f->ino) < (int)sizeof path)
                 wt_digests_open(&f->digests, path);      /* fails: hashed anew, nothing is lost */
 }
 
@@ -241,8 +247,9 @@ wt_err wt_source_digest(wt_source *s, const struct wt_tensor_at *t, const char *
         wt_err err;
 
         open_digests(f, cache_dir);
-        snprintf(key, sizeof key, "%" PRIx64 ":%" PRIx64 ":%" PRIu64 ":%" PRId64 ":%" PRIu64 "+%" PRIu64,
-                 f->dev, f->ino, f->bytes, f->mtime_ns, t->offset, t->bytes);
+        snprintf(key, sizeof key,
+                 "%" PRIx64 ":%" PRIx64 ":%" PRIu64 ":%" PRId64 ":%" PRIu64 "+%" PRIu64, f->dev,
+                 f->ino, f->bytes, f->mtime_ns, t->offset, t->bytes);
         if (f->digests && wt_digests_find(f->digests, key, out))
                 return WT_OK;
         if ((err = hash(f, t, sha)) != WT_OK || (err = unchanged(f, &settled)) != WT_OK)

@@ -14,7 +14,8 @@ static const struct file_row { const char *name, *header; size_t data; const cha
         { "no tensor", "{}", 0, NULL },
         { "the header padded with blanks", "{" T("a", "F32", "1", 0, 4) "}     ", 4, NULL },
         { "metadata, rank 0 and a zero dimension",
-          "{\"__metadata__\":{\"k\":\"v\"}," T("s", "F32", "", 0, 4) "," T("e", "F32", "7,0", 4, 4) "}", 4,
+          "{\"__metadata__\":{\"k\":\"v\"}," T("s", "F32", "", 0, 4) "," T("e", "F32", "7,0", 4,
+          4) "}", 4,
           NULL },
         { "a zero dimension beside one that overflows",
           "{" T("e", "F32", "9223372036854775807,9,0", 0, 0) "}", 0, NULL },
@@ -26,29 +27,35 @@ static const struct file_row { const char *name, *header; size_t data; const cha
           "\"a\" and \"b\" overlap" },
         { "two at one place", "{" T("a", "F32", "2", 0, 8) "," T("b", "F32", "2", 0, 8) "}", 8,
           "overlap" },
-        { "an empty one inside another", "{" T("a", "F32", "2", 0, 8) "," T("b", "F32", "0", 4, 4) "}", 8,
+        { "an empty one inside another",
+          "{" T("a", "F32", "2", 0, 8) "," T("b", "F32", "0", 4, 4) "}", 8,
           "overlap" },
         { "a hole between two", "{" T("a", "F32", "1", 0, 4) "," T("b", "F32", "1", 8, 12) "}", 12,
           "bytes 4 to 8" },
         { "a hole at the start", "{" T("a", "F32", "1", 4, 8) "}", 8, "bytes 0 to 4" },
         { "bytes after the last", "{" T("a", "F32", "1", 0, 4) "}", 8, "has 8 bytes of data" },
         { "data cut short", "{" T("a", "F32", "4", 0, 16) "}", 8, "cut short" },
-        { "an end far beyond", "{" T("a", "F32", "1", 0, 18446744073709551615) "}", 4, "cut short" },
+        { "an end far beyond", "{" T("a", "F32", "1", 0, 18446744073709551615) "}", 4,
+          "cut short" },
         { "an end before the begin", "{" T("a", "F32", "0", 4, 0) "}", 4, "ends before it begins" },
         { "too few bytes for the shape", "{" T("a", "F32", "2", 0, 4) "}", 4,
           "has 4 bytes of data, its dtype and shape want 8" },
-        { "a shape that overflows", "{" T("a", "F32", "4294967296,4294967296,4294967296", 0, 4) "}", 4,
+        { "a shape that overflows",
+          "{" T("a", "F32", "4294967296,4294967296,4294967296", 0, 4) "}", 4,
           "more elements than 64 bits" },
-        { "bits that overflow", "{" T("a", "F64", "2305843009213693952", 0, 8) "}", 8, "more elements" },
+        { "bits that overflow", "{" T("a", "F64", "2305843009213693952", 0, 8) "}", 8,
+          "more elements" },
         { "half a byte", "{" T("a", "F4", "3", 0, 2) "}", 2, "a part of a byte" },
         { "a negative dimension", "{" T("a", "F32", "-1", 0, 4) "}", 4, "no whole number" },
         { "a dimension with a point", "{" T("a", "F32", "1.0", 0, 4) "}", 4, "no whole number" },
         { "nine dimensions", "{" T("a", "F32", "1,1,1,1,1,1,1,1,1", 0, 4) "}", 4, "more than 8" },
         { "a name that occurs twice",
-          "{" T("a", "F32", "1", 0, 4) "," T("b", "F32", "1", 0, 4) "," T("a", "F32", "1", 4, 8) "}", 8,
+          "{" T("a", "F32", "1", 0, 4) "," T("b", "F32", "1", 0, 4) "," T("a", "F32", "1", 4,
+          8) "}", 8,
           "\"a\" occurs twice in the header" },
         { "a key of a tensor twice",
-          "{\"a\":{\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "header" },
+          "{\"a\":{\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4,
+          "header" },
         { "no dtype", "{\"a\":{\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "\"a\" has no dtype" },
         { "no shape", "{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}", 4, "no shape" },
         { "no offsets", "{\"a\":{\"dtype\":\"F32\",\"shape\":[1]}}", 4, "no data_offsets" },
@@ -184,22 +191,27 @@ static const char z1[] = "{" T("z", "F32", "1", 0, 4) "}";
 static const struct shard_row {
         const char *name, *map, *m1, *m2; bool single; const char *want, *note;
 } shard_rows[] = {
-        { "L07 A: a shard that is missing", "{\"x\":\"m-1.safetensors\",\"y\":\"m-2.safetensors\"}", x1, NULL,
+        { "L07 A: a shard that is missing",
+          "{\"x\":\"m-1.safetensors\",\"y\":\"m-2.safetensors\"}", x1, NULL,
           false, "m-2.safetensors is missing; the index says that it holds \"y\"", NULL },
-        { "L07 B: a shard that lacks a tensor", "{\"x\":\"m-1.safetensors\",\"y\":\"m-2.safetensors\"}", xy, z1,
+        { "L07 B: a shard that lacks a tensor",
+          "{\"x\":\"m-1.safetensors\",\"y\":\"m-2.safetensors\"}", xy, z1,
           false, "maps \"y\" to m-2.safetensors, which does not hold it", NULL },
         { "L07 C: a stray file is not read", "{\"x\":\"m-1.safetensors\"}", x1, NULL, true, NULL,
           "model.safetensors" },
         { "a tensor in two shards is its owner's",
           "{\"y\":\"m-1.safetensors\",\"x\":\"m-2.safetensors\"}", xy, x1, false, NULL, "" },
-        { "a path out of the folder", "{\"x\":\"../m-1.safetensors\"}", x1, NULL, false, "same folder", NULL },
-        { "a path into a folder", "{\"x\":\"a/m-1.safetensors\"}", x1, NULL, false, "same folder", NULL },
+        { "a path out of the folder", "{\"x\":\"../m-1.safetensors\"}", x1, NULL, false,
+          "same folder", NULL },
+        { "a path into a folder", "{\"x\":\"a/m-1.safetensors\"}", x1, NULL, false, "same folder",
+          NULL },
         { "a hidden file", "{\"x\":\"..safetensors\"}", x1, NULL, false, "same folder", NULL },
         { "another kind of file", "{\"x\":\"config.json\"}", x1, NULL, false, "same folder", NULL },
         { "a number for a file", "{\"x\":1}", x1, NULL, false, "same folder", NULL },
         { "an empty map", "{}", x1, NULL, false, "weight_map", NULL },
         { "a map that is a list", "[]", x1, NULL, false, "weight_map", NULL },
-        { "a name twice in the map", "{\"x\":\"m-1.safetensors\",\"x\":\"m-2.safetensors\"}", x1, x1, false,
+        { "a name twice in the map", "{\"x\":\"m-1.safetensors\",\"x\":\"m-2.safetensors\"}", x1,
+          x1, false,
           "index.json", NULL },
         { "a bad shard", "{\"x\":\"m-1.safetensors\"}", "{", NULL, false, "m-1.safetensors", NULL },
 };
@@ -239,7 +251,8 @@ static void shards(void **state)
 /* The folders of case L07 as the shared data has them: each file holds its tensors, one number each. */
 static wt_err open_l07(const wt_json *j, const char *which, wt_source **s, char dir[TEST_PATH])
 {
-        wt_jv c = wt_json_get(j, wt_json_get(j, 0, "input"), which), files = wt_json_get(j, c, "files");
+        wt_jv c = wt_json_get(j, wt_json_get(j, 0, "input"), which),
+              files = wt_json_get(j, c, "files");
         const char *raw;
         size_t len;
 
@@ -253,7 +266,9 @@ static wt_err open_l07(const wt_json *j, const char *which, wt_source **s, char 
 
                 wt_buf_str(&h, "{");
                 for (wt_jv t = wt_json_first(j, f); t != WT_JSON_NONE; t = wt_json_next(j, t), n++)
-                        wt_buf_fmt(&h, "%s\"%.1s\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[%u,%u]}",
+                        wt_buf_fmt(&h,
+                                   "%s\"%.1s\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[%"
+                                   "u,%u]}",
                                    n ? "," : "", wt_json_str(j, t, NULL), 4 * n, 4 * n + 4);
                 wt_buf_str(&h, "}");
                 put_safetensors(dir, wt_json_key(j, f, NULL), h.data, numbers, 4 * n);
@@ -272,7 +287,8 @@ static void case_l07(void **state)
         if (!j)
                 skip();
         assert_int_not_equal(open_l07(j, "A", &s, dir), WT_OK);
-        assert_non_null(strstr(wt_words(), "m-2.safetensors is missing; the index says that it holds \"y\""));
+        assert_non_null(strstr(wt_words(),
+                               "m-2.safetensors is missing; the index says that it holds \"y\""));
         rm_tree(dir);
         assert_int_not_equal(open_l07(j, "B", &s, dir), WT_OK);
         assert_non_null(strstr(wt_words(), "\"y\" to m-2.safetensors, which does not hold it"));
@@ -421,14 +437,18 @@ static void foreign_dtype(void **state)
         assert_int_equal(wt_source_open(&s, dir), WT_OK);
         assert_int_equal(wt_source_read(s, wt_source_find(s, "q"), x), WT_EUNSUPPORTED);
         assert_non_null(strstr(wt_words(), "q is F8_E4M3"));
-        assert_int_equal(wt_source_digest(s, wt_source_find(s, "q"), NULL, (uint8_t[32]){ 0 }), WT_OK);
+        assert_int_equal(wt_source_digest(s, wt_source_find(s, "q"), NULL, (uint8_t[32]){0}),
+                         WT_OK);
         wt_source_close(s);
         rm_tree(dir);
 }
 
 int main(void)
 {
-        enum { FILES = sizeof file_rows / sizeof *file_rows, SHARDS = sizeof shard_rows / sizeof *shard_rows };
+        enum {
+                FILES = sizeof file_rows / sizeof *file_rows,
+                SHARDS = sizeof shard_rows / sizeof *shard_rows
+        };
         static const struct CMUnitTest rest[] = {
                 cmocka_unit_test(every_prefix), cmocka_unit_test(case_l02), cmocka_unit_test(case_l03), cmocka_unit_test(case_l07),
                 cmocka_unit_test(nothing_there), cmocka_unit_test(digest_is_kept),

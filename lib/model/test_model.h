@@ -80,15 +80,23 @@ static UNUSED void make_old(const char *dir, const char *name)
 
 /* ---- a model of F32 tensors under construction ---- */
 
-struct maker { const char *skip; bool wider; const char *twin; float bias; struct wt_buf header, data; };
+struct maker {
+        const char *skip;
+        bool wider;
+        const char *twin;
+        float bias;
+        struct wt_buf header, data;
+};
 
-static UNUSED void add_tensor(struct maker *k, const char *name, uint32_t n_dim, const uint64_t *dim)
+static UNUSED void add_tensor(struct maker *k, const char *name, uint32_t n_dim,
+                              const uint64_t *dim)
 {
         uint64_t n = 1, from = k->data.len;
         uint32_t seed = 5381;
 
         /* twin: this tensor's numbers are those of another name. */
-        for (const char *c = k->twin && strcmp(name, "lm_head.weight") == 0 ? k->twin : name; *c; c++)
+        for (const char *c = k->twin && strcmp(name, "lm_head.weight") == 0 ? k->twin : name; *c;
+             c++)
                 seed = seed * 33 + (uint8_t)*c;
         wt_buf_json_key(&k->header, name);
         wt_buf_str(&k->header, "{\"dtype\":\"F32\",\"shape\":[");
@@ -125,7 +133,8 @@ static UNUSED void add_parts(struct maker *k, struct wt_part *p, uint32_t n)
 
 /* Writes config.json and model.safetensors of a model of that config into dir. extra (or NULL): one
  * more tensor, of 4 numbers; an extra "lm_head.weight" has the dimensions of the embedding. */
-static UNUSED void make_model(const char *dir, const char *config, struct maker *k, const char *extra)
+static UNUSED void make_model(const char *dir, const char *config, struct maker *k,
+                              const char *extra)
 {
         struct wt_part parts[WT_LAYER_PARTS];
         struct wt_shape *s;
@@ -189,8 +198,9 @@ static UNUSED wt_json *shared_case(const char *id)
                         const char *got;
 
                         nl = strchr(at, '\n');
-                        assert_int_equal(wt_json_parse(&j, at, nl ? (size_t)(nl - at) : strlen(at), NULL),
-                                         WT_OK);
+                        assert_int_equal(
+                                wt_json_parse(&j, at, nl ? (size_t)(nl - at) : strlen(at), NULL),
+                                WT_OK);
                         got = wt_json_str(j, wt_json_get(j, 0, "id"), NULL);
                         if (got && strcmp(got, id) == 0)
                                 break;
@@ -203,7 +213,8 @@ static UNUSED wt_json *shared_case(const char *id)
 
 static UNUSED size_t from_base64(const char *text, uint8_t *out)
 {
-        static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        static const char digits[] =
+                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         uint32_t bits = 0, n_bits = 0;
         size_t n = 0;
 

@@ -28,8 +28,8 @@ static struct held *next(struct trunk *t)
 }
 
 /* Packs, maps and uploads each part; its weight goes to base + slot. */
-static wt_err take_parts(wt_model *m, wt_compute *c, struct trunk *t, struct wt_part *parts, uint32_t n,
-                         void *base)
+static wt_err take_parts(wt_model *m, wt_compute *c, struct trunk *t, struct wt_part *parts,
+                         uint32_t n, void *base)
 {
         for (uint32_t i = 0; i < n; i++) {
                 struct held *h = next(t);
@@ -97,8 +97,8 @@ static wt_err take_layers(wt_model *m, wt_compute *c, struct trunk *t)
 }
 
 /* A table of our own making (rows of F32) becomes a weight like any other. */
-static wt_err take_table(wt_model *m, wt_compute *c, struct trunk *t, const float *rows, uint32_t n_out,
-                         uint32_t n_in, const wt_weight **out)
+static wt_err take_table(wt_model *m, wt_compute *c, struct trunk *t, const float *rows,
+                         uint32_t n_out, uint32_t n_in, const wt_weight **out)
 {
         struct wt_matrix v = { .size = sizeof v, .form = WT_FORM_ROWS, .dtype = WT_F32, .n_mat = 1,
                                .n_out = n_out, .n_in = n_in, .mat_stride = (uint64_t)n_out * n_in,
@@ -145,11 +145,13 @@ wt_err wt_model_trunk(wt_model *m, wt_compute *c, uint32_t positions, struct wt_
         wt_err err;
 
         if (!m->compute || !m->packs)
-                return wt_fail(WT_EPRECONDITION, "the model %s was opened without a folder for packs or "
-                               "a compute plugin", m->name);
+                return wt_fail(WT_EPRECONDITION,
+                               "the model %s was opened without a folder for packs or "
+                               "a compute plugin",
+                               m->name);
         if (positions == 0 || positions > 1u << 26)
-                return wt_fail(WT_EINVAL, "rope tables of %u positions; allowed: 1 to %u", positions,
-                               1u << 26);
+                return wt_fail(WT_EINVAL, "rope tables of %u positions; allowed: 1 to %u",
+                               positions, 1u << 26);
         if (!(t = calloc(1, sizeof *t)))
                 return wt_fail(WT_ENOMEM, "no memory for a model's trunk");
         err = take_parts(m, c, t, parts, wt_trunk_parts(m->shape, m->head_in_file, parts), &t->pub);
