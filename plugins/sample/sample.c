@@ -53,13 +53,16 @@ static int scan(struct draw *d)
 {
         const float *l = d->in->logits;
         uint32_t wrong = 0, n = d->n;
-        float max = l[0];
+        int32_t max = INT32_MIN;                 /* floats as integers of the same order */
 
         for (uint32_t i = 0; i < n; i++) {
-                wrong |= (wn1_bits(l[i]) & 0x7f800000u) == 0x7f800000u;
-                max = wn1_maxf(max, l[i]);
+                int32_t b = (int32_t)wn1_bits(l[i]);
+
+                wrong |= (b & 0x7f800000) == 0x7f800000;
+                b ^= b >> 31 & 0x7fffffff;
+                max = b > max ? b : max;
         }
-        d->max = max;
+        d->max = wn1_float((uint32_t)(max ^ (max >> 31 & 0x7fffffff)));
         if (wrong)
                 return WT_EDATA;
         weigh(l, d->n, d->max, 1.0, d->w);
@@ -108,6 +111,9 @@ static int64_t best(const struct draw *d)
         int64_t id = -1;
 
         for (uint32_t i = 0; i < d->n; i++)
+                if (l[i] == d->max && !is_banned(d, i))
+                        return i;
+        for (uint32_t i = 0; i < d->n; i++)      /* all that reach the maximum are banned */
                 if (!is_banned(d, i) && (id < 0 || l[i] > l[id]))
                         id = i;
         return id;
