@@ -102,8 +102,8 @@ static wt_err check_left_over(wt_model *m, const uint8_t *used)
         return WT_OK;
 }
 
-/* The head: a file that has one is believed. When the config ties and the bytes differ, that is said:
- * a trained head must not be thrown away in silence. */
+/* The head: a file that has one is believed. When the config ties and the bytes differ, that is
+ * said: a trained head must not be thrown away in silence. */
 static wt_err check_head(wt_model *m)
 {
         const struct wt_tensor_at *head = wt_source_find(m->source, "lm_head.weight");

@@ -14,7 +14,7 @@ struct wt_plan {
 
 struct wt_family {
         const char *name;                        /* model_type */
-        double eps, theta;                       /* transformers' values where config.json is silent */
+        double eps, theta;                       /* where config.json is silent */
         void (*attn)(struct wt_fields *f, const struct wt_shape *s, struct wt_layer *l);
         void (*ffn)(struct wt_fields *f, const struct wt_shape *s, struct wt_plan *p);
         /* Below "model.layers.N.": the gate, an expert's folder, its gate, up and down. */

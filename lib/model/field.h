@@ -1,5 +1,6 @@
-/* field.h - reads the fields of a config.json with their bounds. The reader keeps its first error:
- * a family reads all it needs and asks f->err once. Every message has field, value, what is allowed. */
+/* field.h - reads the fields of a config.json with their bounds. The reader keeps its first
+ * error: a family reads all it needs and asks f->err once. Every message has field, value, what
+ * is allowed. */
 #ifndef WITAN_MODEL_FIELD_H
 #define WITAN_MODEL_FIELD_H
 #include <stdbool.h>
@@ -16,7 +17,8 @@ struct wt_fields {
 
 /* An absent field and a null are the same: the default, or an error when it is needed. */
 bool wt_field_there(const struct wt_fields *f, const char *name);
-uint32_t wt_field_u32(struct wt_fields *f, const char *name, uint32_t min, uint32_t max, int64_t def);
+uint32_t wt_field_u32(struct wt_fields *f, const char *name, uint32_t min, uint32_t max,
+                      int64_t def);
 double wt_field_f64(struct wt_fields *f, const char *name, double min, double max, double def);
 bool wt_field_bool(struct wt_fields *f, const char *name, bool def);
 /* allowed: NULL-ended. Returns one of allowed, or def. */

@@ -71,9 +71,10 @@ static wt_err add_file(const wt_model *m, struct wt_buf *b, const char *name)
 wt_err wt_model_revision(wt_model *m, uint8_t out[32])
 {
         static const char *const files[] = {
-                "chat_template.jinja",    "chat_template.json",      "config.json",
+                "chat_template.jinja", "chat_template.json", "config.json",
                 "generation_config.json", "special_tokens_map.json", "tokenizer.json",
-                "tokenizer_config.json"};
+                "tokenizer_config.json",
+        };
         struct wt_buf b = { 0 };
         wt_err err = WT_OK;
 

@@ -20,12 +20,13 @@ struct wt_model {
         struct wt_expert_map *experts;
 };
 
-/* check.c: every tensor that the shape asks for is there with its dimensions and a dtype that can be
- * read; nothing in a layer is left over. */
+/* check.c: every tensor that the shape asks for is there with its dimensions and a dtype that
+ * can be read; nothing in a layer is left over. */
 wt_err wt_model_check(wt_model *m);
 /* The range of (layer, expert). */
 wt_err wt_model_check_expert(const wt_model *m, uint32_t layer, uint32_t expert);
-/* packed.c: maps the pack of n parts; *at (n) are the offsets of their blobs in the mapping. Sets the
- * dtypes of the views. */
-wt_err wt_model_pack(wt_model *m, struct wt_part *parts, uint32_t n, struct wt_map *map, size_t *at);
+/* packed.c: maps the pack of n parts; *at (n) are the offsets of their blobs in the mapping.
+ * Sets the dtypes of the views. */
+wt_err wt_model_pack(wt_model *m, struct wt_part *parts, uint32_t n, struct wt_map *map,
+                     size_t *at);
 #endif

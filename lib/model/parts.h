@@ -16,5 +16,6 @@ enum { WT_LAYER_PARTS = 16, WT_EXPERT_PARTS = 3, WT_TRUNK_PARTS = 3 };
 /* Each returns how many it wrote. */
 uint32_t wt_trunk_parts(const struct wt_shape *s, bool head_in_file, struct wt_part *out);
 uint32_t wt_layer_parts(const struct wt_shape *s, uint32_t layer, struct wt_part *out);
-uint32_t wt_expert_parts(const struct wt_shape *s, uint32_t layer, uint32_t expert, struct wt_part *out);
+uint32_t wt_expert_parts(const struct wt_shape *s, uint32_t layer, uint32_t expert,
+                         struct wt_part *out);
 #endif

@@ -1,7 +1,7 @@
-/* rope.c - the inverse frequencies of rotary positions, as transformers computes them: FP32 steps in
- * its order, since FP32 inv_freq is the main noise between engines (modeling_rope_utils.py).
- * Only IEEE operations and our own logarithm: powers are products of repeated square roots, so that
- * every build gives the same bits. */
+/* rope.c - the inverse frequencies of rotary positions, as transformers computes them: FP32
+ * steps in its order, since FP32 inv_freq is the main noise between engines
+ * (modeling_rope_utils.py). Only IEEE operations and our own logarithm: powers are products of
+ * repeated square roots, so that every build gives the same bits. */
 #include <math.h>
 #include "math/wn1.h"
 #include "model/rope.h"

@@ -6,5 +6,6 @@
 
 /* Fills r from rope_scaling or rope_parameters and the top level; r->dim is set by the caller.
  * theta: of the family, where the file is silent. */
-void wt_rope_read(struct wt_fields *top, double theta, uint32_t max_positions, struct wt_rope_conf *r);
+void wt_rope_read(struct wt_fields *top, double theta, uint32_t max_positions,
+                  struct wt_rope_conf *r);
 #endif

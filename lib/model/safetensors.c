@@ -11,10 +11,12 @@ enum { MAX_NAME = 1024 };
 static const struct wt_json_limits limits = { .max_depth = 4, .max_bytes = 100000000,
                                               .max_nodes = 16 << 20 };
 
-/* Bits an element; types that this engine does not compute with are still checked for their size. */
+/* Bits an element; types that this engine does not compute with are still checked for their
+ * size. */
 static const struct dtype { const char *name; uint32_t id, bits; } dtypes[] = {
-        { "F32", WT_F32, 32 }, { "BF16", WT_BF16, 16 }, { "F16", WT_F16, 16 }, { "I32", WT_I32, 32 },
-        { "U8", WT_U8, 8 }, { "U32", WT_U32, 32 }, { "BOOL", WT_DTYPE_FOREIGN, 8 },
+        { "F32", WT_F32, 32 }, { "BF16", WT_BF16, 16 }, { "F16", WT_F16, 16 },
+        { "I32", WT_I32, 32 }, { "U8", WT_U8, 8 }, { "U32", WT_U32, 32 },
+        { "BOOL", WT_DTYPE_FOREIGN, 8 },
         { "I8", WT_DTYPE_FOREIGN, 8 }, { "I16", WT_DTYPE_FOREIGN, 16 },
         { "U16", WT_DTYPE_FOREIGN, 16 }, { "I64", WT_DTYPE_FOREIGN, 64 },
         { "U64", WT_DTYPE_FOREIGN, 64 }, { "F64", WT_DTYPE_FOREIGN, 64 },

@@ -81,7 +81,8 @@ static void read_common(struct wt_fields *f, const struct wt_family *m, struct w
         read_eos(f, s);
 }
 
-/* The scale of the scores: HF computes it in FP64 and rounds once. mscale^2 belongs to MLA alone. */
+/* The scale of the scores: HF computes it in FP64 and rounds once. mscale^2 belongs to MLA
+ * alone. */
 static float attn_scale(const struct wt_layer *l, const struct wt_rope_conf *r)
 {
         double scale, m;

@@ -19,18 +19,19 @@ struct wt_rope_conf {
 };
 
 struct wt_shape {
-        char family[32];                         /* model_type: deepseek_v2, deepseek_v3, mixtral, llama */
+        char family[32];                         /* model_type: deepseek_v3, mixtral, ... */
         uint32_t n_layers, width, vocab, max_positions;
         float eps;                               /* of the final norm */
         bool tied;                               /* tie_word_embeddings */
-        int32_t bos, eos[8]; uint32_t n_eos;     /* bos -1: none; generation_config.json's eos included */
+        int32_t bos, eos[8]; uint32_t n_eos;     /* bos -1: none; eos of both files */
         struct wt_rope_conf rope;
         struct wt_layer *layers;                 /* (n_layers) */
-        uint8_t digest[32];                      /* over the canonical text of all that shapes numbers */
+        uint8_t digest[32];                      /* of all that shapes numbers */
 };
 
-/* Reads FOLDER/config.json (and generation_config.json if there). Errors name file, field, value and
- * what is allowed: unknown family, field missing, contradictions (heads, groups, picks > experts). */
+/* Reads FOLDER/config.json (and generation_config.json if there). Errors name file, field, value
+ * and what is allowed: unknown family, field missing, contradictions (heads, groups, picks >
+ * experts). */
 wt_err wt_shape_load(struct wt_shape **out, const char *folder);
 wt_err wt_shape_parse(struct wt_shape **out, const wt_json *config);
 void wt_shape_free(struct wt_shape *s);

@@ -1,4 +1,5 @@
-/* shape_test.c - config.json in all its spellings becomes the right layers; contradictions are named. */
+/* shape_test.c - config.json in all its spellings becomes the right layers; contradictions are
+ * named. */
 #include "model/test_model.h"
 #include <math.h>
 
@@ -6,8 +7,9 @@
 static const char v3[] =
         "{\"model_type\":\"deepseek_v3\",\"vocab_size\":129280,\"hidden_size\":7168,"
         "\"num_hidden_layers\":61,\"intermediate_size\":18432,\"num_attention_heads\":128,"
-        "\"num_key_value_heads\":128,\"q_lora_rank\":1536,\"kv_lora_rank\":512,\"qk_nope_head_dim\":128,"
-        "\"qk_rope_head_dim\":64,\"v_head_dim\":128,\"first_k_dense_replace\":3,\"moe_layer_freq\":1,"
+        "\"num_key_value_heads\":128,\"q_lora_rank\":1536,\"kv_lora_rank\":512,"
+        "\"qk_nope_head_dim\":128,\"qk_rope_head_dim\":64,\"v_head_dim\":128,"
+        "\"first_k_dense_replace\":3,\"moe_layer_freq\":1,"
         "\"moe_intermediate_size\":2048,\"n_routed_experts\":256,\"n_shared_experts\":1,"
         "\"num_experts_per_tok\":8,\"n_group\":8,\"topk_group\":4,\"routed_scaling_factor\":2.5,"
         "\"norm_topk_prob\":true,\"scoring_func\":\"sigmoid\",\"topk_method\":\"noaux_tc\","
@@ -19,8 +21,9 @@ static const char v3[] =
 static const char v2_lite[] =
         "{\"model_type\":\"deepseek_v2\",\"vocab_size\":102400,\"hidden_size\":2048,"
         "\"num_hidden_layers\":27,\"intermediate_size\":10944,\"num_attention_heads\":16,"
-        "\"num_key_value_heads\":16,\"q_lora_rank\":null,\"kv_lora_rank\":512,\"qk_nope_head_dim\":128,"
-        "\"qk_rope_head_dim\":64,\"v_head_dim\":128,\"first_k_dense_replace\":1,\"moe_layer_freq\":1,"
+        "\"num_key_value_heads\":16,\"q_lora_rank\":null,\"kv_lora_rank\":512,"
+        "\"qk_nope_head_dim\":128,\"qk_rope_head_dim\":64,\"v_head_dim\":128,"
+        "\"first_k_dense_replace\":1,\"moe_layer_freq\":1,"
         "\"moe_intermediate_size\":1408,\"n_routed_experts\":64,\"n_shared_experts\":2,"
         "\"num_experts_per_tok\":6,\"n_group\":1,\"topk_group\":1,\"routed_scaling_factor\":1.0,"
         "\"norm_topk_prob\":false,\"scoring_func\":\"softmax\",\"topk_method\":\"greedy\","
@@ -29,14 +32,17 @@ static const char v2_lite[] =
         "\"rope_scaling\":{\"type\":\"yarn\",\"factor\":40,\"beta_fast\":32,\"beta_slow\":1,"
         "\"mscale\":0.707,\"mscale_all_dim\":0.707,\"original_max_position_embeddings\":4096}";
 static const char mixtral[] =
-        "{\"model_type\":\"mixtral\",\"vocab_size\":32000,\"hidden_size\":4096,\"num_hidden_layers\":32,"
-        "\"intermediate_size\":14336,\"num_attention_heads\":32,\"num_key_value_heads\":8,"
-        "\"num_local_experts\":8,\"num_experts_per_tok\":2,\"hidden_act\":\"silu\",\"rms_norm_eps\":1e-05,"
-        "\"max_position_embeddings\":32768,\"rope_theta\":1000000.0,\"bos_token_id\":1,"
+        "{\"model_type\":\"mixtral\",\"vocab_size\":32000,\"hidden_size\":4096,"
+        "\"num_hidden_layers\":32,\"intermediate_size\":14336,\"num_attention_heads\":32,"
+        "\"num_key_value_heads\":8,"
+        "\"num_local_experts\":8,\"num_experts_per_tok\":2,\"hidden_act\":\"silu\","
+        "\"rms_norm_eps\":1e-05,\"max_position_embeddings\":32768,\"rope_theta\":1000000.0,"
+        "\"bos_token_id\":1,"
         "\"eos_token_id\":2,\"tie_word_embeddings\":false";
 static const char llama[] =
-        "{\"model_type\":\"llama\",\"vocab_size\":128256,\"hidden_size\":4096,\"num_hidden_layers\":32,"
-        "\"intermediate_size\":14336,\"num_attention_heads\":32,\"num_key_value_heads\":8,"
+        "{\"model_type\":\"llama\",\"vocab_size\":128256,\"hidden_size\":4096,"
+        "\"num_hidden_layers\":32,\"intermediate_size\":14336,\"num_attention_heads\":32,"
+        "\"num_key_value_heads\":8,"
         "\"hidden_act\":\"silu\",\"rms_norm_eps\":1e-05,\"max_position_embeddings\":131072,"
         "\"rope_theta\":500000.0,\"bos_token_id\":128000,\"eos_token_id\":[128001,128008,128009],"
         "\"mlp_bias\":false";
@@ -235,7 +241,8 @@ static void deepseek_v2(void **state)
         wt_shape_free(s);
 }
 
-/* V2: 160 experts in 8 groups of which 3 are kept, scale 16, no normalising. The flag is honoured. */
+/* V2: 160 experts in 8 groups of which 3 are kept, scale 16, no normalising. The flag is
+ * honoured. */
 static void v2_groups(void **state)
 {
         char *a = with(v2_lite, "n_routed_experts", "160"), *b, *c, *d, *e;
@@ -341,8 +348,8 @@ static void layer_pattern(void **state)
 static void yarn_vector(void **state)
 {
         static const struct { int i; double want; } at[] = {
-                { 0, 1 }, { 9, 7.498942e-2 }, { 10, 5.623413e-2 }, { 11, 3.900693e-2 }, { 16, 5.5e-3 },
-                { 22, 1.778279e-4 }, { 23, 3.333804e-5 }, { 31, 3.333804e-6 } };
+                { 0, 1 }, { 9, 7.498942e-2 }, { 10, 5.623413e-2 }, { 11, 3.900693e-2 },
+                { 16, 5.5e-3 }, { 22, 1.778279e-4 }, { 23, 3.333804e-5 }, { 31, 3.333804e-6 } };
         struct wt_shape *s = shape_of(v3, "none", NULL);
         float f[32], magnitude = 0;
 
@@ -476,10 +483,12 @@ static void tiny(void **state)
 static void demo_config(const char *file, const char *base)
 {
         static const struct { const char *demo, *hf; } names[] = {
-                { "vocab_size", "vocab_size" }, { "dim", "hidden_size" }, { "inter_dim", "intermediate_size" },
+                { "vocab_size", "vocab_size" }, { "dim", "hidden_size" },
+                { "inter_dim", "intermediate_size" },
                 { "moe_inter_dim", "moe_intermediate_size" }, { "n_layers", "num_hidden_layers" },
                 { "n_dense_layers", "first_k_dense_replace" }, { "n_heads", "num_attention_heads" },
-                { "n_routed_experts", "n_routed_experts" }, { "n_shared_experts", "n_shared_experts" },
+                { "n_routed_experts", "n_routed_experts" },
+                { "n_shared_experts", "n_shared_experts" },
                 { "n_activated_experts", "num_experts_per_tok" }, { "n_expert_groups", "n_group" },
                 { "n_limited_groups", "topk_group" }, { "q_lora_rank", "q_lora_rank" },
                 { "kv_lora_rank", "kv_lora_rank" }, { "qk_nope_head_dim", "qk_nope_head_dim" },
@@ -546,12 +555,15 @@ static void tiny_of_transformers(void **state)
 
 int main(void)
 {
-        enum { REFUSALS = sizeof refusals / sizeof *refusals, FREQS = sizeof freq_rows / sizeof *freq_rows };
+        enum { REFUSALS = sizeof refusals / sizeof *refusals,
+               FREQS = sizeof freq_rows / sizeof *freq_rows };
         static const struct CMUnitTest rest[] = {
-                cmocka_unit_test(deepseek_v3), cmocka_unit_test(deepseek_v2), cmocka_unit_test(v2_groups),
+                cmocka_unit_test(deepseek_v3), cmocka_unit_test(deepseek_v2),
+                cmocka_unit_test(v2_groups),
                 cmocka_unit_test(mixtral_shape), cmocka_unit_test(llama_shape),
                 cmocka_unit_test(new_spelling), cmocka_unit_test(layer_pattern),
-                cmocka_unit_test(yarn_vector), cmocka_unit_test(generation_ends), cmocka_unit_test(tiny),
+                cmocka_unit_test(yarn_vector), cmocka_unit_test(generation_ends),
+                cmocka_unit_test(tiny),
                 cmocka_unit_test(demo_configs), cmocka_unit_test(tiny_of_transformers),
         };
         struct CMUnitTest tests[REFUSALS + FREQS + sizeof rest / sizeof *rest];

@@ -6,10 +6,13 @@
 /* ---- one file ---- */
 
 #define T(name, dtype, shape, begin, end)                                                          \
-        "\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":[" shape "],\"data_offsets\":[" #begin "," #end "]}"
+        "\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":[" shape "],"                             \
+        "\"data_offsets\":[" #begin "," #end "]}"
 
 /* data: bytes after the header. want: NULL loads, else words of the message. */
-static const struct file_row { const char *name, *header; size_t data; const char *want; } file_rows[] = {
+static const struct file_row {
+        const char *name, *header; size_t data; const char *want;
+} file_rows[] = {
         { "one tensor", "{" T("a", "F32", "2,3", 0, 24) "}", 24, NULL },
         { "no tensor", "{}", 0, NULL },
         { "the header padded with blanks", "{" T("a", "F32", "1", 0, 4) "}     ", 4, NULL },
@@ -248,7 +251,8 @@ static void shards(void **state)
         rm_tree(dir);
 }
 
-/* The folders of case L07 as the shared data has them: each file holds its tensors, one number each. */
+/* The folders of case L07 as the shared data has them: each file holds its tensors, one number
+ * each. */
 static wt_err open_l07(const wt_json *j, const char *which, wt_source **s, char dir[TEST_PATH])
 {
         wt_jv c = wt_json_get(j, wt_json_get(j, 0, "input"), which),
@@ -450,7 +454,8 @@ int main(void)
                 SHARDS = sizeof shard_rows / sizeof *shard_rows
         };
         static const struct CMUnitTest rest[] = {
-                cmocka_unit_test(every_prefix), cmocka_unit_test(case_l02), cmocka_unit_test(case_l03), cmocka_unit_test(case_l07),
+                cmocka_unit_test(every_prefix), cmocka_unit_test(case_l02),
+                cmocka_unit_test(case_l03), cmocka_unit_test(case_l07),
                 cmocka_unit_test(nothing_there), cmocka_unit_test(digest_is_kept),
                 cmocka_unit_test(fresh_is_not_kept), cmocka_unit_test(change_while_open),
                 cmocka_unit_test(foreign_dtype),

@@ -1,4 +1,5 @@
-/* tensors.h - the inside of a source, for its loaders: files that stay open and the list of tensors. */
+/* tensors.h - the inside of a source, for its loaders: files that stay open and the list of
+ * tensors. */
 #ifndef WITAN_MODEL_TENSORS_H
 #define WITAN_MODEL_TENSORS_H
 #include "base/arena.h"

@@ -1,5 +1,5 @@
-/* test_model.h - what the tests of this folder share: temporary folders, safetensors files and small
- * models written by the test itself, and the cases of the shared data. */
+/* test_model.h - what the tests of this folder share: temporary folders, safetensors files and
+ * small models written by the test itself, and the cases of the shared data. */
 #ifndef WITAN_MODEL_TEST_MODEL_H
 #define WITAN_MODEL_TEST_MODEL_H
 #include <setjmp.h>

@@ -1,4 +1,5 @@
-/* test_plain.h - a compute plugin that keeps matrices as they are, and small models to pack for it. */
+/* test_plain.h - a compute plugin that keeps matrices as they are, and small models to pack for
+ * it. */
 #ifndef WITAN_MODEL_TEST_PLAIN_H
 #define WITAN_MODEL_TEST_PLAIN_H
 #include "model/test_model.h"
@@ -69,16 +70,19 @@ static const struct wt_compute_ops plain = { .size = sizeof plain,
 /* ---- a small model of each kind ---- */
 
 #define ATTN                                                                                       \
-        "\"vocab_size\":40,\"hidden_size\":24,\"num_hidden_layers\":2,\"num_attention_heads\":3,"     \
-        "\"intermediate_size\":20,\"max_position_embeddings\":64,\"bos_token_id\":0,\"eos_token_id\":1"
+        "\"vocab_size\":40,\"hidden_size\":24,\"num_hidden_layers\":2,\"num_attention_heads\":3,"  \
+        "\"intermediate_size\":20,\"max_position_embeddings\":64,\"bos_token_id\":0,"              \
+        "\"eos_token_id\":1"
 #define DEEPSEEK                                                                                   \
-        "{\"model_type\":\"deepseek_v3\"," ATTN ",\"q_lora_rank\":10,\"kv_lora_rank\":12,"              \
-        "\"qk_nope_head_dim\":5,\"qk_rope_head_dim\":4,\"v_head_dim\":7,\"first_k_dense_replace\":1,"   \
-        "\"moe_intermediate_size\":6,\"n_routed_experts\":4,\"n_shared_experts\":2,"                   \
-        "\"num_experts_per_tok\":2,\"n_group\":2,\"topk_group\":1,\"rope_theta\":100.0"
+        "{\"model_type\":\"deepseek_v3\"," ATTN ",\"q_lora_rank\":10,\"kv_lora_rank\":12,"         \
+        "\"qk_nope_head_dim\":5,\"qk_rope_head_dim\":4,\"v_head_dim\":7,"                          \
+        "\"first_k_dense_replace\":1,\"moe_intermediate_size\":6,\"n_routed_experts\":4,"          \
+        "\"n_shared_experts\":2,\"num_experts_per_tok\":2,\"n_group\":2,\"topk_group\":1,"         \
+        "\"rope_theta\":100.0"
 static const char deepseek[] UNUSED = DEEPSEEK "}";
 static const char deepseek_tied[] UNUSED = DEEPSEEK ",\"tie_word_embeddings\":true}";
-static const char mixtral[] UNUSED = "{\"model_type\":\"mixtral\"," ATTN ",\"num_key_value_heads\":1,"
+static const char mixtral[] UNUSED = "{\"model_type\":\"mixtral\"," ATTN
+                              ",\"num_key_value_heads\":1,"
                               "\"num_local_experts\":3,\"num_experts_per_tok\":2}";
 static const char llama[] UNUSED = "{\"model_type\":\"llama\"," ATTN ",\"head_dim\":6}";
 

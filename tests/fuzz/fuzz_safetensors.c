@@ -1,5 +1,5 @@
-/* fuzz_safetensors.c - the header of a safetensors file from anyone: whatever is taken lies within the
- * data, in one cover, with the bytes that its dtype and shape want. */
+/* fuzz_safetensors.c - the header of a safetensors file from anyone: whatever is taken lies
+ * within the data, in one cover, with the bytes that its dtype and shape want. */
 #include <stdlib.h>
 #include <string.h>
 #include "model/safetensors.h"
@@ -42,8 +42,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 len = len << 8 | data[i];
         len = len < size - 8 ? len : size - 8;
         data_bytes = size - 8 - len;
-        if (wt_safetensors_header(s, 0, (const char *)data + 8, (size_t)len, 8 + len, data_bytes, NULL,
-                                  NULL) == WT_OK)
+        if (wt_safetensors_header(s, 0, (const char *)data + 8, (size_t)len, 8 + len, data_bytes,
+                                  NULL, NULL) == WT_OK)
                 check(s, 8 + len, data_bytes);
         else
                 WT_ASSERT(wt_words()[0]);
