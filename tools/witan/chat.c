@@ -114,7 +114,7 @@ static void put_request(struct chat *h, struct wt_buf *b)
 static bool ask(struct chat *h, const char *text, size_t len)
 {
         struct wt_buf body = { 0 };
-        char url[256], headers[200];
+        char url[400], headers[200];
         size_t mark = h->history.len;
         int status = 0;
         wt_err err;

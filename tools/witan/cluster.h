@@ -9,13 +9,13 @@ enum { MAX_PROCESSES = 300 };
 struct process {
         char role[16], name[64];
         pid_t pid;                               /* 0: not running */
-        char endpoint[128];                      /* gateway: URL; router: bus; expert: its metrics */
+        char endpoint[300];                      /* gateway: URL; router: bus; expert: its metrics */
         char metrics[64];                        /* HOST:PORT of /metrics, /healthz, /readyz */
         uint32_t restarts;
         char shard[1024];                        /* experts: what --shard says */
 };
 struct cluster {
-        char http[160];                          /* URL */
+        char http[300];                          /* URL */
         char admin_key[80], model[4096];
         pid_t supervisor;
         struct process processes[MAX_PROCESSES];

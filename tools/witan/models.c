@@ -10,7 +10,7 @@ static int run(struct call *c)
 {
         struct cluster cl;
         struct wt_buf b = { 0 };
-        char url[256], headers[160];
+        char url[400], headers[160];
         int status;
         wt_json *j;
         size_t len;

@@ -34,11 +34,13 @@ int plan_free_port(void)
 static struct process *add(struct cluster *cl, const char *role, uint32_t i)
 {
         struct process *p = &cl->processes[cl->n++];
+        int port = plan_free_port();
 
         memset(p, 0, sizeof *p);
         snprintf(p->role, sizeof p->role, "%s", role);
         snprintf(p->name, sizeof p->name, "%s-%u", role, i);
-        snprintf(p->metrics, sizeof p->metrics, "127.0.0.1:%d", plan_free_port());
+        snprintf(p->metrics, sizeof p->metrics, "127.0.0.1:%d", port);
+        snprintf(p->endpoint, sizeof p->endpoint, "http://127.0.0.1:%d", port);
         return p;
 }
 
@@ -58,8 +60,8 @@ static void add_router(struct plan *p, const struct call *c, uint32_t i)
                 snprintf(r->endpoint, sizeof r->endpoint, "tcp://127.0.0.1:%u", BUS_PORT + i);
         else
                 snprintf(r->endpoint, sizeof r->endpoint, "tcp://127.0.0.1:%d", plan_free_port());
-        snprintf(p->routers_at + strlen(p->routers_at), sizeof p->routers_at - strlen(p->routers_at),
-                 "%s%s", i > 0 ? "," : "", r->endpoint);
+        wt_buf_str(&p->routers_at, i > 0 ? "," : "");
+        wt_buf_str(&p->routers_at, r->endpoint);
 }
 
 static wt_err find_bin(struct plan *p)
@@ -90,13 +92,16 @@ wt_err plan_make(struct plan *p, const struct call *c, const struct wt_shape *sh
                                p->replicas, p->n_experts);
         for (uint32_t i = 0; i < routers; i++)
                 add_router(p, c, i);
-        for (uint32_t i = 0; i < p->n_experts; i++) {
-                struct process *e = add(&p->cluster, "expert", i);
-                snprintf(e->endpoint, sizeof e->endpoint, "http://%s", e->metrics);
-        }
+        for (uint32_t i = 0; i < p->n_experts; i++)
+                add(&p->cluster, "expert", i);
         g = add(&p->cluster, "gateway", 0);
         snprintf(g->endpoint, sizeof g->endpoint, "http://%s", wt_conf_str(c->conf, WT_SET_http));
         return find_bin(p);
+}
+
+void plan_fini(struct plan *p)
+{
+        wt_buf_free(&p->routers_at);
 }
 
 /* Worker w holds expert e when one of the R workers from floor(e * n / E) on is w: neighbours stay

@@ -9,7 +9,7 @@
 
 struct plan {
         struct cluster cluster;
-        char routers_at[2048];                   /* endpoints, separated by commas */
+        struct wt_buf routers_at;                /* endpoints, separated by commas; freed by plan_fini */
         char bin[4096];                          /* folder of the programs */
         const struct wt_shape *shape;            /* borrowed */
         uint32_t n_experts, replicas;            /* workers; holders of each expert, 0: all hold all */
@@ -18,6 +18,7 @@ struct plan {
 /* Fills cluster.processes (pids 0), endpoints and routers_at. Default ports that are taken are replaced
  * by free ones; ports that were named stay, so that the process says that they are taken. */
 wt_err plan_make(struct plan *p, const struct call *c, const struct wt_shape *shape);
+void plan_fini(struct plan *p);
 /* --shard of worker i: '*', or items of whole layers with equal ranges. out grows. */
 void plan_shard(const struct plan *p, uint32_t worker, struct wt_buf *out);
 int plan_free_port(void);                        /* on 127.0.0.1; free a moment ago */

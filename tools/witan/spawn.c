@@ -64,7 +64,7 @@ wt_err child_make(struct child *ch, const struct plan *plan, struct process *p, 
         if (role == WT_FOR_ROUTER)
                 arg(ch, "bus", p->endpoint);
         else
-                arg(ch, "routers-at", plan->routers_at);
+                arg(ch, "routers-at", plan->routers_at.data);
         if (role == WT_FOR_GATEWAY)
                 arg(ch, "http", wt_conf_str(c->conf, WT_SET_http));
         if (role == WT_FOR_EXPERT) {

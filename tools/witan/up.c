@@ -334,6 +334,7 @@ static int run(struct call *c)
         }
         for (uint32_t i = 0; i < u->n; i++)
                 child_fini(&u->child[i]);
+        plan_fini(&u->plan);
         wt_shape_free(u->shape);
         if (u->lock >= 0)
                 close(u->lock);
