@@ -247,9 +247,9 @@ bool expert_turn(struct expert *e, uint64_t max_us)
         if (wt_bus_lost(e->conf.bus))
                 expert_lost(e);
         expert_flush(e);
-        expert_hello(e);
         while (wt_bus_recv(e->conf.bus, &m) == WT_OK)
                 take_message(e, m);
+        expert_hello(e);                         /* after a welcome that may wait has been read */
         if ((j = expert_job_next(e)) != NULL)
                 serve(e, j);
         publish(e);

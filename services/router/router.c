@@ -99,6 +99,37 @@ static wt_err open_all(struct router *r)
         return router_peers_init(r);
 }
 
+static void publish(struct router *r)
+{
+        struct router_numbers *n = &r->n;
+
+        n->turns++;
+        n->running = r->n_running;
+        n->waiting = r->n_waiting;
+        n->pages = r->kv.n_pages;
+        n->pages_used = r->kv.n_pages - r->kv.n_free;
+        n->page_bytes = (uint32_t)r->kv.page_bytes;
+        n->max_context = r->max_context;
+        n->draining = r->draining;
+        n->n_workers = r->n_workers;
+        n->gateways = 0;
+        for (uint32_t i = 0; i < MAX_GATEWAYS; i++)
+                n->gateways += r->gateway[i].state == PEER_LIVE;
+        for (uint32_t i = 0; i < r->n_workers; i++) {
+                const struct worker *w = &r->worker[i];
+
+                memcpy(n->worker[i].name, w->name, sizeof w->name);
+                n->worker[i].live = w->state == PEER_LIVE;
+                n->worker[i].late = w->late;
+                n->worker[i].picks = w->picks;
+                n->worker[i].calls = w->calls;
+        }
+        pthread_mutex_lock(&r->lock);
+        memcpy(&r->shown, n, offsetof(struct router_numbers, worker) +
+               r->n_workers * sizeof n->worker[0]);
+        pthread_mutex_unlock(&r->lock);
+}
+
 wt_err router_open(struct router **out, const struct router_conf *c)
 {
         struct router *r = calloc(1, sizeof *r);
@@ -116,6 +147,8 @@ wt_err router_open(struct router **out, const struct router_conf *c)
                 router_close(r);
                 return err;
         }
+        r->n.missing = router_missing(r);
+        publish(r);
         *out = r;
         return WT_OK;
 }
@@ -294,37 +327,6 @@ static void take_message(struct router *r, wt_msg *m)
         wt_msg_free(m);
 }
 
-static void publish(struct router *r)
-{
-        struct router_numbers *n = &r->n;
-
-        n->turns++;
-        n->running = r->n_running;
-        n->waiting = r->n_waiting;
-        n->pages = r->kv.n_pages;
-        n->pages_used = r->kv.n_pages - r->kv.n_free;
-        n->page_bytes = (uint32_t)r->kv.page_bytes;
-        n->max_context = r->max_context;
-        n->draining = r->draining;
-        n->n_workers = r->n_workers;
-        n->gateways = 0;
-        for (uint32_t i = 0; i < MAX_GATEWAYS; i++)
-                n->gateways += r->gateway[i].state == PEER_LIVE;
-        for (uint32_t i = 0; i < r->n_workers; i++) {
-                const struct worker *w = &r->worker[i];
-
-                memcpy(n->worker[i].name, w->name, sizeof w->name);
-                n->worker[i].live = w->state == PEER_LIVE;
-                n->worker[i].late = w->late;
-                n->worker[i].picks = w->picks;
-                n->worker[i].calls = w->calls;
-        }
-        pthread_mutex_lock(&r->lock);
-        memcpy(&r->shown, n, offsetof(struct router_numbers, worker) +
-               r->n_workers * sizeof n->worker[0]);
-        pthread_mutex_unlock(&r->lock);
-}
-
 void router_numbers(struct router *r, struct router_numbers *out)
 {
         pthread_mutex_lock(&r->lock);
@@ -368,8 +370,6 @@ bool router_turn(struct router *r, uint64_t max_us)
         for (uint32_t i = 0; i < MESSAGES_A_TURN && wt_bus_recv(r->conf.bus, &m) == WT_OK; i++)
                 take_message(r, m);
         router_peers_check(r);
-        if (r->membership)
-                r->n.missing = router_missing(r);
         router_watch(r);
         while (step(r)) {                        /* until it waits; messages come between phases */
                 moved = true;

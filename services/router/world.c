@@ -184,7 +184,8 @@ void world_ask(struct world *w, const struct ask *a)
                 wt_msg_tensor(m, WT_I32, 1, &a->n_made);
         m->env.method = WT_M_SUBMIT;
         m->env.body = q;
-        memset(&w->answer[a->n], 0, sizeof w->answer[a->n]);
+        if (a->attempt == 0)
+                memset(&w->answer[a->n], 0, sizeof w->answer[a->n]);
         good(wt_bus_send(w->gateway_bus, m));
 }
 
@@ -224,6 +225,7 @@ static void hear_event(struct world *w, const struct wt_event_msg *e)
         }
         a->finish = e->finish;
         a->status = e->status;
+        a->refused = e->status != WT_OK ? e->status : a->refused;
         snprintf(a->message, sizeof a->message, "%.*s", (int)e->message.len,
                  e->message.len > 0 ? (const char *)e->message.data : "");
         if ((a->has_digest = e->logits_digest.len == 32))

@@ -29,6 +29,7 @@ struct answer {
         double logprobs[WORLD_IDS]; int32_t top[WORLD_IDS];
         double prompt_logprobs[WORLD_IDS]; uint32_t n_prompt_logprobs;
         uint32_t finish, status, events;
+        uint32_t refused;                        /* status of the last event that was not OK */
         char message[512];
         uint8_t digest[32]; bool has_digest;
 };
