@@ -1,5 +1,6 @@
-/* added.c - finds added tokens in a text: the leftmost, of those the longest, then what its flags say
- * about blanks and words around it. The order of questions is that of Hugging Face's find_matches. */
+/* added.c - finds added tokens in a text: the leftmost, of those the longest, then what its
+ * flags say about blanks and words around it. The order of questions is that of Hugging Face's
+ * find_matches. */
 #include "text/tok.h"
 
 void wt_tok_trie_put(struct wt_tok_trie *trie, const char *s, size_t len, uint32_t index)

@@ -34,8 +34,10 @@ static wt_err bytes_to_ids(const wt_tokenizer *t, const char *p, size_t len, uin
                 int32_t b = t->byte_id[(uint8_t)p[i]];
 
                 if (b < 0)
-                        return wt_fail(WT_EINVAL, "the tokenizer has no token for byte 0x%02x, which the "
-                                       "text needs", (uint8_t)p[i]);
+                        return wt_fail(WT_EINVAL,
+                                       "the tokenizer has no token for byte 0x%02x, which the "
+                                       "text needs",
+                                       (uint8_t)p[i]);
                 id[i] = (uint32_t)b;
         }
         return WT_OK;
@@ -114,11 +116,13 @@ void wt_tok_scratch_free(struct wt_tok_scratch *s)
         *s = (struct wt_tok_scratch){ 0 };
 }
 
-/* The symbols as a list: next and before are places, n ends it. Heap entries are rank << 32 | place;
- * one whose rank is no longer the place's own is stale. At most n - 1 + 2 (n - 1) entries. */
+/* The symbols as a list: next and before are places, n ends it. Heap entries are rank << 32 |
+ * place; one whose rank is no longer the place's own is stale. At most n - 1 + 2 (n - 1)
+ * entries. */
 static size_t merge_long(const wt_tokenizer *t, struct wt_tok_scratch *s, uint32_t *id, uint32_t n)
 {
-        uint32_t *rank = id + s->cap, *to = rank + s->cap, *next = to + s->cap, *before = next + s->cap;
+        uint32_t *rank = id + s->cap, *to = rank + s->cap, *next = to + s->cap,
+                 *before = next + s->cap;
         size_t n_heap = 0, left = 0;
 
         for (uint32_t i = 0; i < n; i++) {
@@ -173,8 +177,8 @@ wt_err wt_tok_bpe(const wt_tokenizer *t, struct wt_tok_scratch *s, const char *p
                 }
         }
         if (n > LONGEST)
-                return wt_fail(WT_EEXHAUSTED, "%zu bytes of the text are one word; %d are possible", n,
-                               LONGEST);
+                return wt_fail(WT_EEXHAUSTED, "%zu bytes of the text are one word; %d are possible",
+                               n, LONGEST);
         if (n > SHORT) {
                 scratch_room(s, n);
                 id = s->word;

@@ -1,17 +1,17 @@
 /* chat.c - chat formats as rows of a table. Each piece of text between control tokens is encoded by
  * itself and without special tokens, so that nothing a user writes can end a turn.
- * Source: the chat template of models/tiny (tokenizer_config.json), which is DeepSeek-V3's layout with
- * V3.1's tool calls. */
+ * Source: the chat template of models/tiny (tokenizer_config.json), which is DeepSeek-V3's
+ * layout with V3.1's tool calls. */
 #include "text/chat.h"
 #include <string.h>
 
 struct wt_chat {
         const char *name;
-        const char *bos, *eos, *user, *assistant;        /* a tokenizer must have these four */
+        const char *bos, *eos, *user, *assistant;      /* a tokenizer must have these four */
         const char *calls_begin, *calls_end, *call_begin, *sep, *call_end;
         const char *output_begin, *output_end;
-        const char *think_end;                           /* what came before it is not shown again */
-        const char *between;                             /* of two system messages */
+        const char *think_end;                   /* what came before it is not shown again */
+        const char *between;                     /* of two system messages */
 };
 
 static const struct wt_chat formats[] = {
@@ -42,9 +42,11 @@ wt_err wt_chat_pick(const wt_chat **out, const wt_tokenizer *t)
                         return WT_OK;
                 }
         }
-        return wt_fail(WT_EUNSUPPORTED, "the tokenizer has the tokens of no chat format that is known "
-                       "(%s needs %s, %s, %s and %s)", formats[0].name, formats[0].bos, formats[0].eos,
-                       formats[0].user, formats[0].assistant);
+        return wt_fail(WT_EUNSUPPORTED,
+                       "the tokenizer has the tokens of no chat format that is known "
+                       "(%s needs %s, %s, %s and %s)",
+                       formats[0].name, formats[0].bos, formats[0].eos, formats[0].user,
+                       formats[0].assistant);
 }
 
 const char *wt_chat_name(const wt_chat *c) { return c->name; }
@@ -84,10 +86,13 @@ static wt_err check(const struct wt_message *m, size_t n)
                 enum role role = role_of(&m[i]);
 
                 if (role == N_ROLES)
-                        return wt_fail(WT_EINVAL, "messages[%zu]: role \"%.40s\" is none of system, user, "
-                                       "assistant, tool", i, m[i].role != NULL ? m[i].role : "");
+                        return wt_fail(WT_EINVAL,
+                                       "messages[%zu]: role \"%.40s\" is none of system, user, "
+                                       "assistant, tool",
+                                       i, m[i].role != NULL ? m[i].role : "");
                 if (m[i].n_calls > 0 && role != ASSISTANT)
-                        return wt_fail(WT_EINVAL, "messages[%zu]: only an assistant calls tools", i);
+                        return wt_fail(WT_EINVAL, "messages[%zu]: only an assistant calls tools",
+                                       i);
         }
         return WT_OK;
 }
@@ -185,8 +190,10 @@ static wt_err render(struct render *r, const struct wt_message *m, size_t n)
                 last = role;
         }
         if (last != USER && last != TOOL)
-                return wt_fail(WT_EINVAL, "messages%s: nothing to answer; the last one must be of a "
-                               "user or a tool", n == 0 ? " is empty" : "");
+                return wt_fail(WT_EINVAL,
+                               "messages%s: nothing to answer; the last one must be of a "
+                               "user or a tool",
+                               n == 0 ? " is empty" : "");
         return last == USER ? control(r, r->c->assistant) : WT_OK;
 }
 

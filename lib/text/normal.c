@@ -1,4 +1,5 @@
-/* normal.c - Unicode normalization forms by utf8proc: NFC, NFD, NFKC, NFKD, and Sequences of them. */
+/* normal.c - Unicode normalization forms by utf8proc: NFC, NFD, NFKC, NFKD, and Sequences of
+ * them. */
 #include <utf8proc.h>
 #include "text/tok.h"
 #include <stdlib.h>
@@ -23,8 +24,10 @@ static wt_err load_one(wt_tokenizer *t, const wt_json *j, wt_jv v)
                         t->form[t->n_forms++] = forms[k].options;
                         return wt_tok_only(j, v, "normalizer", " type ");
                 }
-        return wt_fail(WT_EUNSUPPORTED, "normalizer %s is not supported; NFC, NFD, NFKC, NFKD, Sequence "
-                       "and null are", name != NULL ? name : "without a type");
+        return wt_fail(WT_EUNSUPPORTED,
+                       "normalizer %s is not supported; NFC, NFD, NFKC, NFKD, Sequence "
+                       "and null are",
+                       name != NULL ? name : "without a type");
 }
 
 wt_err wt_tok_normal_load(wt_tokenizer *t, const wt_json *j, wt_jv v)
@@ -62,8 +65,9 @@ wt_err wt_tok_normal(const wt_tokenizer *t, const char *s, size_t len, const cha
 
         for (uint32_t k = 0; k < t->n_forms && !ascii(s, len); k++) {
                 utf8proc_uint8_t *next = NULL;
-                utf8proc_ssize_t n = utf8proc_map((const utf8proc_uint8_t *)s, (utf8proc_ssize_t)len,
-                                                  &next, (utf8proc_option_t)t->form[k]);
+                utf8proc_ssize_t n =
+                        utf8proc_map((const utf8proc_uint8_t *)s, (utf8proc_ssize_t)len, &next,
+                                     (utf8proc_option_t)t->form[k]);
 
                 free(made);
                 if (n < 0)

@@ -1,5 +1,5 @@
-/* pattern.c - regular expressions by PCRE2: UTF-8 with Unicode classes, compiled to machine code where
- * the library can. Texts were checked before, so that no match checks them again. */
+/* pattern.c - regular expressions by PCRE2: UTF-8 with Unicode classes, compiled to machine code
+ * where the library can. Texts were checked before, so that no match checks them again. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 #include "text/tok.h"
@@ -25,7 +25,7 @@ static wt_err compile(wt_tok_regex *re, const char *s, size_t len, bool literal,
         int code = 0;
 
         WT_ASSERT(ctx != NULL);
-        pcre2_set_newline(ctx, PCRE2_NEWLINE_LF);        /* as Oniguruma: '.', '^', '$' know only \n */
+        pcre2_set_newline(ctx, PCRE2_NEWLINE_LF); /* as Oniguruma: '.', '^', '$' know only \n */
         pcre2_set_parens_nest_limit(ctx, NESTING);
         re->code = pcre2_compile((PCRE2_SPTR)s, len, options, &code, &at, ctx);
         pcre2_compile_context_free(ctx);
@@ -46,8 +46,8 @@ wt_err wt_tok_regex_new(wt_tok_regex **out, const char *src, size_t len, bool li
         wt_err err = WT_OK;
 
         if (len == 0 || len > WT_TOK_PATTERN)
-                return wt_fail(WT_EINVAL, "%s: the pattern has %zu bytes; 1 to %d are possible", where,
-                               len, WT_TOK_PATTERN);
+                return wt_fail(WT_EINVAL, "%s: the pattern has %zu bytes; 1 to %d are possible",
+                               where, len, WT_TOK_PATTERN);
         re = wt_tok_calloc(1, sizeof *re);
         if (literal)
                 wt_buf_add(&said, src, len);
@@ -102,18 +102,20 @@ wt_err wt_tok_regex_find(const wt_tok_regex *re, wt_tok_finder *f, const char *s
         pcre2_set_match_limit(f->ctx, steps < UINT32_MAX ? (uint32_t)steps : UINT32_MAX);
         rc = pcre2_match(re->code, (PCRE2_SPTR)s, len, at, PCRE2_NO_UTF_CHECK, f->data, f->ctx);
         if (rc == PCRE2_ERROR_JIT_STACKLIMIT)
-                rc = pcre2_match(re->code, (PCRE2_SPTR)s, len, at, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT,
-                                 f->data, f->ctx);
+                rc = pcre2_match(re->code, (PCRE2_SPTR)s, len, at,
+                                 PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, f->data, f->ctx);
         if (rc == PCRE2_ERROR_NOMATCH) {
                 *found = false;
                 return WT_OK;
         }
         if (rc < 0)
-                return wt_fail(WT_EEXHAUSTED, "a pattern of the pre-tokenizer gave up at byte %zu of a "
-                               "text of %zu bytes (PCRE2 error %d); shorten the text", at, len, rc);
+                return wt_fail(WT_EEXHAUSTED,
+                               "a pattern of the pre-tokenizer gave up at byte %zu of a "
+                               "text of %zu bytes (PCRE2 error %d); shorten the text",
+                               at, len, rc);
         v = pcre2_get_ovector_pointer(f->data);
         *found = true;
         span[0] = v[0];
-        span[1] = v[1] < v[0] ? v[0] : v[1];             /* \K in a look-ahead could turn it round */
+        span[1] = v[1] < v[0] ? v[0] : v[1]; /* \K in a look-ahead could turn it round */
         return WT_OK;
 }

@@ -1,7 +1,7 @@
 /* pattern_onig.c - Oniguruma's regular expressions (what tokenizer.json holds) in PCRE2's words.
  * The two agree on most of what pre-tokenizers use. Where the same characters mean different things
- * (\s, \w, \v, \p{Han}) the meaning is carried over; what has no sure counterpart is refused by name,
- * because a pattern that splits a little differently gives wrong ids without any sign of it.
+ * (\s, \w, \v, \p{Han}) the meaning is carried over; what has no sure counterpart is refused by
+ * name, because a pattern that splits a little differently gives wrong ids without any sign of it.
  * Source: Oniguruma 6.9 doc/RE and doc/SYNTAX.md (Ruby syntax, UTF-8); pcre2pattern(3) of 10.42. */
 #include "text/tok.h"
 #include <stdlib.h>
@@ -35,19 +35,21 @@ static bool listed(const char *const *list, const char *s, size_t len)
         return false;
 }
 
-/* \p{...}: general categories as they are; scripts as scripts (PCRE2 would take script extensions). */
+/* \p{...}: general categories as they are; scripts as scripts (PCRE2 would take extensions). */
 static wt_err property(struct onig *o)
 {
         static const char *const plain[] = {
-                "C", "Cc", "Cf", "Cn", "Co", "Cs", "L", "Ll", "Lm", "Lo", "Lt", "Lu", "M", "Mc", "Me",
-                "Mn", "N", "Nd", "Nl", "No", "P", "Pc", "Pd", "Pe", "Pf", "Pi", "Po", "Ps", "S", "Sc",
-                "Sk", "Sm", "So", "Z", "Zl", "Zp", "Zs", "Alphabetic", "White_Space", NULL
+                "C", "Cc", "Cf", "Cn", "Co", "Cs", "L", "Ll", "Lm", "Lo", "Lt", "Lu",
+                "M", "Mc", "Me", "Mn", "N", "Nd", "Nl", "No",
+                "P", "Pc", "Pd", "Pe", "Pf", "Pi", "Po", "Ps", "S", "Sc", "Sk", "Sm", "So",
+                "Z", "Zl", "Zp", "Zs", "Alphabetic", "White_Space", NULL
         };
         static const char *const script[] = {
                 "Arabic", "Armenian", "Bengali", "Bopomofo", "Common", "Cyrillic", "Devanagari",
                 "Ethiopic", "Georgian", "Greek", "Gujarati", "Gurmukhi", "Han", "Hangul", "Hebrew",
-                "Hiragana", "Inherited", "Kannada", "Katakana", "Khmer", "Lao", "Latin", "Malayalam",
-                "Mongolian", "Myanmar", "Oriya", "Sinhala", "Tamil", "Telugu", "Thai", "Tibetan", NULL
+                "Hiragana", "Inherited", "Kannada", "Katakana", "Khmer", "Lao", "Latin",
+                "Malayalam", "Mongolian", "Myanmar", "Oriya", "Sinhala", "Tamil", "Telugu", "Thai",
+                "Tibetan", NULL
         };
         const char *name = o->s + o->at + 3, *end;
         bool not = o->s[o->at + 1] == 'P';
@@ -98,8 +100,8 @@ static wt_err number(struct onig *o)
         return WT_OK;
 }
 
-/* Measured on Oniguruma 6.9 over all characters: outside of classes \w asks a table of Latin-1, which
- * holds superscripts and fractions. */
+/* Measured on Oniguruma 6.9 over all characters: outside of classes \w asks a table of Latin-1,
+ * which holds superscripts and fractions. */
 #define WORD    "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}"
 #define LATIN_1 "\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}"
 
@@ -138,7 +140,8 @@ static wt_err escape(struct onig *o, bool in)
                 return property(o);
         if (c == 'x' || c == 'u')
                 return number(o);
-        if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '\0') {
+        if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+            c == '\0') {
                 if ((said = letter(c, in)) == NULL) {
                         what[1] = c;
                         return refuse(o, what);

@@ -1,7 +1,8 @@
 /* pattern_test.c - Oniguruma's expressions in PCRE2's words: carried over, or refused by name. */
 #include "text/text_test.h"
 
-static const struct row { const char *onig, *want; } rows[] = {  /* want begins with '!': the words */
+/* want begins with '!': the words of a refusal. */
+static const struct row { const char *onig, *want; } rows[] = {
         { "\\p{N}{1,3}",                "\\p{N}{1,3}" },
         { "\\p{Han}\\P{^Hangul}",       "\\p{sc:Han}\\p{sc:Hangul}" },
         { "[^\\s\\d]",                  "[^\\p{White_Space}\\p{Nd}]" },
@@ -53,7 +54,8 @@ static void carries_over(void **state)
 
         if (r->want[0] == '!') {
                 assert_int_equal(err, WT_EUNSUPPORTED);
-                if (strncmp(wt_words(), "here: ", 6) != 0 || strstr(wt_words(), r->want + 1) == NULL)
+                if (strncmp(wt_words(), "here: ", 6) != 0 ||
+                    strstr(wt_words(), r->want + 1) == NULL)
                         fail_msg("\"%s\" does not say \"%s\"", wt_words(), r->want + 1);
         } else {
                 assert_int_equal(err, WT_OK);
@@ -75,14 +77,15 @@ static void says_where_it_does_not_compile(void **state)
 /* A pattern that tries all ways ends with an error, not with the machine's patience. */
 static void gives_up(void **state)
 {
-        static const char text[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab";
+        static const char text[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab";
         wt_tok_regex *re = NULL;
         wt_tok_finder *f = wt_tok_finder_new();
         size_t span[2];
         bool found;
 
         (void)state;
-        assert_int_equal(wt_tok_regex_new(&re, "(?:(?:a*)*)*c(?<=d)|(?:a+)+$", 28, false, "p"), WT_OK);
+        assert_int_equal(wt_tok_regex_new(&re, "(?:(?:a*)*)*c(?<=d)|(?:a+)+$", 28, false, "p"),
+                         WT_OK);
         assert_int_equal(wt_tok_regex_find(re, f, text, sizeof text - 1, 0, &found, span),
                          WT_EEXHAUSTED);
         wt_tok_regex_free(re);

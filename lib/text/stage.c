@@ -1,9 +1,9 @@
-/* stage.c - the pre-tokenizer at work: each stage splits a piece and hands the parts to the next one at
- * once, so that a text costs no list of pieces. Stages are at most WT_TOK_STAGES deep. */
+/* stage.c - the pre-tokenizer at work: each stage splits a piece and hands the parts to the next
+ * one at once, so that a text costs no list of pieces. Stages are at most WT_TOK_STAGES deep. */
 #include "text/tok.h"
 
-/* The parts of one piece on their way through a behavior: one part is held back, because the next one
- * may join it. */
+/* The parts of one piece on their way through a behavior: one part is held back, because the
+ * next one may join it. */
 struct parts {
         struct wt_tok_run *r;
         uint32_t stage;
@@ -68,7 +68,8 @@ static wt_err split(struct wt_tok_run *r, uint32_t k, const char *s, size_t len)
                 if (!found)
                         break;
                 if (span[0] == span[1] && span[0] == last) {     /* nothing, right behind a match */
-                        at += at < len ? (size_t)wt_utf8_step((const uint8_t *)s + at, len - at) : 1;
+                        at += at < len ? (size_t)wt_utf8_step((const uint8_t *)s + at, len - at)
+                                       : 1;
                         continue;
                 }
                 if (span[0] > done && (err = part(&p, done, span[0], false)) != WT_OK)

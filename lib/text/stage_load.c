@@ -1,18 +1,19 @@
-/* stage_load.c - reads pre_tokenizer: Split, Digits, Punctuation and, at the end, ByteLevel, flattened
- * out of their Sequences into stages. Each type is a row of a table. */
+/* stage_load.c - reads pre_tokenizer: Split, Digits, Punctuation and, at the end, ByteLevel,
+ * flattened out of their Sequences into stages. Each type is a row of a table. */
 #include "text/tok.h"
 #include <stdio.h>
 #include <string.h>
 
-static const char gpt2[] = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+static const char gpt2[] =
+        "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
 struct loading { wt_tokenizer *t; const wt_json *j; bool bytes; /* ByteLevel has been seen */ };
 
 static wt_err behavior_of(const struct loading *l, wt_jv v, const char *where,
                           enum wt_tok_behavior *out)
 {
-        static const char *const name[] = { "Isolated", "Removed", "Contiguous", "MergedWithPrevious",
-                                            "MergedWithNext" };
+        static const char *const name[] = {"Isolated", "Removed", "Contiguous",
+                                           "MergedWithPrevious", "MergedWithNext"};
         wt_jv b = wt_json_get(l->j, v, "behavior");
 
         for (int i = 0; i < 5; i++)
@@ -41,7 +42,8 @@ static wt_err load_split(struct loading *l, wt_jv v, struct wt_tok_stage *st, co
                 literal = true;
         }
         if (s == NULL || wt_json_count(l->j, pattern) != 1)
-                return wt_fail(WT_EINVAL, "%s: pattern must be {\"Regex\": text} or {\"String\": text}",
+                return wt_fail(WT_EINVAL,
+                               "%s: pattern must be {\"Regex\": text} or {\"String\": text}",
                                where);
         return wt_tok_regex_new(&st->re, s, len, literal, where);
 }
@@ -58,7 +60,8 @@ static wt_err load_digits(struct loading *l, wt_jv v, struct wt_tok_stage *st, c
         return wt_tok_regex_new(&st->re, "\\p{N}", 5, false, where);
 }
 
-static wt_err load_punctuation(struct loading *l, wt_jv v, struct wt_tok_stage *st, const char *where)
+static wt_err load_punctuation(struct loading *l, wt_jv v, struct wt_tok_stage *st,
+                               const char *where)
 {
         static const char ascii_too[] = "[\\p{P}$+<=>\\^`|~]";
         wt_err err;
@@ -77,9 +80,10 @@ static wt_err load_bytes(struct loading *l, wt_jv v, struct wt_tok_stage *st, co
         wt_err err;
 
         /* trim_offsets moves offsets only, and ours are not asked for */
-        if ((err = wt_tok_only(l->j, v, where,
-                               " type add_prefix_space trim_offsets use_regex ")) != WT_OK ||
-            (err = wt_tok_flag(l->j, v, where, "add_prefix_space", true, &st->prefix_space)) != WT_OK ||
+        if ((err = wt_tok_only(l->j, v, where, " type add_prefix_space trim_offsets use_regex ")) !=
+                    WT_OK ||
+            (err = wt_tok_flag(l->j, v, where, "add_prefix_space", true, &st->prefix_space)) !=
+                    WT_OK ||
             (err = wt_tok_flag(l->j, v, where, "use_regex", true, &regex)) != WT_OK)
                 return err;
         l->bytes = true;
@@ -106,15 +110,18 @@ static wt_err load_one(struct loading *l, wt_jv v)
         snprintf(where, sizeof where, "pre_tokenizer, step %u (%s)", t->n_stages + 1,
                  type != NULL ? type : "no type");
         if (t->n_stages == WT_TOK_STAGES)
-                return wt_fail(WT_EEXHAUSTED, "pre_tokenizer has more than %d steps", WT_TOK_STAGES);
+                return wt_fail(WT_EEXHAUSTED, "pre_tokenizer has more than %d steps",
+                               WT_TOK_STAGES);
         if (l->bytes)
                 return wt_fail(WT_EUNSUPPORTED, "%s comes after ByteLevel, which must be the last",
                                where);
         for (int k = 0; k < N_KINDS; k++)
                 if (type != NULL && strcmp(type, kinds[k].type) == 0)
                         return kinds[k].load(l, v, &t->stage[t->n_stages++], where);
-        return wt_fail(WT_EUNSUPPORTED, "%s: only Split, Digits, Punctuation, ByteLevel and Sequence "
-                       "are supported", where);
+        return wt_fail(WT_EUNSUPPORTED,
+                       "%s: only Split, Digits, Punctuation, ByteLevel and Sequence "
+                       "are supported",
+                       where);
 }
 
 /* Sequences may hold Sequences; the depth is that of the JSON (limited). */
@@ -125,10 +132,12 @@ static wt_err load_any(struct loading *l, wt_jv v)
 
         if (!wt_tok_is(l->j, wt_json_get(l->j, v, "type"), "Sequence"))
                 return load_one(l, v);
-        if ((err = wt_tok_only(l->j, v, "pre_tokenizer (Sequence)", " type pretokenizers ")) != WT_OK)
+        if ((err = wt_tok_only(l->j, v, "pre_tokenizer (Sequence)", " type pretokenizers ")) !=
+            WT_OK)
                 return err;
         if (list == WT_JSON_NONE || wt_json_type(l->j, list) != WT_JSON_ARRAY)
-                return wt_fail(WT_EINVAL, "pre_tokenizer: a Sequence without its list, pretokenizers");
+                return wt_fail(WT_EINVAL,
+                               "pre_tokenizer: a Sequence without its list, pretokenizers");
         for (v = wt_json_first(l->j, list); v != WT_JSON_NONE; v = wt_json_next(l->j, v))
                 if ((err = load_any(l, v)) != WT_OK)
                         return err;

@@ -1,4 +1,5 @@
-/* table.c - the two hash tables of a tokenizer: pairs of numbers, and strings that are kept elsewhere. */
+/* table.c - the two hash tables of a tokenizer: pairs of numbers, and strings that are kept
+ * elsewhere. */
 #include "text/tok.h"
 #include <stdlib.h>
 #include <string.h>

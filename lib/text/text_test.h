@@ -78,8 +78,8 @@ static inline void expect_ids(const char *what, const struct wt_ids *got, const 
 }
 
 /* Encodes text and holds it against a JSON list of ids. */
-static inline void expect_encoded(const wt_tokenizer *t, const char *text, size_t len, bool specials,
-                                  const wt_json *j, wt_jv list)
+static inline void expect_encoded(const wt_tokenizer *t, const char *text, size_t len,
+                                  bool specials, const wt_json *j, wt_jv list)
 {
         struct wt_ids got = { 0 }, want = { 0 };
         int64_t id;

@@ -20,7 +20,7 @@ enum {
 /* table.c: open addressing, at most half full. */
 struct wt_tok_pair { uint64_t key; uint32_t a, b; };
 struct wt_tok_pairs { struct wt_tok_pair *slot; uint64_t mask, n; };
-void wt_tok_pairs_room(struct wt_tok_pairs *t, size_t n);        /* for n in all; keeps what is in */
+void wt_tok_pairs_room(struct wt_tok_pairs *t, size_t n);        /* n in all; keeps what is in */
 void wt_tok_pairs_free(struct wt_tok_pairs *t);
 /* The pair of key, made with a = b = 0 when new (*fresh tells). */
 struct wt_tok_pair *wt_tok_pairs_put(struct wt_tok_pairs *t, uint64_t key, bool *fresh);
@@ -84,10 +84,10 @@ struct wt_tok_added {
         const char *text; uint32_t len;          /* content; lent from the tokenizer's bytes */
         int32_t id;
         bool lstrip, rstrip, single_word, normalized, special;
-        bool control;                            /* may come from templates only, never from user text */
+        bool control;                            /* comes from templates, never from user text */
 };
 struct wt_tok_trie {
-        struct wt_tok_pairs next;                /* node << 8 | byte -> a: node, b: added token + 1 */
+        struct wt_tok_pairs next;                /* node << 8 | byte -> a: node, b: index + 1 */
         uint32_t n_nodes;                        /* the root is node 0 */
         bool first[256];                         /* bytes that some token begins with */
 };
@@ -147,10 +147,10 @@ struct wt_tokenizer {
         uint32_t n_ids;
         int32_t byte_id[256];                    /* the token of one byte, -1: none */
         struct wt_tok_pairs merges;              /* left << 32 | right -> a: rank, b: id */
-        struct wt_tok_words whole;               /* bytes of pre-tokens that are one id -> that id */
+        struct wt_tok_words whole;               /* bytes of pre-tokens that are one id -> it */
         struct wt_tok_added *added;              /* (n_added), sorted by content */
         uint32_t n_added;
-        struct wt_tok_trie raw, normal;          /* added tokens found before, after normalization */
+        struct wt_tok_trie raw, normal;          /* added tokens: before, after normalization */
         wt_tok_regex *word;                      /* one word character; NULL: no single_word */
         struct wt_tok_stage stage[WT_TOK_STAGES];
         uint32_t n_stages;

@@ -50,7 +50,8 @@ wt_err wt_tokenizer_load(wt_tokenizer **out, const char *folder)
         wt_err err;
 
         if (snprintf(path, sizeof path, "%s/tokenizer.json", folder) >= (int)sizeof path)
-                return wt_fail(WT_EINVAL, "the folder's path is longer than %zu bytes", sizeof path);
+                return wt_fail(WT_EINVAL, "the folder's path is longer than %zu bytes",
+                               sizeof path);
         if ((err = wt_file_read(path, FILE_BYTES, &text)) == WT_OK &&
             (err = wt_tokenizer_parse(out, text.data, text.len)) != WT_OK)
                 err = wt_fail_in(err, "%s", path);
@@ -156,7 +157,8 @@ static wt_err encode_plain(struct wt_tok_run *r, const char *s, size_t len)
         while ((err = wt_tok_scan_next(&sc, &cut, &more)) == WT_OK && more) {
                 if (cut.id >= 0)
                         wt_ids_add(r->out, cut.id);
-                else if ((err = wt_tok_stages_run(r, sc.s + cut.start, cut.end - cut.start)) != WT_OK)
+                else if ((err = wt_tok_stages_run(r, sc.s + cut.start, cut.end - cut.start)) !=
+                         WT_OK)
                         break;
         }
         free(owned);

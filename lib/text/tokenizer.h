@@ -1,6 +1,7 @@
-/* tokenizer.h - byte-level BPE as in Hugging Face's tokenizer.json: added and special tokens (leftmost,
- * then longest; lstrip, rstrip, single_word, normalized), Split and ByteLevel pre-tokenizers (patterns
- * by PCRE2), ranked merges, ignore_merges. What is not understood is refused by name, never skipped. */
+/* tokenizer.h - byte-level BPE as in Hugging Face's tokenizer.json: added and special tokens
+ * (leftmost, then longest; lstrip, rstrip, single_word, normalized), Split and ByteLevel
+ * pre-tokenizers (patterns by PCRE2), ranked merges, ignore_merges. What is not understood is
+ * refused by name, never skipped. */
 #ifndef WITAN_TEXT_TOKENIZER_H
 #define WITAN_TEXT_TOKENIZER_H
 #include <stdbool.h>
@@ -17,19 +18,22 @@ wt_err wt_tokenizer_load(wt_tokenizer **out, const char *folder);        /* FOLD
 wt_err wt_tokenizer_parse(wt_tokenizer **out, const char *json, size_t len);
 void wt_tokenizer_free(wt_tokenizer *t);
 uint32_t wt_tokenizer_size(const wt_tokenizer *t);               /* highest id + 1 */
-/* Appends the ids of text (UTF-8; bytes that are not are WT_EINVAL with their offset). Nothing is put
- * in front. specials false: text of special tokens is ordinary text (user content in templates), and
- * so is that of added tokens that look like <...> or [...]: DeepSeek's <|User|> is not "special". */
+/* Appends the ids of text (UTF-8; bytes that are not are WT_EINVAL with their offset). Nothing is
+ * put in front. specials false: text of special tokens is ordinary text (user content in
+ * templates), and so is that of added tokens that look like <...> or [...]: DeepSeek's <|User|> is
+ * not "special". */
 wt_err wt_tokenizer_encode(const wt_tokenizer *t, const char *text, size_t len, bool specials,
                            struct wt_ids *out);
 /* The bytes of one id: "" and len 0 when it has none (padding, out of range). special (or NULL): a
  * special token, whose text is not shown to users. */
 const char *wt_tokenizer_bytes(const wt_tokenizer *t, int32_t id, size_t *len, bool *special);
-int32_t wt_tokenizer_id(const wt_tokenizer *t, const char *token);       /* added token by content; -1 */
-int32_t wt_tokenizer_bos(const wt_tokenizer *t); /* that tokenizer.json's post-processor puts in front; -1 */
+/* An added token by its content, or -1; the token that tokenizer.json's post-processor puts in
+ * front, or -1. */
+int32_t wt_tokenizer_id(const wt_tokenizer *t, const char *token);
+int32_t wt_tokenizer_bos(const wt_tokenizer *t);
 
-/* Streams bytes of tokens as UTF-8: an incomplete tail waits; a byte that cannot begin or continue a
- * character is U+FFFD at once; end turns a cut tail into one U+FFFD. */
+/* Streams bytes of tokens as UTF-8: an incomplete tail waits; a byte that cannot begin or continue
+ * a character is U+FFFD at once; end turns a cut tail into one U+FFFD. */
 struct wt_utf8_stream { uint8_t tail[4]; uint32_t n; };
 void wt_utf8_feed(struct wt_utf8_stream *s, const char *bytes, size_t len, struct wt_buf *out);
 void wt_utf8_end(struct wt_utf8_stream *s, struct wt_buf *out);

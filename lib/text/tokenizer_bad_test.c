@@ -1,27 +1,28 @@
-/* tokenizer_bad_test.c - files that are broken or ask for what is not there: each is refused in words
- * that say what and where. Parts of a good file are exchanged one at a time. */
+/* tokenizer_bad_test.c - files that are broken or ask for what is not there: each is refused in
+ * words that say what and where. Parts of a good file are exchanged one at a time. */
 #include "text/text_test.h"
 
 #define BYTES "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":false}"
-#define SPLIT(p, more) "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":" p \
-                       more "}," BYTES "]}"
+#define SPLIT(p, more) "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\"," \
+                       "\"pattern\":" p more "}," BYTES "]}"
 #define VOCAB "\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},"
 #define MODEL(more) "{\"type\":\"BPE\"," VOCAB "\"merges\":[\"a b\"]" more "}"
 
 static const struct row {
         const char *name, *words;                /* words NULL: the file is good */
         wt_err err;
-        const char *added, *normal, *pre, *post, *decoder, *model, *more;        /* NULL: as it should be */
+        const char *added, *normal, *pre, *post, *decoder, *model, *more;        /* NULL: good */
 } rows[] = {
         { "a good file", NULL, .err = WT_OK },
         { "a good file with everything", NULL, WT_OK,
           .added = "[{\"id\":9,\"content\":\"x\"}]", .normal = "{\"type\":\"NFC\"}",
           .pre = SPLIT("{\"String\":\"a\"}", ",\"behavior\":\"Removed\",\"invert\":true"),
           .post = "{\"type\":\"Sequence\",\"processors\":[{\"type\":\"ByteLevel\"},{\"type\":"
-                  "\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"x\"}},{\"Sequence\":"
-                  "{\"id\":\"A\"}}],\"special_tokens\":{\"x\":{\"ids\":[9]}}}]}",
-          .model = "{\"vocab\":{\"a\":0,\"b\":4,\"ab\":2},\"merges\":[[\"a\",\"b\"]],\"dropout\":0.0,"
-                   "\"end_of_word_suffix\":\"\",\"fuse_unk\":true,\"byte_fallback\":false}" },
+                  "\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"x\"}},"
+                  "{\"Sequence\":{\"id\":\"A\"}}],\"special_tokens\":{\"x\":{\"ids\":[9]}}}]}",
+          .model = "{\"vocab\":{\"a\":0,\"b\":4,\"ab\":2},\"merges\":[[\"a\",\"b\"]],"
+                   "\"dropout\":0.0,\"end_of_word_suffix\":\"\","
+                   "\"fuse_unk\":true,\"byte_fallback\":false}" },
         { "an unknown member", "\"lookahead\" is not known", WT_EUNSUPPORTED,
           .more = ",\"lookahead\":1" },
         { "a member's name with a blank", "\" version\" is not known", WT_EUNSUPPORTED,
@@ -36,25 +37,30 @@ static const struct row {
           .model = MODEL(",\"continuing_subword_prefix\":\"##\"") },
         { "a suffix of words", "end_of_word_suffix", WT_EUNSUPPORTED,
           .model = MODEL(",\"end_of_word_suffix\":\"</w>\"") },
-        { "byte_fallback", "byte_fallback", WT_EUNSUPPORTED, .model = MODEL(",\"byte_fallback\":true") },
+        { "byte_fallback", "byte_fallback", WT_EUNSUPPORTED,
+          .model = MODEL(",\"byte_fallback\":true") },
         { "ignore_merges that is no flag", "ignore_merges must be", WT_EINVAL,
           .model = MODEL(",\"ignore_merges\":1") },
-        { "unk_token that is needed", "unk_token", WT_EUNSUPPORTED, .model = MODEL(",\"unk_token\":\"a\"") },
+        { "unk_token that is needed", "unk_token", WT_EUNSUPPORTED,
+          .model = MODEL(",\"unk_token\":\"a\"") },
         { "an unknown member of the model", "\"window\" is not known", WT_EUNSUPPORTED,
           .model = MODEL(",\"window\":3") },
         { "no vocabulary", "vocab", WT_EINVAL, .model = "{\"merges\":[]}" },
         { "no merges", "merges", WT_EINVAL, .model = "{\"vocab\":{\"a\":0}}" },
-        { "an empty vocabulary", "vocab is empty", WT_EINVAL, .model = "{\"vocab\":{},\"merges\":[]}" },
+        { "an empty vocabulary", "vocab is empty", WT_EINVAL,
+          .model = "{\"vocab\":{},\"merges\":[]}" },
         { "a merge of an unknown token", "number 1 names \"c\"", WT_EINVAL,
           .model = "{" VOCAB "\"merges\":[\"a b\",\"a c\"]}" },
         { "a merge that makes an unknown token", "number 0 names \"ba\"", WT_EINVAL,
           .model = "{" VOCAB "\"merges\":[[\"b\",\"a\"]]}" },
         { "a merge of three", "number 0 is neither", WT_EINVAL,
           .model = "{" VOCAB "\"merges\":[\"a b a\"]}" },
-        { "a merge of one", "number 0 is neither", WT_EINVAL, .model = "{" VOCAB "\"merges\":[\"ab\"]}" },
+        { "a merge of one", "number 0 is neither", WT_EINVAL,
+          .model = "{" VOCAB "\"merges\":[\"ab\"]}" },
         { "a merge list of three", "number 0 is neither", WT_EINVAL,
           .model = "{" VOCAB "\"merges\":[[\"a\",\"b\",\"a\"]]}" },
-        { "a merge of numbers", "number 0 is neither", WT_EINVAL, .model = "{" VOCAB "\"merges\":[[0,1]]}" },
+        { "a merge of numbers", "number 0 is neither", WT_EINVAL,
+          .model = "{" VOCAB "\"merges\":[[0,1]]}" },
         { "a merge that is not of bytes", "not byte-level", WT_EUNSUPPORTED,
           .model = "{\"vocab\":{\"a\":0,\"\xe2\x96\x81\":1,\"\xe2\x96\x81" "a\":2},\"merges\":"
                    "[\"\xe2\x96\x81 a\"]}" },
@@ -66,8 +72,10 @@ static const struct row {
           .model = "{\"vocab\":{\"a\":0,\"b\":1048576},\"merges\":[]}" },
         { "an id with a fraction", "\"b\" has no id", WT_EINVAL,
           .model = "{\"vocab\":{\"a\":0,\"b\":1.5},\"merges\":[]}" },
-        { "holes between ids", NULL, WT_OK, .model = "{\"vocab\":{\"a\":70000,\"b\":3},\"merges\":[]}" },
-        { "an added token without id", "one has no id", WT_EINVAL, .added = "[{\"content\":\"x\"}]" },
+        { "holes between ids", NULL, WT_OK,
+          .model = "{\"vocab\":{\"a\":70000,\"b\":3},\"merges\":[]}" },
+        { "an added token without id", "one has no id", WT_EINVAL,
+          .added = "[{\"content\":\"x\"}]" },
         { "an added token without content", "id 5 has no content", WT_EINVAL,
           .added = "[{\"id\":5,\"content\":\"\"}]" },
         { "an added token with another's id", "\"x\" and id 1 are not together in vocab", WT_EINVAL,
@@ -87,7 +95,8 @@ static const struct row {
           .model = "{\"vocab\":{\"a\":0,\"\xc4\xa0\":1},\"merges\":[]}" },
         { "a normalizer that is not supported", "normalizer Lowercase", WT_EUNSUPPORTED,
           .normal = "{\"type\":\"Lowercase\"}" },
-        { "a normalizer without a type", "normalizer without a type", WT_EUNSUPPORTED, .normal = "{}" },
+        { "a normalizer without a type", "normalizer without a type", WT_EUNSUPPORTED,
+          .normal = "{}" },
         { "too many normalizers", "more than 4 steps", WT_EEXHAUSTED,
           .normal = "{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFC\"},{\"type\":\"NFC\"},"
                     "{\"type\":\"NFC\"},{\"type\":\"NFC\"},{\"type\":\"NFC\"}]}" },
@@ -98,10 +107,12 @@ static const struct row {
           .pre = "{\"type\":\"Sequence\",\"pretokenizers\":[" BYTES ",{\"type\":\"Digits\"}]}" },
         { "a Sequence of nothing", "no ByteLevel", WT_EUNSUPPORTED,
           .pre = "{\"type\":\"Sequence\",\"pretokenizers\":[]}" },
-        { "a Sequence without a list", "without its list", WT_EINVAL, .pre = "{\"type\":\"Sequence\"}" },
-        { "a pattern that does not compile", "step 1 (Split): the pattern does not compile, near offset 1",
-          WT_EINVAL, .pre = SPLIT("{\"Regex\":\"a)b\"}", ",\"behavior\":\"Isolated\"") },
-        { "a pattern with another meaning", "step 1 (Split): an intersection of classes", WT_EUNSUPPORTED,
+        { "a Sequence without a list", "without its list", WT_EINVAL,
+          .pre = "{\"type\":\"Sequence\"}" },
+        { "a pattern that does not compile",
+          "step 1 (Split): the pattern does not compile, near offset 1", WT_EINVAL,
+          .pre = SPLIT("{\"Regex\":\"a)b\"}", ",\"behavior\":\"Isolated\"") },
+        { "a pattern with another meaning", "step 1 (Split): an intersection of", WT_EUNSUPPORTED,
           .pre = SPLIT("{\"Regex\":\"[a&&[b]]\"}", ",\"behavior\":\"Isolated\"") },
         { "an empty pattern", "has 0 bytes", WT_EINVAL,
           .pre = SPLIT("{\"String\":\"\"}", ",\"behavior\":\"Isolated\"") },
@@ -183,7 +194,8 @@ int main(void)
         struct CMUnitTest tests[N_ROWS + 2];
 
         for (size_t i = 0; i < N_ROWS; i++)
-                tests[i] = (struct CMUnitTest){ rows[i].name, is_refused, NULL, NULL, (void *)&rows[i] };
+                tests[i] = (struct CMUnitTest){ rows[i].name, is_refused, NULL, NULL,
+                                                (void *)&rows[i] };
         tests[N_ROWS] = (struct CMUnitTest)cmocka_unit_test(is_refused_when_cut);
         tests[N_ROWS + 1] = (struct CMUnitTest)cmocka_unit_test(names_the_file);
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* tokenizer_test.c - added tokens (case L14), control tokens in user text, merges short and long, round
- * trips. Ids of other people's making are in tokenizer_vectors_test.c. */
+/* tokenizer_test.c - added tokens (case L14), control tokens in user text, merges short and long,
+ * round trips. Ids of other people's making are in tokenizer_vectors_test.c. */
 #include "text/text_test.h"
 #include "base/utf8.h"
 
@@ -10,8 +10,8 @@ static const char l14[] =
         "{\"id\":12,\"content\":\"[M]\",\"lstrip\":true,\"normalized\":false,\"special\":true}],"
         "\"normalizer\":null,\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false,"
         "\"use_regex\":false},\"decoder\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\","
-        "\"vocab\":{\"a\":1,\"b\":2,\"<\":3,\"t\":4,\">\":5,\"\xc4\xa0\":6,\"[\":7,\"M\":8,\"]\":9},"
-        "\"merges\":[]}}";
+        "\"vocab\":{\"a\":1,\"b\":2,\"<\":3,\"t\":4,\">\":5,\"\xc4\xa0\":6,\"[\":7,\"M\":8,"
+        "\"]\":9},\"merges\":[]}}";
 
 static const struct row { const char *text; bool specials; int32_t want[12]; size_t n; } rows[] = {
         { "a<t>>b<t>", true,  { 1, 11, 2, 10 }, 4 },
@@ -32,7 +32,8 @@ static void finds_added_tokens(void **state)
         wt_tokenizer *t = tokenizer_of(l14, sizeof l14 - 1);
         struct wt_ids got = { 0 };
 
-        assert_int_equal(wt_tokenizer_encode(t, r->text, strlen(r->text), r->specials, &got), WT_OK);
+        assert_int_equal(wt_tokenizer_encode(t, r->text, strlen(r->text), r->specials, &got),
+                         WT_OK);
         expect_ids(r->text, &got, r->want, r->n);
         wt_ids_free(&got);
         wt_tokenizer_free(t);
@@ -82,14 +83,15 @@ static void refuses_bytes_that_it_cannot_say(void **state)
         wt_tokenizer_free(full);
 }
 
-/* Merges that lead to a special token, and ignore_merges that finds it whole: user text stays text. */
+/* Merges lead to a special token, and ignore_merges finds it whole: user text stays text. */
 static void user_text_makes_no_control_token(void **state)
 {
         static const char form[] =
-                "{\"added_tokens\":[{\"id\":3,\"content\":\"<t>\",\"special\":true}],\"pre_tokenizer\":"
-                "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":false},\"decoder\":"
-                "{\"type\":\"ByteLevel\"},\"model\":{\"ignore_merges\":%s,\"vocab\":{\"<\":0,\"t\":1,"
-                "\">\":2,\"<t>\":3,\"t>\":4},\"merges\":[\"t >\",\"< t>\"]}}";
+                "{\"added_tokens\":[{\"id\":3,\"content\":\"<t>\",\"special\":true}],"
+                "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false,"
+                "\"use_regex\":false},\"decoder\":{\"type\":\"ByteLevel\"},\"model\":{"
+                "\"ignore_merges\":%s,\"vocab\":{\"<\":0,\"t\":1,\">\":2,\"<t>\":3,\"t>\":4},"
+                "\"merges\":[\"t >\",\"< t>\"]}}";
         static const int32_t text[] = { 0, 1, 2 }, token[] = { 3 };
 
         (void)state;
@@ -125,8 +127,9 @@ static void merge_plainly(const wt_tokenizer *t, const char *p, size_t len, stru
                 size_t at = 0;
 
                 for (size_t i = 0; i + 1 < out->len; i++) {
-                        const struct wt_tok_pair *pair = wt_tok_pairs_get(&t->merges,
-                                (uint64_t)(uint32_t)out->data[i] << 32 | (uint32_t)out->data[i + 1]);
+                        uint64_t left = (uint32_t)out->data[i], right = (uint32_t)out->data[i + 1];
+                        const struct wt_tok_pair *pair =
+                                wt_tok_pairs_get(&t->merges, left << 32 | right);
 
                         if (pair != NULL && (best == NULL || pair->a < best->a)) {
                                 best = pair;

@@ -1,6 +1,6 @@
-/* tokenizer_vectors_test.c - ids by others: Hugging Face's tokenizers (a committed file), the golden
- * file of models/tiny, and, where the shared data is there, DeepSeek-V3's own vocabulary on texts,
- * whole files and llama.cpp's test texts. */
+/* tokenizer_vectors_test.c - ids by others: Hugging Face's tokenizers (a committed file), the
+ * golden file of models/tiny, and, where the shared data is there, DeepSeek-V3's own vocabulary
+ * on texts, whole files and llama.cpp's test texts. */
 #include "text/text_test.h"
 
 /* --- models/tiny --- */
@@ -27,7 +27,8 @@ static void tiny_golden_texts(void **state)
                         wt_ids_add(&ids, (int32_t)id);
                 }
                 decoded(t, &ids, &back);
-                assert_string_equal(back.data, wt_json_str(j, wt_json_get(j, v, "greedy_text"), &len));
+                assert_string_equal(back.data,
+                                    wt_json_str(j, wt_json_get(j, v, "greedy_text"), &len));
                 wt_ids_free(&ids);
                 wt_buf_free(&back);
         }
@@ -177,7 +178,8 @@ static void add_specials(struct wt_buf *json, const wt_json *specials)
         int64_t id;
 
         wt_buf_str(json, "[");
-        for (wt_jv v = wt_json_first(specials, list); v != WT_JSON_NONE; v = wt_json_next(specials, v)) {
+        for (wt_jv v = wt_json_first(specials, list); v != WT_JSON_NONE;
+             v = wt_json_next(specials, v)) {
                 const char *s = wt_json_key(specials, v, &len);
 
                 assert_true(wt_json_i64(specials, v, &id));
@@ -324,8 +326,9 @@ static void deepseek(void **state)
         wt_tokenizer_free(t);
 }
 
-/* A file whose vocabulary says " t" where byte-level text would be "\xc4\xa0t", so that it has no token for
- * a blank. Hugging Face drops the blanks of a text without a word; here they are refused. */
+/* A file whose vocabulary says " t" where byte-level text would be "\xc4\xa0t", so that it has
+ * no token for a blank. Hugging Face drops the blanks of a text without a word; here they are
+ * refused. */
 static void torchtitan(void **state)
 {
         static const int32_t hello[] = { 72, 101, 108, 108, 111, 44 };

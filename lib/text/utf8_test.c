@@ -23,10 +23,11 @@ static const struct row {
                 { NULL, "" } } },
         { "a surrogate is three errors", {
                 { "\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" }, { NULL, "" } } },
-        { "a longer form than needed", { { "\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd" }, { NULL, "" } } },
+        { "a longer form than needed", {
+                { "\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd" }, { NULL, "" } } },
         { "beyond the last character", {
-                { "\xf4\x90", "\xef\xbf\xbd\xef\xbf\xbd" }, { "\x80\x80", "\xef\xbf\xbd\xef\xbf\xbd" },
-                { NULL, "" } } },
+                { "\xf4\x90", "\xef\xbf\xbd\xef\xbf\xbd" },
+                { "\x80\x80", "\xef\xbf\xbd\xef\xbf\xbd" }, { NULL, "" } } },
         { "four bytes, one at a time, the last wrong", {
                 { "\xf0", "" }, { "\x90", "" }, { "\x8d", "" }, { "\xc3", "\xef\xbf\xbd" },
                 { "\xa9", "\xc3\xa9" }, { NULL, "" } } },
@@ -93,7 +94,8 @@ int main(void)
         struct CMUnitTest tests[N_ROWS + 1];
 
         for (size_t i = 0; i < N_ROWS; i++)
-                tests[i] = (struct CMUnitTest){ rows[i].name, streams, NULL, NULL, (void *)&rows[i] };
+                tests[i] = (struct CMUnitTest){ rows[i].name, streams, NULL, NULL,
+                                                (void *)&rows[i] };
         tests[N_ROWS] = (struct CMUnitTest)cmocka_unit_test(cuts_do_not_show);
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

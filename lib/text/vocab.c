@@ -69,12 +69,16 @@ static wt_err load_vocab(struct loading *l, wt_jv vocab)
 
                 WT_ASSERT(wt_json_u64(j, v, &id));       /* count_ids has looked */
                 if (len > WT_TOK_BYTES)
-                        return wt_fail(WT_EEXHAUSTED, "vocab: the token of id %u has %zu bytes; %d are "
-                                       "possible", (unsigned)id, len, WT_TOK_BYTES);
+                        return wt_fail(WT_EEXHAUSTED,
+                                       "vocab: the token of id %u has %zu bytes; %d are "
+                                       "possible",
+                                       (unsigned)id, len, WT_TOK_BYTES);
                 if (l->name[id].s != NULL)
-                        return wt_fail(WT_EINVAL, "vocab: id %u is given twice, to \"%.40s\" and to "
-                                       "\"%.40s\"", (unsigned)id, l->name[id].s, s);
-                l->name[id] = (struct name){ s, (uint32_t)len, wt_bytelevel_bytes(s, len, &t->text) };
+                        return wt_fail(WT_EINVAL,
+                                       "vocab: id %u is given twice, to \"%.40s\" and to "
+                                       "\"%.40s\"",
+                                       (unsigned)id, l->name[id].s, s);
+                l->name[id] = (struct name){s, (uint32_t)len, wt_bytelevel_bytes(s, len, &t->text)};
                 if (!l->name[id].bytes)
                         wt_buf_add(&t->text, s, len);    /* an added token, most likely */
                 place(t, id, off);
@@ -120,8 +124,10 @@ static wt_err load_merge(struct loading *l, wt_jv v, uint32_t rank)
         struct wt_tok_pair *p;
 
         if (!merge_parts(l->j, v, part, len))
-                return wt_fail(WT_EINVAL, "merges: number %u is neither \"left right\" nor [\"left\", "
-                               "\"right\"]", rank);
+                return wt_fail(WT_EINVAL,
+                               "merges: number %u is neither \"left right\" nor [\"left\", "
+                               "\"right\"]",
+                               rank);
         wt_buf_clear(&l->both);
         wt_buf_add(&l->both, part[0], len[0]);
         wt_buf_add(&l->both, part[1], len[1]);
@@ -130,8 +136,10 @@ static wt_err load_merge(struct loading *l, wt_jv v, uint32_t rank)
                 size_t n = k < 2 ? len[k] : l->both.len;
 
                 if ((id[k] = id_of(l, s, n)) < 0)
-                        return wt_fail(WT_EINVAL, "merges: number %u names \"%.*s\", which is not in "
-                                       "vocab", rank, (int)(n < 40 ? n : 40), s);
+                        return wt_fail(WT_EINVAL,
+                                       "merges: number %u names \"%.*s\", which is not in "
+                                       "vocab",
+                                       rank, (int)(n < 40 ? n : 40), s);
         }
         if (len[0] == 0 || len[1] == 0 || !l->name[id[2]].bytes)
                 return wt_fail(WT_EUNSUPPORTED, "merges: number %u makes \"%.40s\", which is not "
@@ -148,7 +156,8 @@ static wt_err load_merges(struct loading *l, wt_jv merges)
         wt_err err;
 
         if (n > WT_TOK_MERGES)
-                return wt_fail(WT_EEXHAUSTED, "merges: %u of them; %d are possible", n, WT_TOK_MERGES);
+                return wt_fail(WT_EEXHAUSTED, "merges: %u of them; %d are possible", n,
+                               WT_TOK_MERGES);
         wt_tok_pairs_room(&l->t->merges, n);
         for (wt_jv v = wt_json_first(l->j, merges); v != WT_JSON_NONE; v = wt_json_next(l->j, v))
                 if ((err = load_merge(l, v, rank++)) != WT_OK)
@@ -181,19 +190,23 @@ static wt_err load_added(struct loading *l, wt_jv v, struct wt_tok_added *a)
                                (unsigned)id, WT_TOK_ADDED_BYTES);
         known = id_of(l, s, len);
         if ((known >= 0 || l->name[id].s != NULL) && known != (int32_t)id)
-                return wt_fail(WT_EINVAL, "added_tokens: \"%s\" and id %u are not together in vocab", s,
+                return wt_fail(WT_EINVAL,
+                               "added_tokens: \"%s\" and id %u are not together in vocab", s,
                                (unsigned)id);
         if (l->name[id].bytes && (len != l->t->token[id].len ||
                                   memcmp(l->t->text.data + l->t->token[id].off, s, len) != 0))
-                return wt_fail(WT_EUNSUPPORTED, "added_tokens: \"%s\" is itself, but in vocab the same "
-                               "token (id %u) is byte-level text for something else", s, (unsigned)id);
+                return wt_fail(WT_EUNSUPPORTED,
+                               "added_tokens: \"%s\" is itself, but in vocab the same "
+                               "token (id %u) is byte-level text for something else",
+                               s, (unsigned)id);
         if (known < 0 && (l->t->token[id].flags & WT_TOK_THERE))
                 return wt_fail(WT_EINVAL, "added_tokens: id %u is given twice", (unsigned)id);
         a->id = (int32_t)id;
         a->len = (uint32_t)len;
         a->text = s;                             /* the JSON's until all are in */
         if ((err = wt_tok_only(l->j, v, where,
-                               " id content lstrip rstrip single_word normalized special ")) != WT_OK ||
+                               " id content lstrip rstrip single_word normalized special ")) !=
+                    WT_OK ||
             (err = wt_tok_flag(l->j, v, where, "lstrip", false, &a->lstrip)) != WT_OK ||
             (err = wt_tok_flag(l->j, v, where, "rstrip", false, &a->rstrip)) != WT_OK ||
             (err = wt_tok_flag(l->j, v, where, "single_word", false, &a->single_word)) != WT_OK ||
@@ -203,7 +216,8 @@ static wt_err load_added(struct loading *l, wt_jv v, struct wt_tok_added *a)
         a->control = is_control(a);
         wt_buf_add(&l->t->text, s, len);
         place(l->t, id, off);
-        l->t->token[id].flags |= (a->special ? WT_TOK_SPECIAL : 0) | (a->control ? WT_TOK_CONTROL : 0);
+        l->t->token[id].flags |=
+                (a->special ? WT_TOK_SPECIAL : 0) | (a->control ? WT_TOK_CONTROL : 0);
         return WT_OK;
 }
 
@@ -237,7 +251,7 @@ static wt_err trie_put(wt_tokenizer *t, uint32_t i)
 
 static wt_err load_all_added(struct loading *l, wt_jv added)
 {
-        static const char word[] = "[\\w\\x{200c}\\x{200d}]";    /* Rust's \w takes the two joiners */
+        static const char word[] = "[\\w\\x{200c}\\x{200d}]"; /* Rust's \w takes the two joiners */
         wt_tokenizer *t = l->t;
         uint32_t n = wt_json_count(l->j, added);
         wt_err err;
@@ -256,7 +270,8 @@ static wt_err load_all_added(struct loading *l, wt_jv added)
                 if (i > 0 && by_content(a - 1, a) == 0)
                         return wt_fail(WT_EINVAL, "added_tokens: \"%s\" is there twice", a->text);
                 if (a->single_word && t->word == NULL &&
-                    (err = wt_tok_regex_new(&t->word, word, sizeof word - 1, false, "\\w")) != WT_OK)
+                    (err = wt_tok_regex_new(&t->word, word, sizeof word - 1, false, "\\w")) !=
+                            WT_OK)
                         return err;
                 if ((err = trie_put(t, i)) != WT_OK)
                         return err;
@@ -271,8 +286,9 @@ static void own_texts(wt_tokenizer *t)
                 t->added[i].text = t->text.data + t->token[t->added[i].id].off;
 }
 
-/* Tokens that their own bytes are merged to: the usual pre-token is one of them, and one look-up then
- * replaces its merges. With ignore_merges all tokens count, whether merges lead there or not. */
+/* Tokens that their own bytes are merged to: the usual pre-token is one of them, and one look-up
+ * then replaces its merges. With ignore_merges all tokens count, whether merges lead there or
+ * not. */
 static void find_whole(struct loading *l)
 {
         wt_tokenizer *t = l->t;
@@ -313,12 +329,14 @@ static void find_guard(wt_tokenizer *t)
 static wt_err load_into(struct loading *l, wt_jv model, wt_jv added)
 {
         wt_tokenizer *t = l->t;
-        wt_jv vocab = wt_json_get(l->j, model, "vocab"), merges = wt_json_get(l->j, model, "merges");
+        wt_jv vocab = wt_json_get(l->j, model, "vocab"),
+              merges = wt_json_get(l->j, model, "merges");
         wt_err err;
 
         if (vocab == WT_JSON_NONE || wt_json_type(l->j, vocab) != WT_JSON_OBJECT ||
             merges == WT_JSON_NONE || wt_json_type(l->j, merges) != WT_JSON_ARRAY)
-                return wt_fail(WT_EINVAL, "model: vocab (an object) and merges (a list) are needed");
+                return wt_fail(WT_EINVAL,
+                               "model: vocab (an object) and merges (a list) are needed");
         if ((err = count_ids(l->j, vocab, added, &t->n_ids)) != WT_OK)
                 return err;
         t->token = wt_tok_calloc(t->n_ids, sizeof *t->token);
