@@ -89,7 +89,23 @@ static wt_err watch_fd(int epoll, int fd)
                 ? WT_OK : wt_fail(WT_EIO, "epoll of bus: %s", strerror(errno));
 }
 
-wt_err zbus_watch(int epoll, void *sock) { return watch_fd(epoll, socket_fd(sock)); }
+static bool readable(void *sock)
+{
+        int events = 0;
+        size_t len = sizeof events;
+
+        return sock && zmq_getsockopt(sock, ZMQ_EVENTS, &events, &len) == 0 && (events & ZMQ_POLLIN);
+}
+
+/* The first look at a socket is what makes libzmq signal at all: a queue that was never found empty
+ * does not wake its reader. It comes before anything can have arrived. */
+wt_err zbus_watch(int epoll, void *sock)
+{
+        wt_err err = watch_fd(epoll, socket_fd(sock));
+
+        readable(sock);
+        return err;
+}
 
 void zbus_unwatch(int epoll, void *sock)
 {
@@ -255,14 +271,6 @@ static wt_err zbus_open(void **impl, wt_bus *b, const struct wt_bus_conf *c)
         }
         *impl = z;
         return WT_OK;
-}
-
-static bool readable(void *sock)
-{
-        int events = 0;
-        size_t len = sizeof events;
-
-        return sock && zmq_getsockopt(sock, ZMQ_EVENTS, &events, &len) == 0 && (events & ZMQ_POLLIN);
 }
 
 static bool zbus_ready(void *impl)
