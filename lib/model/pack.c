@@ -60,6 +60,11 @@ wt_err wt_model_open(wt_model **out, const char *folder, const char *pack_dir,
         if (!m)
                 return wt_fail(WT_ENOMEM, "no memory for a model");
         m->compute = compute;
+        if (compute && strlen(compute->layout) > WT_PACK_LAYOUT) {
+                free(m);
+                return wt_fail(WT_EINVAL, "the layout's name \"%s\" is longer than %d bytes",
+                               compute->layout, WT_PACK_LAYOUT);
+        }
         if ((err = open_in(m, folder, pack_dir)) != WT_OK) {
                 wt_model_close(m);
                 return err;

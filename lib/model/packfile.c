@@ -18,7 +18,7 @@
 enum { PATH = 4096, STALE_S = 3600 };
 static const char magic[8] = "WTPACK1\n";
 
-struct header { char magic[8], layout[16]; uint64_t bytes; uint8_t sha[32]; };
+struct header { char magic[8], layout[WT_PACK_LAYOUT + 1]; uint64_t bytes; uint8_t sha[32]; };
 _Static_assert(sizeof(struct header) == WT_PACK_HEADER, "blobs begin at a cache line");
 
 struct wt_packs {

@@ -13,7 +13,7 @@
 #include "base/file.h"
 
 struct wt_packs;
-enum { WT_PACK_HEADER = 64 };
+enum { WT_PACK_HEADER = 64, WT_PACK_LAYOUT = 15 };   /* bytes of a layout's name */
 
 wt_err wt_packs_open(struct wt_packs **out, const char *dir);
 void wt_packs_close(struct wt_packs *p);

@@ -1,7 +1,8 @@
 /* source_test.c - safetensors files and folders: what is legal loads, what is not is named. */
 #include "model/test_model.h"
+#include <inttypes.h>
 #include "base/sha256.h"
-#include "model/source.h"
+#include "model/tensors.h"
 
 /* ---- one file ---- */
 
@@ -387,7 +388,7 @@ static void fresh_is_not_kept(void **state)
 {
         float one[] = { 1, 2 };
         uint8_t a[32], b[32];
-        char dir[TEST_PATH];
+        char dir[TEST_PATH], cache[2 * TEST_PATH];
         wt_source *s = NULL;
 
         (void)state;
@@ -395,6 +396,9 @@ static void fresh_is_not_kept(void **state)
         put_safetensors(dir, "model.safetensors", xy, one, sizeof one);
         assert_int_equal(wt_source_open(&s, dir), WT_OK);
         assert_int_equal(wt_source_digest(s, wt_source_find(s, "x"), dir, a), WT_OK);
+        snprintf(cache, sizeof cache, "%s/%" PRIx64 "-%" PRIx64 ".digests", dir, s->files[0].dev,
+                 s->files[0].ino);
+        assert_int_not_equal(access(cache, F_OK), 0);
         wt_source_close(s);
         one[0] = 3;
         put_safetensors(dir, "model.safetensors", xy, one, sizeof one);
