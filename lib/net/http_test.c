@@ -170,6 +170,16 @@ static void expect_continue(void **state)
         put(&w, fd, "i");
         read_until(&w, fd, "POST /echo  hi", 1);
         assert_int_equal(count(&w, "100 Continue"), 1);
+        forget(&w);
+        put(&w, fd, "POST /echo HTTP/1.1\r\n" H "Expect: 100-continue\r\n"
+                    "Transfer-Encoding: chunked\r\n\r\n");
+        read_until(&w, fd, "HTTP/1.1 100 Continue\r\n\r\n", 1);
+        put(&w, fd, "2");                        /* half a size is no body yet */
+        for (int i = 0; i < 5; i++)
+                turn(&w);
+        put(&w, fd, "\r\nha\r\n0\r\n\r\n");
+        read_until(&w, fd, "POST /echo  ha", 1);
+        assert_int_equal(count(&w, "100 Continue"), 1);
         forget(&w);                              /* one that does not wait for it */
         put(&w, fd, POST_WAITS "ho");
         read_until(&w, fd, "POST /echo  ho", 1);

@@ -105,11 +105,13 @@ static void labels_are_escaped(void **state)
 static struct wt_metric shared = { .name = "x", .kind = WT_COUNTER };
 static struct wt_metric seen = { .name = "y", .kind = WT_HISTOGRAM, .bounds = bounds, .n_bounds = 3,
                                  .buckets = (uint64_t[3]){ 0 } };
-enum { ADDS = 100000 };
+enum { ADDS = 5000000 };
+static pthread_barrier_t both;
 
 static void *adds(void *arg)
 {
         (void)arg;
+        pthread_barrier_wait(&both);
         for (int i = 0; i < ADDS; i++) {
                 wt_metric_add(&shared, 1);
                 wt_metric_see(&seen, 1);
@@ -122,10 +124,12 @@ static void nothing_is_lost_between_threads(void **state)
         pthread_t t[2];
 
         (void)state;
+        pthread_barrier_init(&both, NULL, 2);
         for (int i = 0; i < 2; i++)
                 assert_int_equal(pthread_create(&t[i], NULL, adds, NULL), 0);
         for (int i = 0; i < 2; i++)
                 pthread_join(t[i], NULL);
+        pthread_barrier_destroy(&both);
         assert_true(shared.value == 2 * ADDS);
         assert_true(seen.sum == 2 * ADDS);
         assert_int_equal(seen.count, 2 * ADDS);

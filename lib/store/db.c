@@ -164,7 +164,8 @@ wt_err wt_db_migrate(sqlite3 *db, const char *const *steps, int n)
                 return err;
         if (at > n)
                 return wt_fail(WT_EPRECONDITION, "database %s has schema %d, this program knows up "
-                               "to %d; use the newer program", sqlite3_db_filename(db, "main"), at, n);
+                               "to %d; use the newer program",
+                               sqlite3_db_filename(db, "main"), at, n);
         if (at == n)
                 return WT_OK;
         err = wt_db_run(db, "BEGIN IMMEDIATE");
