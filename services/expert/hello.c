@@ -12,12 +12,6 @@ static void put32(uint8_t *p, uint32_t v)
                 p[i] = (uint8_t)(v >> (8 * i));
 }
 
-/* In process a message is read as it stands by another thread, which may outlive what it points to. */
-static struct wt_bytes copy(wt_msg *m, const void *p, size_t n)
-{
-        return WT_BYTES(wt_arena_str(&m->arena, p, n), n);
-}
-
 /* The table of a hello: layer u32 LE, expert u32 LE, variant. */
 static void list_held(const struct expert *e, uint8_t *to)
 {
@@ -43,8 +37,8 @@ static void say_hello(struct expert *e, uint32_t peer)
         m->env = (struct wt_envelope){ .version = WT_WIRE_VERSION, .method = WT_M_HELLO, .body = h };
         *h = (struct wt_hello){
                 .role = WT_STR("expert"),
-                .name = copy(m, e->conf.name, strlen(e->conf.name)),
-                .profile = WT_STR(e->ops->profile), .config = copy(m, e->shape->digest, 32),
+                .name = WT_STR(e->conf.name), .profile = WT_STR(e->ops->profile),
+                .config = WT_BYTES(e->shape->digest, 32),
                 .credit_rows = e->work.max_rows,
                 .credit_bytes = (uint64_t)e->work.max_rows * (e->shape->width * 4ull + 16ull *
                                 (e->work.max_picks / e->work.max_rows)),

@@ -14,7 +14,7 @@ wt_msg *router_message(struct router *r, uint32_t peer, uint32_t method)
         return m;
 }
 
-/* In process a message is read as it stands by another thread, which may outlive what it points to. */
+/* For what would not outlive the message's wait in an outbox. */
 struct wt_bytes router_copy(wt_msg *m, const void *p, size_t n)
 {
         return WT_BYTES(wt_arena_str(&m->arena, p, n), n);

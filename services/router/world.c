@@ -54,10 +54,11 @@ static wt_model *model(void)
         return m;
 }
 
-static wt_bus *bus(const char *name, const char *bind, const char *connect)
+static wt_bus *bus(const char *name, const char *bind, const char *connect,
+                   const struct wt_bus_ops *transport)
 {
         struct wt_bus_conf c = { .name = name, .bind = bind, .connect = &connect,
-                                 .n_connect = connect != NULL };
+                                 .n_connect = connect != NULL, .transport = transport };
         wt_bus *b;
 
         good(wt_bus_open(&b, &c));
@@ -75,7 +76,7 @@ void world_worker_start(struct world *w, uint32_t i, const char *shard)
         };
 
         w->stuck[i] = w->stop_worker[i] = false;
-        w->worker_bus[i] = c.bus = bus(names[i], NULL, wt_bus_endpoint(w->router_bus));
+        w->worker_bus[i] = c.bus = bus(names[i], NULL, wt_bus_endpoint(w->router_bus), NULL);
         good(expert_open(&w->worker[i], &c));
 }
 
@@ -130,9 +131,9 @@ void world_open(struct world *w, const struct world_conf *c)
         if (c->shard[0] == NULL)
                 memcpy(w->conf.shard, two.shard, sizeof two.shard);
         w->model = model();
-        w->router_bus = bus("router-0", "inproc://*", NULL);
+        w->router_bus = bus("router-0", "inproc://*", NULL, c->transport);
         router_start(w);
-        w->gateway_bus = bus("gateway-0", NULL, wt_bus_endpoint(w->router_bus));
+        w->gateway_bus = bus("gateway-0", NULL, wt_bus_endpoint(w->router_bus), NULL);
         while (w->n_workers < WORLD_WORKERS && w->conf.shard[w->n_workers] != NULL) {
                 world_worker_start(w, w->n_workers, w->conf.shard[w->n_workers]);
                 w->n_workers++;

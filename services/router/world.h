@@ -13,6 +13,7 @@ struct world_conf {
         uint32_t step_rows, chunk, max_seqs, max_waiting, max_context, credit_rows;
         uint64_t kv_bytes;
         const char *place;
+        const struct wt_bus_ops *transport;      /* of the router; NULL: inproc as it is */
 };
 struct ask {                                     /* a submit */
         uint32_t n;                              /* number of the request */
