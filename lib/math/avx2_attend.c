@@ -8,27 +8,24 @@ enum { ROPE_QUERIES = 48 };                      /* queries whose rope scores ar
 
 static const float zeros[WT_SLAB];               /* stands for a key that is not there */
 
-static inline void turn8(const float *const row[8], uint32_t k, float *to)
+/* Four rows i and i+4 side by side: the halves of a register are loaded, not shuffled. */
+static inline __m256 two_rows(const float *lo, const float *hi)
 {
-        __m256 r[8], a[8];
+        return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(lo)), _mm_loadu_ps(hi), 1);
+}
 
-        for (int i = 0; i < 8; i += 2) {         /* pairs of rows, interleaved */
-                __m256 x = _mm256_loadu_ps(row[i] + k), y = _mm256_loadu_ps(row[i + 1] + k);
+/* Numbers k..k+3 of eight rows, as four times eight lanes. */
+static inline void turn4(const float *const row[8], uint32_t k, float *to)
+{
+        __m256 a = two_rows(row[0] + k, row[4] + k), b = two_rows(row[1] + k, row[5] + k);
+        __m256 c = two_rows(row[2] + k, row[6] + k), d = two_rows(row[3] + k, row[7] + k);
+        __m256 ab0 = _mm256_unpacklo_ps(a, b), ab2 = _mm256_unpackhi_ps(a, b);
+        __m256 cd0 = _mm256_unpacklo_ps(c, d), cd2 = _mm256_unpackhi_ps(c, d);
 
-                r[i] = _mm256_unpacklo_ps(x, y);
-                r[i + 1] = _mm256_unpackhi_ps(x, y);
-        }
-        for (int i = 0; i < 8; i += 4) {         /* columns 0..3 and 4..7 of four rows */
-                a[i] = _mm256_shuffle_ps(r[i], r[i + 2], 0x44);
-                a[i + 1] = _mm256_shuffle_ps(r[i], r[i + 2], 0xee);
-                a[i + 2] = _mm256_shuffle_ps(r[i + 1], r[i + 3], 0x44);
-                a[i + 3] = _mm256_shuffle_ps(r[i + 1], r[i + 3], 0xee);
-        }
-        for (int i = 0; i < 4; i++) {
-                _mm256_storeu_ps(to + i * WT_PANEL, _mm256_permute2f128_ps(a[i], a[i + 4], 0x20));
-                _mm256_storeu_ps(to + (i + 4) * WT_PANEL,
-                                 _mm256_permute2f128_ps(a[i], a[i + 4], 0x31));
-        }
+        _mm256_storeu_ps(to, _mm256_shuffle_ps(ab0, cd0, 0x44));
+        _mm256_storeu_ps(to + WT_PANEL, _mm256_shuffle_ps(ab0, cd0, 0xee));
+        _mm256_storeu_ps(to + 2 * WT_PANEL, _mm256_shuffle_ps(ab2, cd2, 0x44));
+        _mm256_storeu_ps(to + 3 * WT_PANEL, _mm256_shuffle_ps(ab2, cd2, 0xee));
 }
 
 /* Numbers [0, n_k) of up to 16 keys as a panel. n_k <= WT_SLAB. */
@@ -39,9 +36,9 @@ static void turn_keys(const float *key, size_t ld, uint32_t n_keys, uint32_t n_k
 
         for (uint32_t i = 0; i < WT_PANEL; i++)
                 row[i] = i < n_keys ? key + i * ld : zeros;
-        for (k = 0; k + 8 <= n_k; k += 8) {
-                turn8(row, k, panel + k * WT_PANEL);
-                turn8(row + 8, k, panel + k * WT_PANEL + 8);
+        for (k = 0; k + 4 <= n_k; k += 4) {
+                turn4(row, k, panel + k * WT_PANEL);
+                turn4(row + 8, k, panel + k * WT_PANEL + 8);
         }
         for (; k < n_k; k++)
                 for (uint32_t i = 0; i < WT_PANEL; i++)

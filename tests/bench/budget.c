@@ -1,6 +1,7 @@
 /* budget.c - what the numeric contract costs: the linear kernels as shares of what one thread of this
  * machine can read and multiply. All figures come from one process, measured in turn, round after
- * round; a share is the median over the rounds of (kernel / limit of the same round).
+ * round; a share is the median over the rounds of (kernel / limit of the same round). Time is the
+ * thread's own, so that slices given to neighbours do not count.
  * Prints JSON; not a test, for a time is never pass or fail. Exit 1: a row of the GEMM is not the GEMV. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +33,7 @@ static double now(void)
 {
         struct timespec t;
 
-        clock_gettime(CLOCK_MONOTONIC, &t);
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
         return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
