@@ -2,6 +2,7 @@
 #include "path.h"
 #include <string.h>
 #include <strings.h>
+#include "base/log.h"
 
 #define NO_KEY ((struct refusal){ 401, "invalid_request_error", "invalid_api_key", NULL })
 
@@ -23,6 +24,7 @@ bool gateway_authorize(struct request *r)
 {
         const struct gateway *g = r->g;
         const char *h = wt_call_header(r->call, "authorization");
+        wt_err err;
 
         if (g->conf.keys == NULL)
                 return true;
@@ -33,7 +35,13 @@ bool gateway_authorize(struct request *r)
                 return request_refuse(r, NO_KEY, "the Authorization header must read \"Bearer KEY\"");
         for (h += 7; *h == ' '; h++)
                 ;
-        if (wt_keys_check(g->conf.keys, h, strlen(h), r->created, &r->key) != WT_OK)
+        err = wt_keys_check(g->conf.keys, h, strlen(h), r->created, &r->key);
+        if (err != WT_OK && err != WT_EUNAUTH) {
+                wt_log_err(WT_ERROR, "GATEWAY-KEYS", err);
+                return request_refuse(r, refusal_of(WT_EUNAVAILABLE), "the keys cannot be read now; try again "
+                                      "later, the gateway's log says why");
+        }
+        if (err != WT_OK)
                 return request_refuse(r, NO_KEY, "the API key is unknown, expired or revoked; "
                         "witan key list shows what exists, witan key create makes one");
         if (!model_allowed(&r->key, g->conf.model))

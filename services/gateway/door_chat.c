@@ -135,8 +135,6 @@ static void chat_mark(struct sequence *s, int32_t id, double logprob, const int3
         struct wt_buf *b = &s->marks;
 
         (void)first_of_prompt;
-        if (b->len > 0)
-                wt_buf_str(b, ",");
         token_json(b, s->r->g, id, logprob);
         wt_buf_json_key(b, "top_logprobs");
         wt_buf_str(b, "[");

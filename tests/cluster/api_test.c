@@ -67,7 +67,7 @@ bads[] = {
         { "no JSON", "POST", CHAT, "{\"model\":", 400, NULL, "JSON" },
         { "an empty body", "POST", CHAT, "", 400, NULL, "empty" },
         { "an array as body", "POST", CHAT, "[]", 400, NULL, "object" },
-        { "duplicate keys", "POST", CHAT, "{" HI ",\"model\":\"tiny\"}", 400, NULL, "model" },
+        { "duplicate keys", "POST", CHAT, "{" HI ",\"model\":\"tiny\"}", 400, NULL, "stood already" },
         { "no model", "POST", CHAT, "{\"messages\":[]}", 400, "model", "tiny" },
         { "an unknown model", "POST", CHAT, "{\"model\":\"gpt-9\",\"messages\":[]}", 404, "model", "gpt-9" },
         { "no messages", "POST", CHAT, "{\"model\":\"tiny\"}", 400, "messages", "at least one" },

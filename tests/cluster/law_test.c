@@ -101,7 +101,7 @@ static void run(const struct row *r, const char *build)
         assert_int_equal(over, MIXED);
         seq_hash(s, MIXED, hash);
         steps = field_metric(&f, router, "witan_router_steps_total");
-        rows_done = field_metric(&f, router, "witan_router_rows_total");
+        rows_done = field_metric(&f, router, "witan_router_step_rows_total");
         print_message("# %s: %s, %.0f steps of %.1f rows\n", r->name, hash, steps, rows_done / steps);
         if (first[0] == '\0')
                 memcpy(first, hash, sizeof first);

@@ -69,17 +69,17 @@ static void put_shard(struct wt_buf *b, const struct process *p, const struct st
         wt_buf_json_key(b, "shard");
         wt_buf_str(b, "{");
         wt_buf_json_kv(b, "experts", p->shard);
-        wt_buf_json_ku(b, "held", metric(s, "witan_expert_held_experts"));
+        wt_buf_json_ku(b, "held", metric(s, "witan_expert_held"));
         wt_buf_json_key(b, "revisions");
         wt_buf_str(b, "[");
         if (revision[0] != '\0')
                 wt_buf_json_str(b, revision, strlen(revision));
         wt_buf_str(b, "]");
-        wt_buf_json_ku(b, "bytes", metric(s, "witan_expert_held_bytes"));
+        wt_buf_json_ku(b, "bytes", metric(s, "witan_expert_mapped_bytes"));
         wt_buf_str(b, "}");
         wt_buf_json_key(b, "load");
         wt_buf_str(b, "{");
-        wt_buf_json_ku(b, "queued_calls", metric(s, "witan_expert_queued_calls"));
+        wt_buf_json_ku(b, "queued_calls", metric(s, "witan_expert_queued"));
         wt_buf_json_ku(b, "calls", metric(s, "witan_expert_calls_total"));
         wt_buf_json_ku(b, "rows", metric(s, "witan_expert_rows_total"));
         wt_buf_str(b, "}");
@@ -107,8 +107,8 @@ static void put_row(const struct process *p, const struct state *s)
                p->endpoint);
         if (strcmp(p->role, "expert") == 0)
                 printf(" %llu experts, %.1f MB, %llu calls",
-                       (unsigned long long)metric(s, "witan_expert_held_experts"),
-                       (double)metric(s, "witan_expert_held_bytes") / 1e6,
+                       (unsigned long long)metric(s, "witan_expert_held"),
+                       (double)metric(s, "witan_expert_mapped_bytes") / 1e6,
                        (unsigned long long)metric(s, "witan_expert_calls_total"));
         putchar('\n');
 }
