@@ -84,7 +84,7 @@ void expert_welcome(struct expert *e, const wt_msg *m)
         }
         k->hello_every = HELLO_SLOW_US;
         k->hello_at = e->now + HELLO_SLOW_US;
-        wt_log(WT_ERROR, "EXPERT-REFUSED", "router=%s code=%s words=\"%s\"",
+        wt_log(WT_ERROR, "EXPERT-REFUSED", "router=%s code=\"%s\" words=\"%s\"",
                wt_bus_peer_name(e->conf.bus, m->peer), wt_code_name((wt_err)m->env.status),
                (const char *)m->env.message.data);
         if (m->env.status == WT_EPRECONDITION)

@@ -116,12 +116,7 @@ void router_step_end(struct router *r)
 {
         struct batch *b = &r->batch;
 
-        for (struct share *s = b->shares; s != NULL; s = s->next)
-                for (struct call *c = s->calls; c != NULL; c = c->next)
-                        for (uint32_t i = 0; i < c->parts; i++)
-                                wt_msg_free(c->part[i]);
-        b->shares = NULL;
-        b->n_open = 0;
+        router_calls_drop(r);
         b->n_rows = b->n_runs = 0;
         b->phase = STEP_NONE;
         if (r->dev != NULL)

@@ -61,6 +61,15 @@ static void drop_attempt(struct router *r, struct share *s, uint32_t attempt)
         s->n_open[attempt] = 0;
 }
 
+void router_calls_drop(struct router *r)
+{
+        for (struct share *s = r->batch.shares; s != NULL; s = s->next)
+                for (uint32_t a = 0; a < 2; a++)
+                        drop_attempt(r, s, a);
+        r->batch.shares = NULL;
+        r->batch.n_open = 0;
+}
+
 /* Attempt a has nothing open any more: the share is done. */
 static void settle(struct router *r, struct share *s, uint32_t a)
 {

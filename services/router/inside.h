@@ -125,6 +125,7 @@ void router_call_failed(struct router *r, struct call *c, wt_err code, const cha
 void router_call_home(struct router *r, struct call *c);
 void router_call_again(struct router *r, struct call *c);
 bool router_call_send(struct router *r, struct call *c);      /* false: no credit, or cut */
+void router_calls_drop(struct router *r);        /* all of the step: nobody wants them */
 struct owed *router_owed_find(struct worker *w, uint64_t id);
 void router_owed_end(struct worker *w, struct owed *o);
 uint32_t router_size_class(uint32_t n_rows);             /* below N_USUAL */

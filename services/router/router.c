@@ -278,12 +278,23 @@ static void step_failed(struct router *r, wt_err err)
         router_reap(r);
 }
 
+/* All its sequences were cancelled or have failed: nobody waits for the rest. */
+static bool abandoned(const struct batch *b)
+{
+        for (uint32_t i = 0; i < b->n_runs; i++)
+                if (!b->seq[i]->over)
+                        return false;
+        return true;
+}
+
 /* Moves the step by one phase. False: it waits, for replies or for sequences. */
 static bool step(struct router *r)
 {
         struct batch *b = &r->batch;
         wt_err err = WT_OK;
 
+        if (b->phase != STEP_NONE && abandoned(b))
+                router_step_end(r);
         switch (b->phase) {
         case STEP_NONE:
                 router_reap(r);
