@@ -4,7 +4,8 @@
 #include <string.h>
 #include "net/health.h"
 
-static const struct door *const doors[] = { &door_chat, &door_completions };
+static const struct door *const doors[] = { &door_chat, &door_completions, &door_generate, &door_tokenize,
+                                            &door_detokenize };
 
 static void put_model(const struct gateway *g, struct wt_buf *b)
 {
@@ -66,7 +67,13 @@ static void serve(struct gateway *g, wt_call *c, const struct door *d)
                 request_refuse(r, refusal_of(WT_EUNAVAILABLE), "this gateway is shutting down; ask another");
                 return;
         }
-        if (!gateway_authorize(r) || !gateway_parse(r) || !gateway_encode(r))
+        if (!gateway_authorize(r) || !gateway_parse(r))
+                return;
+        if (d->answer != NULL) {
+                d->answer(r);
+                return;
+        }
+        if (!gateway_encode(r))
                 return;
         for (uint32_t i = 0; i < r->n_seqs; i++) {
                 struct sequence *s = &r->seqs[i];
@@ -90,7 +97,8 @@ static void nowhere(wt_call *c, const char *method, const char *path)
                         return;
                 }
         call_refuse(c, "-", no_path, "there is nothing at %s %.200s; this server has "
-                    "/v1/chat/completions, /v1/completions and /v1/models", method, path);
+                    "/v1/chat/completions, /v1/completions, /v1/generate, /v1/tokenize, "
+                    "/v1/detokenize and /v1/models", method, path);
 }
 
 void gateway_listen(void *arg, wt_call *c)

@@ -10,6 +10,8 @@ static bool model_known(struct request *r)
         size_t len;
         const char *name = wt_json_str(r->body, wt_json_get(r->body, 0, "model"), &len);
 
+        if (wt_json_get(r->body, 0, "model") == WT_JSON_NONE && r->door->any_model)
+                return true;
         if (name == NULL)
                 return request_refuse(r, BAD("model"), "model is missing; this server has \"%s\"",
                                       r->g->conf.model);
@@ -31,5 +33,7 @@ bool gateway_parse(struct request *r)
                 return request_refuse(r, BAD(NULL), "the body is no valid JSON: %s", wt_words());
         if (wt_json_type(r->body, 0) != WT_JSON_OBJECT)
                 return request_refuse(r, BAD(NULL), "the body must be a JSON object");
+        if (r->door->answer != NULL)
+                return model_known(r);
         return model_known(r) && options_parse(r) && r->door->parse(r) && request_seqs(r);
 }

@@ -49,16 +49,21 @@ struct sequence {
         uint64_t queue_us, prefill_us, decode_us;
 };
 
-/* A kind of request: its path and its shapes of answer, in a file of its own. */
+/* A kind of request: its path and its shapes of answer, in a file of its own. A door that needs no
+ * router has `answer` alone: it answers and ends the request, or refuses. */
 struct door {
         const char *path, *object, *object_chunk, *id_prefix;
+        const char *choices;                     /* name of what chunk and choice write; NULL: a list
+                                                  * "choices" */
+        bool any_model;                          /* "model" may be left out */
+        bool (*answer)(struct request *r);
         bool (*parse)(struct request *r);                       /* fills prompts; refuses */
         void (*mark)(struct sequence *s, int32_t id, double logprob, const int32_t *top,
                      const double *top_logprob, uint32_t n_top, bool first_of_prompt);
         void (*chunk)(struct sequence *s, struct wt_buf *out);  /* the "choices" array of a chunk */
         void (*choice)(struct sequence *s, struct wt_buf *out); /* an element of the whole answer */
 };
-extern const struct door door_chat, door_completions;
+extern const struct door door_chat, door_completions, door_generate, door_tokenize, door_detokenize;
 
 struct request {
         struct gateway *g;
@@ -112,6 +117,10 @@ bool request_refuse(struct request *r, struct refusal why, const char *fmt, ...)
         __attribute__((format(printf, 3, 4)));
 struct refusal refusal_of(wt_err e);             /* a router's status as HTTP */
 #define BAD(p) ((struct refusal){ 400, "invalid_request_error", NULL, (p) })
+
+/* prompt.c: a prompt as text, the begin token in front when the model wants one, or as ids. */
+bool prompt_of_text(struct request *r, wt_jv v);
+bool prompt_of_ids(struct request *r, wt_jv list);
 
 /* options.c: the options that all doors share. */
 bool options_parse(struct request *r);

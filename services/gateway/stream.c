@@ -70,7 +70,7 @@ static bool write_chunk(struct sequence *s)
         wt_buf_clear(b);
         wt_buf_str(b, "data: {");
         put_common(r, b, r->door->object_chunk);
-        wt_buf_json_key(b, "choices");
+        wt_buf_json_key(b, r->door->choices != NULL ? r->door->choices : "choices");
         r->door->chunk(s, b);
         if (r->opt.include_usage)
                 wt_buf_str(b, ",\"usage\":null");
@@ -107,11 +107,11 @@ static void reply_whole(struct request *r)
         wt_buf_clear(b);
         wt_buf_str(b, "{");
         put_common(r, b, r->door->object);
-        wt_buf_json_key(b, "choices");
-        wt_buf_str(b, "[");
+        wt_buf_json_key(b, r->door->choices != NULL ? r->door->choices : "choices");
+        wt_buf_str(b, r->door->choices != NULL ? "" : "[");
         for (uint32_t i = 0; i < r->n_seqs; i++)
                 r->door->choice(&r->seqs[i], b);
-        wt_buf_str(b, "]");
+        wt_buf_str(b, r->door->choices != NULL ? "" : "]");
         put_usage(r, b);
         wt_buf_str(b, "}");
         answer_headers(r, headers, sizeof headers);

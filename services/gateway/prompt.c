@@ -1,0 +1,69 @@
+/* prompt.c - a prompt becomes ids: text by the tokenizer, with the begin token in front when the model
+ * wants one and the text does not begin with it; ids as they are. */
+#include "path.h"
+#include <string.h>
+
+static bool room_for_prompt(struct request *r)
+{
+        if (r->n_prompts < MAX_PROMPTS)
+                return true;
+        return request_refuse(r, BAD("prompt"), "more than %d prompts in one request", MAX_PROMPTS);
+}
+
+bool prompt_of_text(struct request *r, wt_jv v)
+{
+        const struct gateway *g = r->g;
+        struct wt_ids *ids = &r->prompt[r->n_prompts];
+        int32_t bos = g->chat != NULL ? wt_chat_bos(g->chat, g->conf.tokenizer) : g->conf.shape->bos;
+        size_t len;
+        const char *s = wt_json_str(r->body, v, &len);
+
+        if (s == NULL)
+                return request_refuse(r, BAD("prompt"), "prompt must be a string, an array of strings, an "
+                                      "array of token ids, or an array of such arrays");
+        if (!room_for_prompt(r))
+                return false;
+        r->n_prompts++;
+        if (wt_tokenizer_encode(g->conf.tokenizer, s, len, true, ids) != WT_OK)
+                return request_refuse(r, BAD("prompt"), "%s", wt_words());
+        if (bos >= 0 && (ids->len == 0 || ids->data[0] != bos)) {
+                wt_ids_add(ids, bos);
+                memmove(ids->data + 1, ids->data, (ids->len - 1) * sizeof *ids->data);
+                ids->data[0] = bos;
+        }
+        wt_buf_add(&r->prompt_text[r->n_prompts - 1], s, len);
+        return true;
+}
+
+static void ids_to_text(const struct gateway *g, const struct wt_ids *ids, struct wt_buf *out)
+{
+        struct wt_utf8_stream u = { 0 };
+
+        for (size_t i = 0; i < ids->len; i++) {
+                size_t len;
+                bool special;
+                const char *p = wt_tokenizer_bytes(g->conf.tokenizer, ids->data[i], &len, &special);
+                if (!special)
+                        wt_utf8_feed(&u, p, len, out);
+        }
+        wt_utf8_end(&u, out);
+}
+
+/* Ids are taken as they are; nothing is put before them. */
+bool prompt_of_ids(struct request *r, wt_jv list)
+{
+        struct wt_ids *ids = &r->prompt[r->n_prompts];
+        int64_t id;
+
+        if (!room_for_prompt(r))
+                return false;
+        r->n_prompts++;
+        for (wt_jv v = wt_json_first(r->body, list); v != WT_JSON_NONE; v = wt_json_next(r->body, v)) {
+                if (!wt_json_i64(r->body, v, &id) || id < 0 || id >= r->g->conf.shape->vocab)
+                        return request_refuse(r, BAD("prompt"), "prompt[%zu] is no token id; ids of this "
+                                "model are integers from 0 to %u", ids->len, r->g->conf.shape->vocab - 1);
+                wt_ids_add(ids, (int32_t)id);
+        }
+        ids_to_text(r->g, ids, &r->prompt_text[r->n_prompts - 1]);
+        return true;
+}
