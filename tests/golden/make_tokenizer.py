@@ -97,22 +97,30 @@ MACHINES = {
     "a blank put in front": dict(pre=levels(prefix=True, regex=True), add=added(("<t>", ""))),
     "GPT-4's pattern": dict(pre=levels(split(GPT4))),
     "ignore_merges": dict(pre=levels(split(r"\p{L}+")), ignore=True),
-    "removed": dict(pre=levels(split(r"\s", "Removed"))),
-    "contiguous": dict(pre=levels(split(r"\d", "Contiguous"))),
-    "merged with the previous": dict(pre=levels(split(r"[^\w\s]", "MergedWithPrevious"))),
-    "merged with the next": dict(pre=levels(split(r"[\p{Lu}']", "MergedWithNext"))),
-    "inverted": dict(pre=levels(split(r"\w+|[^\w\s]+", "Removed", True))),
-    "inverted, merged": dict(pre=levels(split(r"\p{L}+", "MergedWithPrevious", True))),
-    "a string": dict(pre=levels(split(".", kind="String"))),
-    "empty matches": dict(pre=levels(split(r"(?=[A-Z0-9])"))),
-    "empty or not": dict(pre=levels(split(r"a*"))),
-    "begin and end of lines": dict(pre=levels(split(r"^.|.$"))),
-    "scripts": dict(pre=levels(split(r"\p{Han}+|\p{Hiragana}+|\p{Katakana}+"))),
-    "blanks": dict(pre=levels(split(r"[^\S\n]+"))),
-    "words": dict(pre=levels(split(r"\w+"), split(r"\W"))),
-    "digits, each": dict(pre=levels({"type": "Digits", "individual_digits": True})),
-    "digits, together": dict(pre=levels({"type": "Digits", "individual_digits": False})),
-    "punctuation": dict(pre=levels({"type": "Punctuation", "behavior": "MergedWithPrevious"})),
+    # with a blank in front of each piece the ids show where the pieces end
+    "removed": dict(pre=levels(split(r"\s", "Removed"), prefix=True)),
+    "contiguous": dict(pre=levels(split(r"\d", "Contiguous"), prefix=True)),
+    "merged with the previous": dict(pre=levels(split(r"[^\w\s]", "MergedWithPrevious"),
+                                                prefix=True)),
+    "merged with the next": dict(pre=levels(split(r"[\p{Lu}']", "MergedWithNext"), prefix=True)),
+    "inverted": dict(pre=levels(split(r"\w+|[^\w\s]+", "Removed", True), prefix=True)),
+    "inverted, with the previous": dict(pre=levels(split(r"\p{L}", "MergedWithPrevious", True),
+                                                   prefix=True)),
+    "inverted, with the next": dict(pre=levels(split(r"\p{L}", "MergedWithNext", True),
+                                               prefix=True)),
+    "inverted, contiguous": dict(pre=levels(split(r"\p{L}", "Contiguous", True), prefix=True)),
+    "a string": dict(pre=levels(split(".", kind="String"), prefix=True)),
+    "empty matches": dict(pre=levels(split(r"(?=[A-Z0-9])"), prefix=True)),
+    "empty or not": dict(pre=levels(split(r"a*"), prefix=True)),
+    "begin and end of lines": dict(pre=levels(split(r"^.|.$"), prefix=True)),
+    "scripts": dict(pre=levels(split(r"\p{Han}+|\p{Hiragana}+|\p{Katakana}+"), prefix=True)),
+    "blanks": dict(pre=levels(split(r"[^\S\n]+"), prefix=True)),
+    "words": dict(pre=levels(split(r"\w+"), split(r"\W"), prefix=True)),
+    "digits, each": dict(pre=levels({"type": "Digits", "individual_digits": True}, prefix=True)),
+    "digits, together": dict(pre=levels({"type": "Digits", "individual_digits": False},
+                                        prefix=True)),
+    "punctuation": dict(pre=levels({"type": "Punctuation", "behavior": "MergedWithPrevious"},
+                                   prefix=True)),
     "added tokens": dict(pre=levels(regex=True), add=added(
         ("<t>", ""), ("<t>>", ""), ("[M]", "lstrip"), ("|S|", "rstrip"))),
     "added tokens as words": dict(pre=levels(), add=added(
@@ -146,7 +154,8 @@ def machine(name, m):
              "model": model}
     tok = Tokenizer.from_str(json.dumps(whole))
     texts = [random_text(n) for n in (5, 12, 25, 40)]
-    texts += ["andthe and the <t>>ing<t> [M] |S| end", "ée e\u0301e e\u0301a fiﬁ"]
+    texts += ["andthe and the <t>>ing<t> [M] |S| end", "ée e\u0301e e\u0301a fiﬁ",
+              "..a--b!? 12 AB'C' aa  bb..", "<t>x x<t> ing, singing ings <t>_ <t>½ ½<t>"]
     return {"name": name, "added_tokens": add, "normalizer": m.get("norm"),
             "pre_tokenizer": m["pre"], "ignore_merges": m.get("ignore", False),
             "cases": [{"text": t, "ids": ids(tok, t)} for t in texts]}
