@@ -40,7 +40,11 @@ static void hello(struct field_client *c, const char *name)
 
 void client_open(struct field_client *c, struct field *f, const char *name)
 {
-        const char *endpoint = f->bus;
+        client_open_at(c, f, name, f->bus);
+}
+
+void client_open_at(struct field_client *c, struct field *f, const char *name, const char *endpoint)
+{
         struct wt_bus_conf conf = { .name = name, .connect = &endpoint, .n_connect = 1 };
         uint64_t end = wt_now_us(&wt_clock_real) + 30 * 1000000ull;
         char dir[256];
@@ -64,7 +68,7 @@ void client_open(struct field_client *c, struct field *f, const char *name)
                 }
                 wt_msg_free(m);
                 if (wt_now_us(&wt_clock_real) > end)
-                        fail_msg("no router at %s says welcome", f->bus);
+                        fail_msg("no router at %s says welcome", endpoint);
         }
 }
 
@@ -96,6 +100,19 @@ void seq_submit(struct field_client *c, struct seq_want *s)
         m->env.body = b;
         memcpy(wt_msg_tensor(m, WT_I32, 1, &s->n_prompt), s->prompt, s->n_prompt * sizeof *s->prompt);
         memcpy(wt_msg_tensor(m, WT_I32, 1, &s->n_made), s->made, s->n_made * sizeof *s->made);
+        if (wt_bus_send(c->bus, m) != WT_OK)
+                fail_msg("%s", wt_words());
+}
+
+void seq_cancel(struct field_client *c, const struct seq_want *s)
+{
+        wt_msg *m = wt_msg_new(c->bus);
+        struct wt_cancel *b = WT_ARENA_NEW(&m->arena, struct wt_cancel);
+
+        b->request = WT_BYTES(s->id, 16);
+        b->attempt = s->attempt;
+        m->env.method = WT_M_CANCEL;
+        m->env.body = b;
         if (wt_bus_send(c->bus, m) != WT_OK)
                 fail_msg("%s", wt_words());
 }
@@ -175,4 +192,15 @@ void seq_hash(const struct seq_want *s, uint32_t n, char hex[65])
         }
         wt_sha256_end(&h, out);
         wt_hex(out, 32, hex);
+}
+
+void seq_same(const struct seq_want *a, const struct seq_want *b)
+{
+        if (a->finish != b->finish)
+                fail_msg("sequence %u ended with %u (%s), not %u", a->id[0], a->finish, a->message,
+                         b->finish);
+        assert_int_equal(a->n_made, b->n_made);
+        assert_memory_equal(a->made, b->made, a->n_made * sizeof *a->made);
+        assert_true(a->has_digest && b->has_digest);
+        assert_memory_equal(a->digest, b->digest, 32);
 }

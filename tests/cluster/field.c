@@ -152,6 +152,18 @@ void field_ready(struct field *f, uint32_t i)
         wt_buf_free(&b);
 }
 
+bool field_is_ready(struct field *f, uint32_t i, char words[256])
+{
+        struct wt_buf b = { 0 };
+        int status = 0;
+        bool ready = fetch(f->p[i].metrics, "/readyz", &status, &b) && status == 200;
+
+        if (words != NULL)
+                snprintf(words, 256, "%s", b.data != NULL ? b.data : "");
+        wt_buf_free(&b);
+        return ready;
+}
+
 void field_kill(struct field *f, uint32_t i, int sig)
 {
         if (f->p[i].pid == 0)
@@ -222,6 +234,19 @@ double field_metric(struct field *f, uint32_t i, const char *name)
         return sum;
 }
 
+double field_until(struct field *f, uint32_t i, const char *name, double low, double high)
+{
+        uint64_t end = wt_now_us(&wt_clock_real) + 30 * 1000000ull;
+        double v;
+
+        while ((v = field_metric(f, i, name)) < low || v > high) {
+                if (wt_now_us(&wt_clock_real) > end)
+                        fail_msg("%s of %s is %g after 30 s, not %g to %g", name, f->p[i].name, v, low, high);
+                nap();
+        }
+        return v;
+}
+
 const char *field_log(struct field *f, const char *name, const char *word)
 {
         static char line[1024];
@@ -238,5 +263,18 @@ const char *field_log(struct field *f, const char *name, const char *word)
                                 memcpy(line, one, sizeof line);
                 }
         wt_buf_free(&b);
+        return line;
+}
+
+const char *field_log_until(struct field *f, const char *name, const char *word)
+{
+        uint64_t end = wt_now_us(&wt_clock_real) + 30 * 1000000ull;
+        const char *line;
+
+        while ((line = field_log(f, name, word))[0] == '\0') {
+                if (wt_now_us(&wt_clock_real) > end)
+                        fail_msg("%s has not logged \"%s\" after 30 s", name, word);
+                nap();
+        }
         return line;
 }
