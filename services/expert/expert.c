@@ -97,6 +97,11 @@ static wt_err open_model(struct expert *e)
 
 static void publish(struct expert *e)
 {
+        struct wt_bus_stats bus;
+
+        wt_bus_stats(e->conf.bus, &bus);
+        e->n.malformed = bus.dropped_malformed;
+        e->n.too_long = bus.dropped_too_long;
         e->n.turns = ++e->n_turns;
         e->n.held = e->n_held;
         e->n.routers = e->conf.n_routers;

@@ -37,7 +37,8 @@ void expert_close(struct expert *e);             /* NULL is fine */
 
 struct expert_numbers {
         uint64_t turns, calls, rows, picks, nodes, refused, cancelled, dropped, compute_us;
-        uint64_t bytes_in, bytes_out, bytes_mapped;
+        uint64_t bytes_in, bytes_out, bytes_mapped,
+                 malformed, too_long;            /* messages that the bus dropped */
         uint32_t held, queued, routers_known, routers;
         bool draining;
 };

@@ -16,6 +16,10 @@ void expert_metrics(const struct expert_numbers *n, struct wt_buf *out)
                     n->cancelled),
                 ROW("dropped_total", "Calls dropped: their router is gone or said hello anew.",
                     WT_COUNTER, n->dropped),
+                ROW("messages_malformed_total", "Messages dropped: they do not decode or contradict "
+                    "themselves.", WT_COUNTER, n->malformed),
+                ROW("messages_too_long_total", "Messages dropped: above a limit of length.", WT_COUNTER,
+                    n->too_long),
                 ROW("compute_seconds_total", "Time spent on calls.", WT_COUNTER,
                     (double)n->compute_us / 1e6),
                 ROW("received_bytes_total", "Tensor bytes received.", WT_COUNTER, n->bytes_in),

@@ -35,6 +35,14 @@ static const struct { const char *name, *help; enum wt_metric_kind kind; size_t 
         { "witan_router_sent_bytes_total", "Tensor bytes sent.", WT_COUNTER, N(bytes_out) },
         { "witan_router_received_bytes_total", "Tensor bytes received from workers.", WT_COUNTER,
           N(bytes_in) },
+        { "witan_router_keys_refused_total", "Handshakes refused: the key is not in the allow-list.",
+          WT_COUNTER, N(keys_refused) },
+        { "witan_router_messages_malformed_total", "Messages dropped: they do not decode or contradict "
+          "themselves.", WT_COUNTER, N(malformed) },
+        { "witan_router_messages_too_long_total", "Messages dropped: above a limit of length.", WT_COUNTER,
+          N(too_long) },
+        { "witan_router_messages_misnamed_total", "Messages dropped: not from whom they say.", WT_COUNTER,
+          N(misnamed) },
 #undef N
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };

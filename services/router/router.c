@@ -102,7 +102,13 @@ static wt_err open_all(struct router *r)
 static void publish(struct router *r)
 {
         struct router_numbers *n = &r->n;
+        struct wt_bus_stats bus;
 
+        wt_bus_stats(r->conf.bus, &bus);
+        n->keys_refused = bus.refused_keys;
+        n->malformed = bus.dropped_malformed;
+        n->too_long = bus.dropped_too_long;
+        n->misnamed = bus.dropped_identity;
         n->turns++;
         n->running = r->n_running;
         n->waiting = r->n_waiting;

@@ -44,6 +44,7 @@ struct router_numbers {
         uint64_t turns, steps, step_rows, tokens, prompt_tokens, submits, refused, cancelled, failed,
                  handed_back, calls, resends, hedges, hedges_won, calls_lost, replies_late,
                  bytes_out, bytes_in, idle_us, step_us, head_rows;
+        uint64_t keys_refused, malformed, too_long, misnamed;    /* strangers, as the bus counts them */
         uint64_t step_buckets[ROUTER_STEP_BOUNDS + 1];   /* not summed up; the last: beyond all */
         uint32_t running, waiting, pages_used, pages, page_bytes, gateways, n_workers;
         uint32_t missing;                        /* experts without a live holder */
