@@ -183,6 +183,11 @@ void wt_conf_free(wt_conf *c)
         free(c);
 }
 
+wt_err wt_conf_decide(wt_conf *c, enum wt_set s, const char *value)
+{
+        return wt_conf_set(c, s, value, strlen(value), WT_FROM_FLAG, "decided at start");
+}
+
 const char *wt_conf_str(const wt_conf *c, enum wt_set s) { return c->value[s].text; }
 uint64_t wt_conf_u64(const wt_conf *c, enum wt_set s) { return c->value[s].number; }
 bool wt_conf_bool(const wt_conf *c, enum wt_set s) { return c->value[s].number != 0; }

@@ -40,6 +40,8 @@ typedef struct wt_conf wt_conf;
 wt_err wt_conf_load(wt_conf **out, unsigned role, int argc, char *const *argv, char *const *envp,
                     const char *file);
 void wt_conf_free(wt_conf *c);
+/* Another value for a setting, checked like a flag's: what a program decided after it was started. */
+wt_err wt_conf_decide(wt_conf *c, enum wt_set s, const char *value);
 const char *wt_conf_str(const wt_conf *c, enum wt_set s);   /* "" when empty; never NULL */
 uint64_t wt_conf_u64(const wt_conf *c, enum wt_set s);      /* U64, BYTES, MS (in ms) */
 bool wt_conf_bool(const wt_conf *c, enum wt_set s);

@@ -78,6 +78,10 @@ struct wt_bus_stats { uint64_t sent, received, bytes_sent, bytes_received, refus
                       dropped_malformed, dropped_too_long, dropped_identity; };
 void wt_bus_stats(const wt_bus *b, struct wt_bus_stats *out);
 
+/* Splits the setting routers_at ("tcp://a:1,tcp://b:1") into out (most), copied into room (bytes). */
+wt_err wt_bus_endpoints(const char *list, char *room, size_t bytes, const char **out, uint32_t most,
+                        uint32_t *n);
+
 /* A new CURVE pair in Z85. WT_EUNSUPPORTED in a build with libc alone. */
 wt_err wt_bus_keypair(char public_key[41], char secret_key[41]);
 

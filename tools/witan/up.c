@@ -14,19 +14,8 @@
 #include "base/file.h"
 #include "bus/keyring.h"
 #include "net/http.h"
-#include "spawn.h"
 #include "store/keys.h"
-
-enum { READY_WAIT_S = 600, TURN_MS = 50 };
-
-struct up {
-        struct call *c;
-        struct plan plan;
-        struct wt_shape *shape;
-        struct child child[MAX_PROCESSES];
-        uint32_t n;
-        int lock, signals, tell;                 /* tell: pipe to the waiting parent, or -1 */
-};
+#include "up.h"
 
 static wt_err lock_state(struct up *u)
 {
@@ -131,6 +120,14 @@ static wt_err prepare(struct up *u)
         return err;
 }
 
+/* What was decided stands in the settings too: the services of --inproc read them. */
+static wt_err settle(struct up *u)
+{
+        wt_err err = wt_conf_decide(u->c->conf, WT_SET_model, u->plan.cluster.model);
+
+        return err == WT_OK ? wt_conf_decide(u->c->conf, WT_SET_http, u->plan.cluster.http + 7) : err;
+}
+
 /* Port 0 of --http: the gateway's own choice would be unknown to us, so we choose. */
 static void choose_http(struct up *u)
 {
@@ -151,7 +148,7 @@ static void choose_http(struct up *u)
                 }
 }
 
-static bool answers(const char *address)
+bool up_answers(const char *address)
 {
         struct wt_buf b = { 0 };
         char url[128];
@@ -202,7 +199,7 @@ static wt_err wait_ready(struct up *u)
                                 child_last_words(ch, u->c->state, words, sizeof words);
                                 return wt_fail(WT_EPRECONDITION, "%s did not start: %s", ch->p->name, words);
                         }
-                        if (ready[i] || ch->p->pid == 0 || !answers(ch->p->metrics))
+                        if (ready[i] || ch->p->pid == 0 || !up_answers(ch->p->metrics))
                                 continue;
                         ready[i] = true;
                         left--;
@@ -217,7 +214,7 @@ static wt_err wait_ready(struct up *u)
         return WT_OK;
 }
 
-static void announce(const struct up *u, FILE *to)
+void up_announce(const struct up *u, FILE *to)
 {
         const struct cluster *cl = &u->plan.cluster;
         const char *slash = strrchr(cl->model, '/');
@@ -268,7 +265,7 @@ static int supervise(struct up *u)
         }
         if (err == WT_OK) {
                 if (u->tell < 0) {
-                        announce(u, stdout);
+                        up_announce(u, stdout);
                         puts("\nCtrl-C stops everything");
                         fflush(stdout);
                 }
@@ -300,7 +297,7 @@ static int detach(struct up *u)
                 dup2(null, 0);
                 dup2(null, 1);
                 dup2(null, 2);
-                _exit(supervise(u));
+                _exit(wt_conf_bool(u->c->conf, WT_SET_inproc) ? inproc_run(u) : supervise(u));
         }
         close(fd[1]);
         while ((n = read(fd[0], words + len, sizeof words - 1 - (size_t)len)) > 0)
@@ -308,7 +305,7 @@ static int detach(struct up *u)
         words[len] = '\0';
         if (len > 0)
                 return verb_fail(u->c, "%s", words);
-        announce(u, stdout);
+        up_announce(u, stdout);
         puts("\nwitan down stops it");
         return EXIT_DONE;
 }
@@ -326,11 +323,13 @@ static int run(struct call *c)
         }
         if (prepare(u) != WT_OK) {
                 rc = verb_fail(c, "%s", wt_words());
+        } else if (choose_http(u), settle(u) != WT_OK) {
+                rc = verb_fail(c, "%s", wt_words());
         } else {
-                choose_http(u);
-                fprintf(stderr, "starting %u processes; model %s, state %s\n", u->n, u->plan.cluster.model,
-                        c->state);
-                rc = wt_conf_bool(c->conf, WT_SET_detach) ? detach(u) : supervise(u);
+                fprintf(stderr, "starting %u processes; model %s, state %s\n",
+                        wt_conf_bool(c->conf, WT_SET_inproc) ? 1 : u->n, u->plan.cluster.model, c->state);
+                rc = wt_conf_bool(c->conf, WT_SET_detach) ? detach(u)
+                     : wt_conf_bool(c->conf, WT_SET_inproc) ? inproc_run(u) : supervise(u);
         }
         for (uint32_t i = 0; i < u->n; i++)
                 child_fini(&u->child[i]);
