@@ -176,8 +176,8 @@ static void family(void **state)
 
 int main(int argc, char **argv)
 {
-        static const char *const names[] = { "v2lite", "v2", "v3", "mixtral", "llama" };
-        struct CMUnitTest tests[5];
+        static const char *const names[] = { "v2lite", "v2", "v3", "v3neg", "mixtral", "llama" };
+        struct CMUnitTest tests[sizeof names / sizeof *names];
         const char *tmp = getenv("TMPDIR");
 
         if (argc > 1)
@@ -185,7 +185,7 @@ int main(int argc, char **argv)
         snprintf(pack_dir, sizeof pack_dir, "%s/witan-golden-XXXXXX", tmp != NULL ? tmp : "/tmp");
         if (mkdtemp(pack_dir) == NULL)
                 return 1;
-        for (int i = 0; i < 5; i++)
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++)
                 tests[i] = (struct CMUnitTest){ names[i], family, NULL, NULL, (void *)names[i] };
         return cmocka_run_group_tests_name("transformers", tests, NULL, NULL);
 }

@@ -44,6 +44,13 @@ FAMILIES = {
         DEEPSEEK, num_hidden_layers=4, first_k_dense_replace=2, q_lora_rank=28, n_routed_experts=12,
         n_shared_experts=1, num_experts_per_tok=4, n_group=4, topk_group=2, norm_topk_prob=True,
         routed_scaling_factor=2.5, rope_parameters=dict(YARN, mscale=1.0, mscale_all_dim=1.0))),
+    # What "v3" is too tame for: biases that are all negative (a dropped group masked with 0 would win), no
+    # q_lora, two shared experts, an rms_norm_eps that is not the latent norms' 1e-6, unequal mscales.
+    "v3neg": (DeepseekV3ForCausalLM, DeepseekV3Config, dict(
+        DEEPSEEK, num_hidden_layers=3, first_k_dense_replace=1, q_lora_rank=None, n_routed_experts=12,
+        n_shared_experts=2, num_experts_per_tok=3, n_group=3, topk_group=2, norm_topk_prob=True,
+        routed_scaling_factor=1.7, rms_norm_eps=1e-3,
+        rope_parameters=dict(YARN, mscale=0.7, mscale_all_dim=1.2))),
     "mixtral": (MixtralForCausalLM, MixtralConfig, dict(
         vocab_size=151, hidden_size=60, num_hidden_layers=2, num_attention_heads=6, num_key_value_heads=2,
         intermediate_size=44, num_local_experts=7, num_experts_per_tok=2, rms_norm_eps=1e-5,
@@ -58,14 +65,17 @@ FAMILIES = {
 }
 
 
-def randomise(model, gen):
+BIAS = {"v3neg": (-1.6, 0.15)}                           # mean and spread; elsewhere of both signs
+
+
+def randomise(model, gen, bias):
     """Weights that keep the residual stream O(1), make gates decide and logits spread."""
     for name, p in list(model.named_parameters()) + list(model.named_buffers()):
         if name.endswith("inv_freq") or not torch.is_floating_point(p):
             continue
         r = torch.randn(p.shape, generator=gen)
         if name.endswith("e_score_correction_bias"):
-            p.data = (r * 0.15).float()                      # negative and positive
+            p.data = (r * bias[1] + bias[0]).float()
         elif p.dim() == 1:
             p.data = (1 + 0.2 * r).bfloat16().float()
         elif "embed_tokens" in name:
@@ -120,7 +130,7 @@ def one(name, seed):
     config._attn_implementation = "eager"
     config._experts_implementation = "eager"
     model = cls(config).float().eval()
-    randomise(model, gen)
+    randomise(model, gen, BIAS.get(name, (0.0, 0.15)))
     if config.tie_word_embeddings:
         model.tie_weights()
     ids = torch.randint(2, config.vocab_size, (1, T), generator=gen)
