@@ -326,6 +326,7 @@ void router_hello(struct router *r, const wt_msg *m)
 {
         const struct wt_hello *h = m->env.body;
         const char *role = wt_bus_peer_role(r->conf.bus, m->peer);
+        const char *name = wt_bus_peer_name(r->conf.bus, m->peer);
         wt_err err;
 
         if (h == NULL)
@@ -333,6 +334,9 @@ void router_hello(struct router *r, const wt_msg *m)
         if (role != NULL && role[0] != '\0' && !same(h->role, role, strlen(role)))
                 err = wt_fail(WT_EPERM, "%.64s says that it is a %.16s; the allow-list says %.16s",
                               (const char *)h->name.data, (const char *)h->role.data, role);
+        else if (!same(h->name, name, strlen(name)))
+                err = wt_fail(WT_EPERM, "%.64s says hello with the key of %s: give each process its own "
+                              "--name and key", (const char *)h->name.data, name);
         else if ((err = check_kind(r, h)) != WT_OK)
                 ;
         else if (same(h->role, "expert", 6))
