@@ -329,6 +329,7 @@ struct wt_place_ops {
 
 /* ---- sample: logits -> the next token (N8) ------------------------------------------------------- */
 
+struct wt_bias { int32_t id; float value; };
 struct wt_sample_in {
         uint32_t size;
         const float *logits; uint32_t vocab;     /* (V) */
@@ -341,7 +342,12 @@ struct wt_sample_in {
         uint64_t seed;
         uint32_t prompt_index, choice, position; /* position: index in the sequence of the new token */
         uint32_t n_top;                          /* how many best (id, log-probability) to report */
-        const int32_t *banned; uint32_t n_banned;/* never drawn (ignore_eos) */
+        const int32_t *banned; uint32_t n_banned;/* never drawn (ignore_eos, min_tokens) */
+        float min_p;                             /* keeps what is at least min_p as likely as the best; 0: off */
+        float repetition_penalty;                /* of ids in prompt or made: logit / it, or * it below 0;
+                                                  * 1 or 0: off */
+        float frequency_penalty, presence_penalty;       /* of ids made: logit - count * it, - it; 0: off */
+        const struct wt_bias *bias; uint32_t n_bias;     /* added to the logits of their ids */
 };
 struct wt_sample_out {
         uint32_t size;

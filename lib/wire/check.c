@@ -213,6 +213,25 @@ static wt_err check_reply(const struct frames *f)
         return check_nodes(f->at[0], n);
 }
 
+/* What changes the logits before the draw. */
+static wt_err check_processors(const struct wt_submit *s)
+{
+        const struct { const char *name; float value, lo, hi; } rows[] = {
+                { "min_p", s->min_p, 0, 1 }, { "repetition_penalty", s->repetition_penalty, 0, 100 },
+                { "frequency_penalty", s->frequency_penalty, -2, 2 },
+                { "presence_penalty", s->presence_penalty, -2, 2 } };
+
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+                if (!(rows[i].value >= rows[i].lo && rows[i].value <= rows[i].hi))
+                        return wt_fail(WT_EDATA, "submit: %s is not within %g to %g", rows[i].name,
+                                       (double)rows[i].lo, (double)rows[i].hi);
+        for (uint32_t i = 0; i < s->n_bias; i++)
+                if (s->bias[i].id > INT32_MAX || !(s->bias[i].value >= -100 && s->bias[i].value <= 100))
+                        return wt_fail(WT_EDATA, "submit: bias[%u] is not an id with a value of -100 to "
+                                       "100", i);
+        return WT_OK;
+}
+
 static wt_err check_submit(const struct frames *f)
 {
         const struct wt_submit *s = f->e->body;
@@ -231,7 +250,7 @@ static wt_err check_submit(const struct frames *f)
         for (uint32_t i = 0; i < s->n_eos; i++)
                 if (s->eos[i] > INT32_MAX)
                         return wt_fail(WT_EDATA, "submit: eos[%u] is no token id", i);
-        return WT_OK;
+        return check_processors(s);
 }
 
 static bool numbers(const double *v, uint32_t n)

@@ -214,8 +214,12 @@ static void true_submit(struct sample *s, struct wt_arena *a)
                 .profile = WT_STR("wn1/f32"), .max_tokens = 16, .temperature = .7f, .top_p = .9f,
                 .top_k = 40, .seed = 0x0123456789abcdefu, .eos = WT_ARENA_ARRAY(a, uint32_t, 2),
                 .n_eos = 2, .n_top = 2, .logprobs = true, .valid_vocab = 1000,
-                .cache_salt = WT_STR("salt") };
+                .cache_salt = WT_STR("salt"), .min_p = 0.05f, .repetition_penalty = 1.25f,
+                .frequency_penalty = -0.5f, .presence_penalty = 2, .min_tokens = 3,
+                .bias = WT_ARENA_ARRAY(a, struct wt_bias_msg, 2), .n_bias = 2 };
         b->eos[1] = 11;
+        b->bias[0] = (struct wt_bias_msg){ 5, -100 };
+        b->bias[1] = (struct wt_bias_msg){ 999, 0.5f };
 }
 
 static void true_events(struct sample *s, struct wt_arena *a)

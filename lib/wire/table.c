@@ -89,6 +89,11 @@ static const struct wire_field reply_rows[] = {
 static const struct wire_field expert_cancel_rows[] = {
         ONE(1, wt_expert_cancel, WIRE_U64, call_id, ANY),
 };
+static const struct wire_field bias_rows[] = {
+        ONE(1, wt_bias_msg, WIRE_U32, id, ANY),
+        ONE(2, wt_bias_msg, WIRE_FLOAT, value, ANY),
+};
+DESC(bias_desc, "bias", wt_bias_msg, bias_rows);
 static const struct wire_field submit_rows[] = {
         ONE(1, wt_submit, WIRE_BYTES, request, 16),
         ONE(2, wt_submit, WIRE_U32, attempt, ANY),
@@ -109,6 +114,12 @@ static const struct wire_field submit_rows[] = {
         ONE(17, wt_submit, WIRE_U32, valid_vocab, ANY),
         ONE(18, wt_submit, WIRE_BYTES, cache_salt, 64),
         ONE(19, wt_submit, WIRE_BOOL, logits_digest, 1),
+        ONE(20, wt_submit, WIRE_FLOAT, min_p, ANY),
+        ONE(21, wt_submit, WIRE_FLOAT, repetition_penalty, ANY),
+        ONE(22, wt_submit, WIRE_FLOAT, frequency_penalty, ANY),
+        ONE(23, wt_submit, WIRE_FLOAT, presence_penalty, ANY),
+        MSGS(24, wt_submit, WIRE_MANY, bias, 1024, &bias_desc),
+        ONE(25, wt_submit, WIRE_U32, min_tokens, ANY),
 };
 static const struct wire_field cancel_rows[] = {
         ONE(1, wt_cancel, WIRE_BYTES, request, 16),

@@ -7,7 +7,7 @@
 #include <string.h>
 #include "wire/wire.h"
 
-enum { WIRE_LEVELS = 3, WIRE_MAX_FIELDS = 20, WIRE_MAX_UNKNOWN = 64 };
+enum { WIRE_LEVELS = 3, WIRE_MAX_FIELDS = 32, WIRE_MAX_UNKNOWN = 64 };
 
 enum wire_type { WIRE_U32, WIRE_U64, WIRE_I32, WIRE_BOOL, WIRE_FLOAT, WIRE_DOUBLE, WIRE_FIXED64,
                  WIRE_BYTES, WIRE_STR, WIRE_MSG };

@@ -47,6 +47,7 @@ struct wt_expert_reply { uint32_t layer; uint64_t compute_us;
 struct wt_expert_cancel { uint64_t call_id; };
 struct wt_pick { uint32_t row, expert, depth; float weight; };          /* a row of tensor 1 */
 
+struct wt_bias_msg { uint32_t id; float value; };
 struct wt_submit {
         struct wt_bytes request; uint32_t attempt, choice, prompt_index;
         struct wt_bytes revision, profile;
@@ -54,6 +55,9 @@ struct wt_submit {
         bool ignore_eos; uint32_t *eos; uint32_t n_eos;
         uint32_t n_top; bool logprobs, prompt_logprobs; uint32_t valid_vocab;
         struct wt_bytes cache_salt; bool logits_digest;
+        float min_p, repetition_penalty, frequency_penalty, presence_penalty;
+        struct wt_bias_msg *bias; uint32_t n_bias;
+        uint32_t min_tokens;
 };
 struct wt_cancel { struct wt_bytes request; uint32_t attempt, choice, prompt_index; };
 

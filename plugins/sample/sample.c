@@ -7,11 +7,14 @@
  *             included. One Philox number u in [0, 1), keyed by (seed; prompt, choice, position),
  *             draws the first of the order whose sum passes u * mass, mass being Z, or with top_p
  *             the sum of what it kept.
+ *   before    the processors of process.c, in their order, on a copy of the logits
+ *   min_p     keeps, of what top_p kept, the ids whose w is at least min_p times the best one's
  *   logprob   of the raw logits, before temperature and bans: (l - max) - log(sum of exp(l - max)),
  *             FP64, ids ascending, over ids below n_valid.
  * n_valid 0 or above the vocabulary means all of it. Logits of padding ids are not read. */
 #include <math.h>
 #include "base/rng.h"
+#include "process.h"
 #include "rank.h"
 #include "witan/plugin.h"
 
@@ -23,6 +26,7 @@ struct draw {
         double *w;                               /* (n) weights; at first exp(l - max) */
         uint64_t *banned;                        /* bits; NULL where nothing is banned */
         uint64_t *key; uint32_t *start;          /* rank's scratch */
+        float *changed; uint32_t *count;         /* the processors': a copy of the logits, counts by id */
         struct rank rank;
         int ranked;
 };
@@ -33,7 +37,8 @@ static size_t mask_bytes(uint32_t n) { return align64(((size_t)n / 64 + 1) * 8);
 static size_t scratch_bytes(uint32_t vocab)
 {
         return 64 + align64((size_t)vocab * sizeof(double)) + align64((size_t)vocab * sizeof(uint64_t)) +
-               mask_bytes(vocab) + align64((RANK_BUCKETS + 1) * sizeof(uint32_t));
+               mask_bytes(vocab) + align64((RANK_BUCKETS + 1) * sizeof(uint32_t)) +
+               align64((size_t)vocab * sizeof(float)) + align64((size_t)vocab * sizeof(uint32_t));
 }
 
 /* w[i] = exp((l[i] - max) / t), and the largest logit's own: a plain loop that vectorises. */
@@ -85,6 +90,8 @@ static int begin(struct draw *d, void *scratch, const struct wt_sample_in *in)
         d->key = (uint64_t *)(at += align64((size_t)in->vocab * sizeof *d->w));
         d->start = (uint32_t *)(at += align64((size_t)in->vocab * sizeof *d->key));
         at += align64((RANK_BUCKETS + 1) * sizeof *d->start);
+        d->changed = (float *)(at + mask_bytes(in->vocab));
+        d->count = (uint32_t *)((char *)d->changed + align64((size_t)in->vocab * sizeof *d->changed));
         if (in->n_banned) {
                 d->banned = (uint64_t *)at;
                 memset(d->banned, 0, mask_bytes(in->vocab));
@@ -172,6 +179,29 @@ static uint32_t walk(struct draw *d, uint32_t end, double limit, int reach, doub
         return last;
 }
 
+/* The last rank below `end` whose weight is at least min_p (the best one's is 1), and the sum of the
+ * weights up to it. */
+static uint32_t likely(struct draw *d, uint32_t end, double min_p, double *sum)
+{
+        uint32_t last = 0;
+        double cum = 0.0;
+
+        for (uint32_t at = 0; at < end; at++) {
+                rank_sort(&d->rank, at + 1);
+
+                uint32_t id = rank_id(d->rank.key[at]);
+
+                if (is_banned(d, id))
+                        continue;
+                if (d->w[id] < min_p)
+                        break;
+                cum = cum + d->w[id];
+                last = at;
+        }
+        *sum = cum;
+        return last;
+}
+
 static int pick(struct draw *d, int32_t *id)
 {
         const struct wt_sample_in *in = d->in;
@@ -191,6 +221,8 @@ static int pick(struct draw *d, int32_t *id)
         mass = z;
         if (in->top_p < 1.0f)
                 end = walk(d, end, (double)in->top_p * z, 1, &mass) + 1;
+        if (in->min_p > 0.0f)
+                end = likely(d, end, (double)in->min_p, &mass) + 1;
         mass = wt_philox_unit(in->seed, in->prompt_index, in->choice, in->position) * mass;
         *id = (int32_t)rank_id(d->rank.key[walk(d, end, mass, 0, &cum)]);
         return WT_OK;
@@ -228,13 +260,24 @@ static int sample(void *scratch, const struct wt_sample_in *in, struct wt_sample
         int err;
 
         if (!(in->temperature >= 0.0f) || in->temperature > 3.4e38f || !(in->top_p > 0.0f) ||
-            in->top_p > 1.0f)
+            in->top_p > 1.0f || !(in->min_p >= 0.0f) || in->min_p > 1.0f ||
+            !(in->repetition_penalty >= 0.0f))
                 return WT_EINVAL;
         if ((err = begin(&d, scratch, in)))
                 return err;
-        if ((err = pick(&d, &id)))
-                return err;
-        report(&d, id, out);
+        if (!process_wanted(in)) {
+                if ((err = pick(&d, &id)))
+                        return err;
+        } else {
+                struct wt_sample_in changed = *in;
+                struct draw e;
+
+                process(in, d.n, d.changed, d.count);
+                changed.logits = d.changed;
+                if ((err = begin(&e, scratch, &changed)) || (err = pick(&e, &id)))
+                        return err;
+        }
+        report(&d, id, out);                     /* of the raw logits */
         return WT_OK;
 }
 

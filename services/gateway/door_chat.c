@@ -160,7 +160,7 @@ static void put_logprobs(struct sequence *s, struct wt_buf *b)
 static void chat_chunk(struct sequence *s, struct wt_buf *b)
 {
         wt_buf_str(b, "[{");
-        wt_buf_json_ku(b, "index", (uint64_t)(s - s->r->seqs));
+        wt_buf_json_ku(b, "index", request_index(s));
         wt_buf_json_key(b, "delta");
         wt_buf_str(b, "{");
         if (!s->begun)
@@ -179,7 +179,7 @@ static void chat_choice(struct sequence *s, struct wt_buf *b)
 {
         wt_buf_json_sep(b);
         wt_buf_str(b, "{");
-        wt_buf_json_ku(b, "index", (uint64_t)(s - s->r->seqs));
+        wt_buf_json_ku(b, "index", request_index(s));
         wt_buf_json_key(b, "message");
         wt_buf_str(b, "{");
         wt_buf_json_kv(b, "role", "assistant");

@@ -115,7 +115,7 @@ static void put_body(struct sequence *s, struct wt_buf *b)
         const struct request *r = s->r;
 
         wt_buf_str(b, "{");
-        wt_buf_json_ku(b, "index", (uint64_t)(s - r->seqs));
+        wt_buf_json_ku(b, "index", request_index(s));
         wt_buf_json_key(b, "text");
         wt_buf_json_str(b, s->text.data, s->text.len);
         wt_buf_json_key(b, "logprobs");

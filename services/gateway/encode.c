@@ -15,9 +15,25 @@ static uint32_t context_limit(const struct gateway *g)
         return least;
 }
 
+/* Whether any router's memory can hold so many positions at all; the most that one can. */
+static bool fits_memory(const struct gateway *g, uint32_t positions, uint64_t *most)
+{
+        bool known = false;
+
+        *most = 0;
+        for (uint32_t i = 0; i < g->conf.n_routers; i++) {
+                const struct router_peer *p = &g->routers[i];
+                known |= p->welcome;
+                if (p->welcome && p->kv_pages * WT_PAGE > *most)
+                        *most = p->kv_pages * WT_PAGE;
+        }
+        return !known || positions <= *most;
+}
+
 bool gateway_encode(struct request *r)
 {
         uint32_t most = context_limit(r->g), longest = 0;
+        uint64_t memory;
         const char *param = r->door == &door_chat ? "messages" : "prompt";
 
         for (uint32_t i = 0; i < r->n_prompts; i++) {
@@ -40,5 +56,10 @@ bool gateway_encode(struct request *r)
                 return request_refuse(r, TOO_LONG("max_tokens"), "the prompt has %u tokens and max_tokens "
                         "is %u, together %u; this model's context is %u tokens; shorten one of them",
                         longest, r->opt.max_tokens, longest + r->opt.max_tokens, most);
+        if (!fits_memory(r->g, longest + r->opt.max_tokens, &memory))
+                return request_refuse(r, TOO_LONG("max_tokens"), "the prompt has %u tokens and max_tokens "
+                        "is %u, together %u; the memory of this server holds %llu; ask for fewer, or "
+                        "raise kv_bytes", longest, r->opt.max_tokens, longest + r->opt.max_tokens,
+                        (unsigned long long)memory);
         return true;
 }

@@ -59,6 +59,8 @@ static bool take_ids(struct sequence *s, const struct wt_event_msg *e)
                 if (e->position + i != next)
                         continue;
                 wt_ids_add(&s->made, e->ids[i]);
+                if (i < e->n_logprobs)
+                        s->logprob += e->logprobs[i];
                 if (r->opt.logprobs && i < e->n_logprobs && !last)
                         r->door->mark(s, e->ids[i], e->logprobs[i], top ? e->top_ids + i * n_top : NULL,
                                       top ? e->top_logprobs + i * n_top : NULL, top ? n_top : 0, false);
@@ -125,8 +127,8 @@ void gateway_events(struct gateway *g, const wt_msg *m)
 
                 if (r == NULL)
                         continue;                /* its client left; the cancel is on its way */
-                at = (uint64_t)e->prompt_index * r->opt.n + e->choice;
-                if (e->choice >= r->opt.n || at >= r->n_seqs)
+                at = (uint64_t)e->prompt_index * r->per_prompt + e->choice;
+                if (e->choice >= r->per_prompt || at >= r->n_seqs)
                         continue;
                 if (r->seqs[at].attempt != e->attempt || r->seqs[at].finish != NULL ||
                     r->seqs[at].router != (int32_t)m->peer)

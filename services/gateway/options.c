@@ -109,6 +109,65 @@ static bool add_stop(struct request *r, wt_jv v)
         return true;
 }
 
+/* logit_bias: {"id": value}. Ids of this model, values from -100 to 100. */
+static bool opt_bias(struct request *r)
+{
+        wt_jv v = wt_json_get(r->body, 0, "logit_bias");
+        uint32_t vocab = r->g->conf.shape->vocab;
+
+        if (absent(r->body, v))
+                return true;
+        if (wt_json_type(r->body, v) != WT_JSON_OBJECT)
+                return request_refuse(r, BAD("logit_bias"), "logit_bias must be an object of token ids and "
+                                      "values");
+        for (wt_jv e = wt_json_first(r->body, v); e != WT_JSON_NONE; e = wt_json_next(r->body, e)) {
+                size_t len;
+                const char *key = wt_json_key(r->body, e, &len);
+                char *end;
+                unsigned long id = strtoul(key, &end, 10);
+                double d;
+
+                if (len == 0 || *end != '\0' || key[0] < '0' || key[0] > '9' || id >= vocab)
+                        return request_refuse(r, BAD("logit_bias"), "logit_bias names \"%.32s\", which is no "
+                                "token id; ids of this model are integers from 0 to %u", key, vocab - 1);
+                if (!wt_json_f64(r->body, e, &d) || !(d >= -100 && d <= 100))
+                        return request_refuse(r, BAD("logit_bias"),
+                                "logit_bias of token %lu must be a number from -100 to 100", id);
+                if (r->opt.n_bias == MAX_BIAS)
+                        return request_refuse(r, BAD("logit_bias"), "logit_bias names more than %d tokens",
+                                              MAX_BIAS);
+                r->opt.bias[r->opt.n_bias++] = (struct wt_bias_msg){ (uint32_t)id, (float)d };
+        }
+        return true;
+}
+
+static bool opt_best_of(struct request *r)
+{
+        struct options *o = &r->opt;
+
+        if (!opt_u32(r, "best_of", 1, MAX_CHOICES, &o->best_of, NULL))
+                return false;
+        if (o->best_of > 0 && o->best_of < o->n)
+                return request_refuse(r, BAD("best_of"), "best_of is %u; it must be at least n, %u",
+                                      o->best_of, o->n);
+        if (o->best_of > o->n && o->stream)
+                return request_refuse(r, BAD("best_of"), "best_of above n cannot be streamed: the best is "
+                                      "known at the end");
+        return true;
+}
+
+/* What changes the logits before the draw. */
+static bool opt_processors(struct request *r)
+{
+        struct options *o = &r->opt;
+
+        return opt_float(r, "min_p", 0, false, 1, &o->min_p) &&
+               opt_float(r, "repetition_penalty", 0, true, 100, &o->repetition_penalty) &&
+               opt_float(r, "frequency_penalty", -2, false, 2, &o->frequency_penalty) &&
+               opt_float(r, "presence_penalty", -2, false, 2, &o->presence_penalty) &&
+               opt_u32(r, "min_tokens", 0, 1u << 30, &o->min_tokens, NULL) && opt_bias(r);
+}
+
 static bool opt_stop(struct request *r)
 {
         wt_jv v = wt_json_get(r->body, 0, "stop");
@@ -144,10 +203,8 @@ static bool opt_stream(struct request *r)
 
 /* Known fields that are not served: fine when they hold the value that changes nothing. */
 static const struct unserved { const char *name; double neutral; } unserved[] = {
-        { "presence_penalty", 0 }, { "frequency_penalty", 0 }, { "repetition_penalty", 1 },
-        { "min_p", 0 }, { "best_of", 1 }, { "logit_bias", NAN }, { "tools", NAN },
-        { "tool_choice", NAN }, { "functions", NAN }, { "function_call", NAN },
-        { "response_format", NAN }, { "suffix", NAN }, { "audio", NAN }, { "min_tokens", 0 },
+        { "tools", NAN }, { "tool_choice", NAN }, { "functions", NAN }, { "function_call", NAN },
+        { "response_format", NAN }, { "suffix", NAN }, { "audio", NAN },
 };
 
 static bool neutral(const wt_json *j, wt_jv v, const struct unserved *u)
@@ -192,5 +249,5 @@ bool options_parse(struct request *r)
                opt_u32(r, "max_tokens", 0, 1u << 30, &o->max_tokens, &o->max_tokens_named) &&
                opt_u32(r, "max_completion_tokens", 0, 1u << 30, &o->max_tokens,
                        &o->max_tokens_named) &&
-               opt_unserved(r);
+               opt_processors(r) && opt_best_of(r) && opt_unserved(r);
 }

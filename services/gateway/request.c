@@ -50,7 +50,8 @@ struct request *request_find(struct gateway *g, const uint8_t id[16])
 
 bool request_seqs(struct request *r)
 {
-        r->n_seqs = r->n_prompts * r->opt.n;
+        r->per_prompt = r->opt.best_of > r->opt.n ? r->opt.best_of : r->opt.n;
+        r->n_seqs = r->n_prompts * r->per_prompt;
         r->seqs = calloc(r->n_seqs, sizeof *r->seqs);
         if (r->seqs == NULL)
                 return request_refuse(r, refusal_of(WT_EEXHAUSTED), "out of memory; try again later");
@@ -58,12 +59,30 @@ bool request_seqs(struct request *r)
         for (uint32_t i = 0; i < r->n_seqs; i++) {
                 struct sequence *s = &r->seqs[i];
                 s->r = r;
-                s->prompt = i / r->opt.n;
-                s->choice = i % r->opt.n;
+                s->prompt = i / r->per_prompt;
+                s->choice = i % r->per_prompt;
                 s->router = -1;
                 folds_init(&s->folds, r->g->conf.tokenizer, &r->opt.stops);
         }
         return true;
+}
+
+/* Without best_of a sequence's own number; with it, its rank among those of its prompt: highest mean
+ * log-probability of a token first, ties to the lower choice. */
+uint32_t request_index(const struct sequence *s)
+{
+        const struct request *r = s->r;
+        const struct sequence *first = &r->seqs[s->prompt * r->per_prompt];
+        double mine = s->made.len > 0 ? s->logprob / (double)s->made.len : 0;
+        uint32_t rank = 0;
+
+        if (r->per_prompt == r->opt.n)
+                return (uint32_t)(s - r->seqs);
+        for (uint32_t i = 0; i < r->per_prompt; i++) {
+                double other = first[i].made.len > 0 ? first[i].logprob / (double)first[i].made.len : 0;
+                rank += other > mine || (other == mine && i < s->choice);
+        }
+        return rank < r->opt.n ? s->prompt * r->opt.n + rank : UINT32_MAX;
 }
 
 static void sequence_fini(struct sequence *s)

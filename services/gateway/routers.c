@@ -144,6 +144,7 @@ void routers_welcome(struct gateway *g, const wt_msg *m)
         p->epoch = w->epoch;
         p->max_context = w->max_context;
         p->vocab = w->vocab;
+        p->kv_pages = w->kv_pages;
         if (w->revision.len == 32)
                 memcpy(p->revision, w->revision.data, 32);
         if (again)

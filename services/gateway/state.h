@@ -5,7 +5,7 @@
 #include "gateway.h"
 #include "net/metrics.h"
 
-enum { MAX_PROMPTS = 64, MAX_CHOICES = 16, MAX_STOPS = 16, MAX_TOP = 20, N_BUCKETS = 1024 };
+enum { MAX_PROMPTS = 64, MAX_CHOICES = 16, MAX_STOPS = 16, MAX_TOP = 20, MAX_BIAS = 300, N_BUCKETS = 1024 };
 
 struct router_peer {
         bool welcome, draining;
@@ -14,6 +14,7 @@ struct router_peer {
         uint64_t unanswered_us;                  /* first hello that has no answer yet; 0: none */
         uint32_t open;                           /* sequences there */
         uint32_t max_context, vocab;
+        uint64_t kv_pages;
         uint8_t revision[32];
 };
 
@@ -23,7 +24,9 @@ struct options {
         uint32_t n, n_top, max_tokens;           /* max_tokens 0: not named */
         bool max_tokens_named;
         float temperature, top_p;
-        uint32_t top_k;
+        uint32_t top_k, min_tokens, best_of;     /* best_of 0: as n */
+        float min_p, repetition_penalty, frequency_penalty, presence_penalty;
+        struct wt_bias_msg bias[MAX_BIAS]; uint32_t n_bias;
         bool seeded; uint64_t seed;
         struct stop_list stops;
 };
@@ -42,7 +45,7 @@ struct sequence {
         struct wt_buf marks_top;                 /* completions only: see door_completions.c */
         struct wt_buf marks_offset, marks_logprob;
         size_t offset;                           /* characters before text: text_offset */
-        uint32_t n_counted;                      /* completion tokens that count */
+        double logprob;                          /* sum over what was made: ranks best_of */
         const char *finish;                      /* "stop", "length", or NULL while it runs */
         bool begun;                              /* its first chunk has left */
         uint32_t n_scored;                       /* echo: prompt tokens whose log-probability is here */
@@ -79,6 +82,7 @@ struct request {
         struct wt_buf prompt_text[MAX_PROMPTS];  /* echo */
         uint32_t n_prompts;
         struct sequence *seqs; uint32_t n_seqs, n_open;
+        uint32_t per_prompt;                     /* sequences of one prompt: n, or best_of */
         bool begun;                              /* the answer's head has left */
         int status;
         struct request *next, *prev, *next_in_bucket;
@@ -106,7 +110,8 @@ wt_err gateway_metrics_init(struct gateway *g);
 struct request *request_new(struct gateway *g, wt_call *c, const struct door *d);
 struct request *request_find(struct gateway *g, const uint8_t id[16]);
 void request_end(struct request *r, const char *outcome);        /* records, cancels, frees */
-bool request_seqs(struct request *r);                            /* prompts x n sequences */
+bool request_seqs(struct request *r);            /* prompts x n (or best_of) sequences */
+uint32_t request_index(const struct sequence *s);        /* "index" of its choice in the answer */
 
 /* error.c: OpenAI's error object, four keys. */
 struct refusal { int status; const char *type, *code, *param; };

@@ -109,8 +109,10 @@ static void reply_whole(struct request *r)
         put_common(r, b, r->door->object);
         wt_buf_json_key(b, r->door->choices != NULL ? r->door->choices : "choices");
         wt_buf_str(b, r->door->choices != NULL ? "" : "[");
-        for (uint32_t i = 0; i < r->n_seqs; i++)
-                r->door->choice(&r->seqs[i], b);
+        for (uint32_t i = 0; i < r->n_prompts * r->opt.n; i++)   /* in the order of their indices */
+                for (uint32_t k = 0; k < r->n_seqs; k++)
+                        if (request_index(&r->seqs[k]) == i)
+                                r->door->choice(&r->seqs[k], b);
         wt_buf_str(b, r->door->choices != NULL ? "" : "]");
         put_usage(r, b);
         wt_buf_str(b, "}");

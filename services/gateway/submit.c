@@ -22,7 +22,14 @@ static void fill(struct sequence *s, struct wt_submit *b)
         b->ignore_eos = o->ignore_eos;
         b->n_eos = shape->n_eos;
         b->n_top = o->n_top;
-        b->logprobs = o->logprobs;
+        b->logprobs = o->logprobs || o->best_of > o->n;
+        b->min_p = o->min_p;
+        b->repetition_penalty = o->repetition_penalty;
+        b->frequency_penalty = o->frequency_penalty;
+        b->presence_penalty = o->presence_penalty;
+        b->min_tokens = o->min_tokens;
+        b->bias = r->opt.n_bias > 0 ? (struct wt_bias_msg *)o->bias : NULL;
+        b->n_bias = o->n_bias;
         b->prompt_logprobs = o->echo && o->logprobs && s->n_scored < r->prompt[s->prompt].len;
         b->valid_vocab = wt_tokenizer_size(r->g->conf.tokenizer);
         if (b->valid_vocab >= shape->vocab)

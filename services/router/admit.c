@@ -51,6 +51,10 @@ static wt_err check_sampling(const struct router *r, const struct wt_submit *q)
                 if (q->eos[i] >= vocab)
                         return wt_fail(WT_ERANGE, "end token %u; the vocabulary has %u", q->eos[i],
                                        vocab);
+        for (uint32_t i = 0; i < q->n_bias; i++)
+                if (q->bias[i].id >= vocab)
+                        return wt_fail(WT_ERANGE, "bias for token %u; the vocabulary has %u",
+                                       q->bias[i].id, vocab);
         if (q->valid_vocab > vocab)
                 return wt_fail(WT_ERANGE, "valid_vocab %u; the vocabulary has %u", q->valid_vocab,
                                vocab);
@@ -113,19 +117,20 @@ static wt_err check(const struct router *r, const wt_msg *m, const struct gatewa
         return n_made > 0 ? check_ids(m->frame[1].data, n_made, vocab, "the ids made so far") : WT_OK;
 }
 
-/* One allocation: the sequence, its ids, its pages. */
+/* One allocation: the sequence, its ids, its pages, its biases. */
 static struct seq *seq_new(struct router *r, const wt_msg *m, uint32_t gateway)
 {
         const struct wt_submit *q = m->env.body;
         uint32_t n_prompt = ids_in(m, 0), n_made = ids_in(m, 1), n = n_prompt + q->max_tokens;
         uint32_t pages = router_pages_for(n);
-        struct seq *s = calloc(1, sizeof *s + ((size_t)n + pages) * 4);
+        struct seq *s = calloc(1, sizeof *s + ((size_t)n + pages) * 4 + q->n_bias * sizeof *s->bias);
 
         if (s == NULL)
                 return NULL;
         s->ids = (int32_t *)(s + 1);
         s->pages = (uint32_t *)(s->ids + n);
         s->n_pages = pages;
+        s->bias = (struct wt_bias *)(s->pages + pages);
         memcpy(s->request, q->request.data, 16);
         s->attempt = q->attempt;
         s->choice = q->choice;
@@ -142,6 +147,14 @@ static struct seq *seq_new(struct router *r, const wt_msg *m, uint32_t gateway)
         s->digest = q->logits_digest;
         for (s->n_eos = 0; s->n_eos < q->n_eos; s->n_eos++)
                 s->eos[s->n_eos] = (int32_t)q->eos[s->n_eos];
+        s->min_p = q->min_p;
+        s->repetition_penalty = q->repetition_penalty;
+        s->frequency_penalty = q->frequency_penalty;
+        s->presence_penalty = q->presence_penalty;
+        s->min_tokens = q->min_tokens;
+        for (s->n_bias = 0; s->n_bias < q->n_bias; s->n_bias++)
+                s->bias[s->n_bias] = (struct wt_bias){ (int32_t)q->bias[s->n_bias].id,
+                                                       q->bias[s->n_bias].value };
         s->n_top = q->n_top;
         s->n_valid = q->valid_vocab > 0 ? q->valid_vocab : r->shape->vocab;
         memcpy(s->ids, m->frame[0].data, n_prompt * sizeof *s->ids);

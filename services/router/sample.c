@@ -48,13 +48,17 @@ static void draw_row(struct router *r, void *scratch, uint32_t row, const float 
         const struct wt_run *run = &b->runs[b->run_of[row]];
         const struct seq *s = b->seq[b->run_of[row]];
         uint32_t pos = run->pos + row - run->row;
+        bool no_end = s->ignore_eos || s->n_ids - s->n_prompt < s->min_tokens;
         struct wt_sample_in in = {
                 .size = sizeof in, .logits = logits, .vocab = r->shape->vocab, .n_valid = s->n_valid,
                 .prompt = s->ids, .n_prompt = s->n_prompt, .made = s->ids + s->n_prompt,
                 .n_made = s->n_ids - s->n_prompt, .temperature = s->temperature, .top_p = s->top_p,
                 .top_k = s->top_k, .seed = s->seed, .prompt_index = s->prompt_index,
                 .choice = s->choice, .position = pos + 1, .n_top = s->n_top,
-                .banned = s->eos, .n_banned = s->ignore_eos ? s->n_eos : 0,
+                .banned = s->eos, .n_banned = no_end ? s->n_eos : 0, .min_p = s->min_p,
+                .repetition_penalty = s->repetition_penalty,
+                .frequency_penalty = s->frequency_penalty, .presence_penalty = s->presence_penalty,
+                .bias = s->bias, .n_bias = s->n_bias,
         };
         struct wt_sample_out out = { .size = sizeof out, .top_id = b->out_top + row * MAX_TOP,
                                      .top_logprob = b->out_top_logprob + row * MAX_TOP };

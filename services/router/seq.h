@@ -13,6 +13,8 @@ struct seq {
 
         uint32_t max_tokens;                     /* generated ones in all; 0: score the prompt only */
         float temperature, top_p; uint32_t top_k; uint64_t seed;
+        float min_p, repetition_penalty, frequency_penalty, presence_penalty;
+        struct wt_bias *bias; uint32_t n_bias, min_tokens;       /* in the sequence's own memory */
         bool ignore_eos, logprobs, prompt_logprobs, digest;
         int32_t eos[MAX_EOS]; uint32_t n_eos, n_top, n_valid;
 

@@ -98,6 +98,21 @@ bads[] = {
         { "n 0", "POST", CHAT, "{" HI ",\"n\":0}", 400, "n", "from 1" },
         { "stream_options without stream", "POST", CHAT,
           "{" HI ",\"stream_options\":{\"include_usage\":true}}", 400, "stream_options", "stream" },
+        { "a bias beyond the vocabulary", "POST", CHAT, "{" HI ",\"logit_bias\":{\"4096\":1}}", 400,
+          "logit_bias", "4095" },
+        { "a bias below 0", "POST", CHAT, "{" HI ",\"logit_bias\":{\"-1\":1}}", 400, "logit_bias", "-1" },
+        { "a bias for a word", "POST", CHAT, "{" HI ",\"logit_bias\":{\"the\":1}}", 400, "logit_bias", "the" },
+        { "a bias of 101", "POST", CHAT, "{" HI ",\"logit_bias\":{\"5\":101}}", 400, "logit_bias", "100" },
+        { "best_of below n", "POST", COMP, "{" ONCE ",\"n\":3,\"best_of\":2}", 400, "best_of", "3" },
+        { "best_of streamed", "POST", COMP, "{" ONCE ",\"best_of\":2,\"stream\":true}", 400, "best_of",
+          "streamed" },
+        { "presence_penalty 3", "POST", COMP, "{" ONCE ",\"presence_penalty\":3}", 400, "presence_penalty",
+          "3" },
+        { "repetition_penalty 0", "POST", COMP, "{" ONCE ",\"repetition_penalty\":0}", 400,
+          "repetition_penalty", "above 0" },
+        { "no text to tokenize", "POST", "/v1/tokenize", "{\"model\":\"tiny\"}", 400, "text", "string" },
+        { "ids that are none", "POST", "/v1/detokenize", "{\"ids\":[4096]}", 400, "ids", "4095" },
+        { "no prompt to go on from", "POST", "/v1/generate", "{\"max_tokens\":2}", 400, "prompt", "missing" },
         { "tools", "POST", CHAT, "{" HI ",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}]}",
           400, "tools", "not supported" },
         { "an empty prompt array", "POST", COMP, "{\"model\":\"tiny\",\"prompt\":[]}", 400, "prompt", "empty" },
@@ -383,6 +398,58 @@ static void begin_token(void **st)
         wt_buf_free(&body);
 }
 
+/* A bias of 100 decides; one of -100 forbids; penalties and min_tokens do something; best_of is a choice. */
+static void processors_act(void **st)
+{
+        struct wt_buf b = { 0 };
+        char x[2048], y[2048];
+        struct stream s;
+
+        (void)st;
+        assert_int_equal(ask("POST", COMP, key, "{" ONCE ",\"max_tokens\":5,\"temperature\":0,"
+                             "\"logit_bias\":{\"417\":100}}", &b), 200);
+        choice_text(&b, 0, x);
+        assert_int_equal(ask("POST", "/v1/detokenize", key, "{\"ids\":[417,417,417,417,417]}", &b), 200);
+        assert_non_null(strstr(b.data, x));
+        assert_int_equal(ask("POST", COMP, key, "{" ONCE ",\"max_tokens\":40,\"temperature\":0}", &b), 200);
+        choice_text(&b, 0, x);
+        assert_int_equal(ask("POST", COMP, key, "{" ONCE ",\"max_tokens\":40,\"temperature\":0,"
+                             "\"repetition_penalty\":1.5}", &b), 200);
+        choice_text(&b, 0, y);
+        assert_string_not_equal(x, y);
+        assert_int_equal(ask("POST", CHAT, key, "{" HI ",\"temperature\":0,\"min_tokens\":90,"
+                             "\"max_tokens\":95,\"stream\":true,\"stream_options\":{\"include_usage\":true}}",
+                             &b), 200);
+        read_stream(&b, &s);
+        assert_true(s.completion >= 90);
+        wt_buf_free(&s.text);
+        assert_int_equal(ask("POST", COMP, key, "{" ONCE ",\"n\":2,\"best_of\":4,\"seed\":3,"
+                             "\"max_tokens\":12}", &b), 200);
+        choice_text(&b, 1, x);
+        assert_int_equal(ask("POST", COMP, key, "{" ONCE ",\"n\":2,\"best_of\":4,\"seed\":3,"
+                             "\"max_tokens\":12}", &b), 200);
+        choice_text(&b, 1, y);
+        assert_string_equal(x, y);
+        wt_buf_free(&b);
+}
+
+static void tokens_there_and_back(void **st)
+{
+        struct wt_buf b = { 0 };
+
+        (void)st;
+        assert_int_equal(ask("POST", "/v1/tokenize", key, "{\"model\":\"tiny\",\"text\":\"Once upon a time\"}",
+                             &b), 200);
+        assert_non_null(strstr(b.data, "\"ids\":[2802,417,780,274,569],\"count\":5"));
+        assert_int_equal(ask("POST", "/v1/detokenize", key,
+                             "{\"model\":\"tiny\",\"ids\":[2802,417,780,274,569]}", &b), 200);
+        assert_non_null(strstr(b.data, "\"text\":\"Once upon a time\""));
+        assert_int_equal(ask("POST", "/v1/generate", key, "{\"prompt\":\"Once upon a time\",\"max_tokens\":20,"
+                             "\"temperature\":0}", &b), 200);
+        assert_non_null(strstr(b.data, "\"text\":\" a man who had been"));
+        wt_buf_free(&b);
+}
+
 static void record_is_written(void **st)
 {
         struct wt_buf b = { 0 };
@@ -452,6 +519,7 @@ int main(void)
                 cmocka_unit_test(wrong_keys), cmocka_unit_test(revoked_key), cmocka_unit_test(long_prompt),
                 cmocka_unit_test(stream_equals_whole), cmocka_unit_test(one_token_stream),
                 cmocka_unit_test(choices_differ), cmocka_unit_test(begin_token),
+                cmocka_unit_test(processors_act), cmocka_unit_test(tokens_there_and_back),
                 cmocka_unit_test(record_is_written) };
         enum { N_MORE = sizeof more / sizeof *more };
         struct CMUnitTest tests[N_BADS + N_MORE];
