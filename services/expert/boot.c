@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/pool.h"
 #include "base/stop.h"
+#include "base/trace.h"
 #include "bus/keyring.h"
 #include "metrics.h"
 #include "net/door.h"
@@ -20,6 +21,7 @@ static const struct wt_plugin *(*const built_in[])(void) = { wt_plugin_compute_c
 struct expert_boot {
         const wt_conf *conf;
         const char *name;
+        const struct wt_compute_ops *ops;        /* compute's; traced when there is a trace */
         const struct wt_plugin *compute;
         wt_pool *pool;
         struct wt_host host;
@@ -41,8 +43,9 @@ static wt_err open_model(struct expert_boot *b)
             (err = wt_plugin_find(WT_COMPUTE, "cpu", &b->compute)) != WT_OK ||
             (err = wt_pool_new(&b->pool, (uint32_t)wt_conf_u64(b->conf, WT_SET_threads))) != WT_OK)
                 return err;
+        b->ops = wt_trace_on ? wt_compute_traced(b->compute->ops) : b->compute->ops;
         wt_host_init(&b->host, b->pool);
-        return wt_model_open(&b->model, wt_conf_str(b->conf, WT_SET_model), dir, b->compute->ops);
+        return wt_model_open(&b->model, wt_conf_str(b->conf, WT_SET_model), dir, b->ops);
 }
 
 static wt_err open_bus(struct expert_boot *b, const char *inproc)
@@ -75,7 +78,7 @@ static wt_err open_expert(struct expert_boot *b)
 {
         struct expert_conf c = {
                 .name = b->name, .shard = wt_conf_str(b->conf, WT_SET_shard),
-                .compute = b->compute->ops, .host = &b->host, .model = b->model, .bus = b->bus,
+                .compute = b->ops, .host = &b->host, .model = b->model, .bus = b->bus,
                 .n_routers = b->n_endpoints, .clock = &wt_clock_real,
                 .drain_us = wt_conf_u64(b->conf, WT_SET_drain) * 1000,
                 .stop_asked = stop_asked, .stop_fd = wt_stop_fd(),

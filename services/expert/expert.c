@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
+#include "base/trace.h"
 #include "base/rng.h"
 #include "path.h"
 
@@ -195,6 +196,7 @@ static void take_message(struct expert *e, wt_msg *m)
 /* One call: sort, multiply, unsort, give. */
 static void serve(struct expert *e, struct job *j)
 {
+        uint64_t span = wt_trace_begin();
         wt_err err;
 
         e->now = wt_now_us(e->conf.clock);
@@ -216,6 +218,7 @@ static void serve(struct expert *e, struct job *j)
         e->n.rows += j->rows;
         e->n.picks += j->picks;
         e->n.compute_us += wt_now_us(e->conf.clock) - e->now;
+        wt_trace_end(span, "expert", "call", j->rows);
         expert_job_free(e, j);
 }
 

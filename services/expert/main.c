@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include "base/log.h"
 #include "base/stop.h"
+#include "base/trace.h"
 #include "boot.h"
 
 static wt_err failed(const char *id, wt_err err)
@@ -15,16 +16,20 @@ static wt_err failed(const char *id, wt_err err)
 static wt_err run(const wt_conf *conf)
 {
         struct expert_boot *b;
-        const char *name = wt_conf_str(conf, WT_SET_name);
+        const char *name = wt_conf_str(conf, WT_SET_name), *profile = wt_conf_str(conf, WT_SET_profile);
         wt_err err;
 
-        wt_log_init(name[0] != '\0' ? name : "expert-0",
-                    (enum wt_level)wt_level_of(wt_conf_str(conf, WT_SET_log_level)), 2);
-        if ((err = wt_stop_init()) != WT_OK || (err = expert_boot(&b, conf, NULL, NULL)) != WT_OK)
+        name = name[0] != '\0' ? name : "expert-0";
+        wt_log_init(name, (enum wt_level)wt_level_of(wt_conf_str(conf, WT_SET_log_level)), 2);
+        if ((err = wt_stop_init()) != WT_OK ||
+            (profile[0] != '\0' && (err = wt_trace_open(profile, name)) != WT_OK) ||
+            (err = expert_boot(&b, conf, NULL, NULL)) != WT_OK)
                 return failed("EXPERT-BOOT", err);
         if ((err = expert_boot_run(b)) != WT_OK)
                 failed("EXPERT-GIVES-UP", err);
         expert_boot_close(b);
+        if (wt_trace_close() != WT_OK)
+                wt_log_err(WT_WARN, "EXPERT-PROFILE", WT_EIO);
         return err;
 }
 

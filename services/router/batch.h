@@ -66,7 +66,7 @@ struct batch {
         /* dispatch, gather */
         struct wt_arena arena;                   /* calls of this layer */
         struct share *shares; uint32_t n_open;   /* shares that are not done */
-        uint64_t away_since;
+        uint64_t away_since, away_span;          /* by the clock; for the trace, ns or 0 */
         /* combine */
         struct wt_node *node; const float **node_row;    /* (T * K) */
         uint32_t *node_at;                       /* (T + 1) */

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/pool.h"
 #include "base/stop.h"
+#include "base/trace.h"
 #include "bus/keyring.h"
 #include "metrics.h"
 #include "net/door.h"
@@ -20,6 +21,7 @@ static const struct wt_plugin *(*const built_in[])(void) = {
 struct router_boot {
         const wt_conf *conf;
         const char *name;
+        const struct wt_compute_ops *ops;        /* compute's; traced when there is a trace */
         const struct wt_plugin *compute, *place, *sample;
         wt_pool *pool;
         struct wt_host host;
@@ -46,11 +48,12 @@ static wt_err open_model(struct router_boot *b)
         char dir[4200];
         wt_err err;
 
+        b->ops = wt_trace_on ? wt_compute_traced(b->compute->ops) : b->compute->ops;
         snprintf(dir, sizeof dir, "%s/packs", wt_conf_str(b->conf, WT_SET_state));
         if ((err = wt_pool_new(&b->pool, (uint32_t)wt_conf_u64(b->conf, WT_SET_threads))) != WT_OK)
                 return err;
         wt_host_init(&b->host, b->pool);
-        err = wt_model_open(&b->model, wt_conf_str(b->conf, WT_SET_model), dir, b->compute->ops);
+        err = wt_model_open(&b->model, wt_conf_str(b->conf, WT_SET_model), dir, b->ops);
         if (err == WT_OK && wt_model_notes(b->model)[0] != '\0')
                 wt_log(WT_NOTICE, "MODEL-NOTES", "words=\"%s\"", wt_model_notes(b->model));
         return err;
@@ -86,7 +89,7 @@ static uint32_t number(const struct router_boot *b, enum wt_set s)
 static wt_err open_router(struct router_boot *b)
 {
         struct router_conf c = {
-                .name = b->name, .compute = b->compute->ops, .place = b->place->ops,
+                .name = b->name, .compute = b->ops, .place = b->place->ops,
                 .sample = b->sample->ops, .host = &b->host, .model = b->model, .bus = b->bus,
                 .clock = &wt_clock_real, .kv_bytes = wt_conf_u64(b->conf, WT_SET_kv_bytes),
                 .step_rows = number(b, WT_SET_step_rows), .chunk = number(b, WT_SET_chunk),

@@ -32,20 +32,24 @@ void router_owed_end(struct worker *w, struct owed *o)
         w->late = false;
 }
 
+static void send_cancel(struct router *r, struct worker *w, uint64_t id)
+{
+        wt_msg *m = router_message(r, w->peer, WT_M_EXPERT_CANCEL);
+        struct wt_expert_cancel *body = WT_ARENA_NEW(&m->arena, struct wt_expert_cancel);
+
+        body->call_id = id;
+        m->env.body = body;
+        m->env.epoch = w->epoch;
+        router_post_worker(r, w, m);
+}
+
 /* The answer is not wanted any more. */
 static void drop(struct router *r, struct call *c)
 {
         struct worker *w = c->worker >= 0 ? &r->worker[c->worker] : NULL;
 
-        if (c->state == CALL_OUT && w->epoch == c->epoch && w->state != PEER_GONE && !w->cut) {
-                wt_msg *m = router_message(r, w->peer, WT_M_EXPERT_CANCEL);
-                struct wt_expert_cancel *body = WT_ARENA_NEW(&m->arena, struct wt_expert_cancel);
-
-                body->call_id = c->id;
-                m->env.body = body;
-                m->env.epoch = c->epoch;
-                router_post_worker(r, w, m);
-        }
+        if (c->state == CALL_OUT && w->epoch == c->epoch && w->state != PEER_GONE && !w->cut)
+                send_cancel(r, w, c->id);
         for (uint32_t i = 0; i < c->parts; i++) {
                 wt_msg_free(c->part[i]);
                 c->part[i] = NULL;
@@ -91,13 +95,14 @@ void router_call_home(struct router *r, struct call *c)
         settle(r, s, c->attempt);
 }
 
-void router_call_again(struct router *r, struct call *c)
+/* c's picks in new calls of the same attempt, to workers outside the set `not`. */
+static void again(struct router *r, struct call *c, const uint32_t *not)
 {
         struct share *s = c->share;
 
         drop(r, c);
         s->n_open[c->attempt]--;
-        router_place(r, c->pick, c->n_picks, s->refused);
+        router_place(r, c->pick, c->n_picks, not);
         router_dispatch(r, c->pick, c->n_picks, s, c->attempt);
         settle(r, s, c->attempt);                /* when all its rows are dead, nothing went out */
 }
@@ -105,7 +110,7 @@ void router_call_again(struct router *r, struct call *c)
 static void resend(struct router *r, struct call *c)
 {
         r->n.resends++;
-        router_call_again(r, c);
+        again(r, c, c->share->refused);
 }
 
 /* The sequences whose rows are in c end; the rest of the step goes on. */
@@ -148,29 +153,6 @@ static void lost_holder(struct router *r, struct call *c)
         fail_rows(r, c, WT_EUNAVAILABLE, words);
 }
 
-/* Sent long ago and not answered: the same picks to other holders, beside the first ones. */
-static void hedge(struct router *r, struct call *c)
-{
-        struct share *s = c->share;
-        uint32_t not[WORKER_WORDS];
-        struct worker *w = &r->worker[c->worker];
-
-        w->late = true;
-        router_worker_ping(r, w);
-        if (s->hedged)
-                return;
-        memcpy(not, s->refused, sizeof not);
-        for (struct call *o = s->calls; o != NULL; o = o->next)
-                if (o->state == CALL_OUT)
-                        not[o->worker / 32] |= 1u << (o->worker % 32);
-        if (router_place(r, s->pick, s->n_picks, not) > 0)
-                return;                          /* nobody else; perhaps later */
-        s->hedged = true;
-        r->n.hedges++;
-        router_dispatch(r, s->pick, s->n_picks, s, 1);
-        settle(r, s, 1);                         /* all rows dead */
-}
-
 /* Calls are compared with calls of their size: class 1 + log2 of the rows. */
 uint32_t router_size_class(uint32_t n_rows)
 {
@@ -187,31 +169,79 @@ static bool late(const struct router *r, const struct call *c)
         return r->now - c->since > (limit > r->conf.hedge_after_us ? limit : r->conf.hedge_after_us);
 }
 
+/* A call that takes so long was lost, or its worker hangs: expert_wait for a small one, more for many
+ * rows, and never less than eight times what is usual. */
+uint64_t router_patience(const struct router *r, const struct worker *w, uint32_t n_rows)
+{
+        uint64_t usual = 8ull * w->usual_us[router_size_class(n_rows)];
+        uint64_t wait = r->conf.expert_wait_us + r->conf.expert_wait_us / 256 * n_rows;
+
+        return usual > wait ? usual : wait;
+}
+
+/* The workers that c's picks should not go to: those that refused, and c's own. */
+static void all_but(const struct call *c, uint32_t not[WORKER_WORDS])
+{
+        memcpy(not, c->share->refused, sizeof c->share->refused);
+        not[c->worker / 32] |= 1u << (c->worker % 32);
+}
+
+/* Not answered for long: the same picks a second time, beside the first call, which still counts if it
+ * answers first. To other holders; when there are none and half the patience is gone, to the same one:
+ * a part may have been lost, and a first call that is only slow is not disturbed. */
+static void hedge(struct router *r, struct call *c, bool anybody)
+{
+        struct share *s = c->share;
+        uint32_t not[WORKER_WORDS];
+        struct worker *w = &r->worker[c->worker];
+
+        if (!w->late) {
+                w->late = true;
+                router_worker_ping(r, w);
+        }
+        if (s->hedged)
+                return;
+        all_but(c, not);
+        if (router_place(r, s->pick, s->n_picks, not) > 0 &&
+            (!anybody || router_place(r, s->pick, s->n_picks, s->refused) > 0))
+                return;
+        s->hedged = true;
+        r->n.hedges++;
+        router_dispatch(r, s->pick, s->n_picks, s, 1);
+        settle(r, s, 1);                         /* when all rows are dead */
+}
+
 static void watch_out(struct router *r, struct call *c)
 {
         const struct worker *w = &r->worker[c->worker];
+        bool overdue = r->now - c->since > router_patience(r, w, c->n_rows) / 2;
 
         if (w->state == PEER_GONE || w->cut || w->epoch != c->epoch) {
                 r->n.calls_lost++;
                 resend(r, c);
-        } else if (r->now - c->since > r->conf.expert_wait_us / 2) {
-                resend(r, c);                    /* perhaps it was lost on the way */
+        } else if (overdue && c->attempt == 1) {
+                resend(r, c);                    /* the second try may be lost as well */
         } else if (late(r, c)) {
-                hedge(r, c);
+                hedge(r, c, overdue);
         }
 }
 
+/* It waits for credit, or for a holder. */
 static void watch_queued(struct router *r, struct call *c)
 {
         const struct worker *w = c->worker >= 0 ? &r->worker[c->worker] : NULL;
+        struct call *before = c->share->calls;
+        uint32_t not[WORKER_WORDS];
+        uint64_t since = c->since;
 
         if (w != NULL && w->state == PEER_LIVE && !w->cut) {
-                router_call_send(r, c);          /* as soon as there is credit */
+                if (router_call_send(r, c) || !w->late)
+                        return;
+                all_but(c, not);                 /* its worker hangs: does somebody else hold them? */
+                if (router_place(r, c->pick, c->n_picks, not) == 0)
+                        again(r, c, not);
         } else if (r->membership || w != NULL) {
-                uint64_t since = c->since;
-                struct call *before = c->share->calls;
-
-                router_call_again(r, c);
+                again(r, c, c->share->refused);
                 for (struct call *n = c->share->calls; n != before; n = n->next)
                         if (n->worker < 0)
                                 n->since = since;        /* one wait, however often it is looked at */
@@ -220,17 +250,18 @@ static void watch_queued(struct router *r, struct call *c)
         }
 }
 
-/* A worker that owes a call for expert_wait and says nothing is gone; one that speaks has lost the
+/* A worker that owes a call beyond all patience and says nothing is gone; one that speaks has lost the
  * call, or its cancel. */
 static void watch_owed(struct router *r, struct worker *w)
 {
         for (uint32_t i = w->n_owed; i-- > 0;) {
-                if (r->now - w->owed[i].sent <= r->conf.expert_wait_us)
+                if (r->now - w->owed[i].sent <= router_patience(r, w, w->owed[i].rows))
                         continue;
-                if (w->heard < w->owed[i].sent) {
+                if (w->heard <= w->owed[i].sent) {
                         router_worker_gone(r, w, "it is silent");
                         return;
                 }
+                send_cancel(r, w, w->owed[i].id);
                 router_owed_end(w, &w->owed[i]);
         }
 }

@@ -165,7 +165,7 @@ static wt_msg *part_new(struct router *r, const struct call *c, uint32_t s0, uin
         m->env.body = body;
         m->env.call_id = c->id;
         m->env.epoch = c->epoch;
-        m->env.deadline_us = r->conf.expert_wait_us;
+        m->env.deadline_us = 2 * router_patience(r, &r->worker[c->worker], c->n_rows);
         return m;
 }
 

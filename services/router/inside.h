@@ -123,12 +123,12 @@ struct wt_bytes router_copy(wt_msg *m, const void *p, size_t n);      /* into th
 struct call *router_call_find(struct router *r, uint64_t id);
 void router_call_failed(struct router *r, struct call *c, wt_err code, const char *words);
 void router_call_home(struct router *r, struct call *c);
-void router_call_again(struct router *r, struct call *c);
 bool router_call_send(struct router *r, struct call *c);      /* false: no credit, or cut */
 void router_calls_drop(struct router *r);        /* all of the step: nobody wants them */
 struct owed *router_owed_find(struct worker *w, uint64_t id);
 void router_owed_end(struct worker *w, struct owed *o);
 uint32_t router_size_class(uint32_t n_rows);             /* below N_USUAL */
+uint64_t router_patience(const struct router *r, const struct worker *w, uint32_t n_rows);     /* us */
 
 /* event.c: one event outside a step */
 void router_tell(struct router *r, uint32_t peer, const struct wt_event_msg *e);

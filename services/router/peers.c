@@ -213,8 +213,8 @@ void router_worker_gone(struct router *r, struct worker *w, const char *why)
 {
         if (w->state == PEER_GONE || w->state == PEER_NONE)
                 return;
-        wt_log(WT_WARN, "ROUTER-WORKER-GONE", "worker=%s calls_out=%u why=\"%s\"", w->name, w->n_owed,
-               why);
+        wt_log(w->state == PEER_DRAINS && w->n_owed == 0 ? WT_NOTICE : WT_WARN, "ROUTER-WORKER-GONE",
+               "worker=%s calls_out=%u why=\"%s\"", w->name, w->n_owed, why);
         clear_owed(w);
         w->state = PEER_GONE;
         r->membership = true;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
+#include "base/trace.h"
 #include "path.h"
 
 enum { TICK_US = 100000, WATCH_US = 5000, MESSAGES_A_TURN = 4096 };
@@ -198,6 +199,7 @@ static wt_err send_out(struct router *r)
 {
         struct batch *b = &r->batch;
         uint32_t k = r->shape->layers[b->layer].n_picks, n = 0;
+        uint64_t span = wt_trace_begin();
         wt_err err;
 
         for (uint32_t t = 0; t < b->n_rows; t++)
@@ -208,8 +210,10 @@ static wt_err send_out(struct router *r)
         r->now = wt_now_us(r->conf.clock);
         router_place(r, b->all, n, NULL);
         router_dispatch(r, b->all, n, NULL, 0);
+        wt_trace_end(span, "router", "dispatch", n);
         err = router_shared(r);
         b->away_since = wt_now_us(r->conf.clock);
+        b->away_span = wt_trace_begin();
         return err;
 }
 
@@ -234,8 +238,10 @@ static wt_err layers(struct router *r)
 static wt_err came_home(struct router *r)
 {
         struct batch *b = &r->batch;
-        wt_err err = router_combine(r);
+        wt_err err;
 
+        wt_trace_end(b->away_span, "router", "away", b->n_rows);
+        err = router_combine(r);
         wt_arena_reset(&b->arena);
         b->layer++;
         b->phase = STEP_LAYER;
@@ -257,11 +263,15 @@ static void count_step(struct router *r)
 
 static wt_err step_finish(struct router *r)
 {
+        uint64_t span = wt_trace_begin();
         wt_err err = router_sample(r);
 
+        wt_trace_end(span, "router", "sample", r->batch.n_rows);
         if (err != WT_OK)
                 return err;
+        span = wt_trace_begin();
         router_emit(r);
+        wt_trace_end(span, "router", "emit", r->batch.n_runs);
         count_step(r);
         router_step_end(r);
         router_reap(r);

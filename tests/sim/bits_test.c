@@ -1,4 +1,4 @@
-/* router_test.c - law 1 end to end: the tokens and the bits of the logits do not depend on workers,
+/* bits_test.c - law 1 end to end: the tokens and the bits of the logits do not depend on workers,
  * shards, batches, chunks or where a sequence was cut. */
 #include <setjmp.h>
 #include <stdarg.h>

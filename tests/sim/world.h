@@ -1,9 +1,9 @@
 /* world.h - a cluster in one thread, for tests: a router, workers and a gateway on the in-process bus,
  * turned by hand under a clock that stands still unless it is moved. */
-#ifndef WITAN_ROUTER_WORLD_H
-#define WITAN_ROUTER_WORLD_H
-#include "../expert/expert.h"
-#include "router.h"
+#ifndef WITAN_SIM_WORLD_H
+#define WITAN_SIM_WORLD_H
+#include "expert/expert.h"
+#include "router/router.h"
 
 enum { WORLD_WORKERS = 8, WORLD_IDS = 1024, WORLD_ANSWERS = 64 };
 

@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../expert/expert.h"
+#include "expert/expert.h"
 #include "plugin/plugin.h"
-#include "router.h"
+#include "router/router.h"
 
 const struct wt_plugin *wt_plugin_compute_cpu(void), *wt_plugin_contiguous(void),
                        *wt_plugin_sample(void);
@@ -22,7 +22,7 @@ enum { WORKERS = 3, ASKS = 12, TOKENS = 12, DEADLINE_US = 60000000 };
 static const int32_t prompt[] = { 0, 2802, 417, 780, 274, 569 };
 static const int32_t greedy[TOKENS] = { 274, 452, 538, 375, 609, 309, 274, 567, 673, 1054, 295, 277 };
 
-static char dir[] = "/tmp/witan-thread-test-XXXXXX";
+static char dir[4096];
 static atomic_bool stop_router, stop_workers;
 
 static bool asked(void *flag) { return atomic_load((atomic_bool *)flag); }
@@ -183,15 +183,18 @@ static void threads_agree(void **state)
         wt_bus_close(b);
 }
 
-static int make_dir(void **state)
+static int name_dir(void **state)
 {
+        const char *build = getenv("WITAN_BUILD");
+
         (void)state;
-        return mkdtemp(dir) == NULL;
+        snprintf(dir, sizeof dir, "%s/test-packs", build != NULL ? build : "build");
+        return 0;
 }
 
 int main(void)
 {
         const struct CMUnitTest tests[] = { cmocka_unit_test(threads_agree) };
 
-        return cmocka_run_group_tests(tests, make_dir, NULL);
+        return cmocka_run_group_tests(tests, name_dir, NULL);
 }
