@@ -55,6 +55,9 @@ extern const struct wt_kernels wt_kernels_avx2;  /* absent where the compiler is
 /* The fastest that this processor runs; force: a name, or NULL. NULL when force is not there, or on an
  * x86-64 without AVX2, FMA or F16C (the reference too is compiled for them). */
 const struct wt_kernels *wt_kernels_pick(const char *force);
+/* The same kernels, each call of which leaves a span in the trace (base/trace.h). One table in a process
+ * can be traced; another one comes back as it is. */
+const struct wt_kernels *wt_kernels_traced(const struct wt_kernels *k);
 
 /* Packing and unpacking of a view (plugin.h, struct wt_matrix) for WT_FORM_LINEAR and _VECTOR/_ROWS:
  * VECTOR: n_out floats; ROWS: n_out rows of n_in in the source dtype, row-major. */

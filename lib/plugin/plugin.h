@@ -15,6 +15,9 @@ wt_err wt_plugin_register(const struct wt_plugin *(*const *entries)(void));
 /* Opens FILE.so from a folder that only its owner can write. Kept open until exit. */
 wt_err wt_plugin_load(const char *file, const struct wt_plugin **out);
 const char *wt_kind_name(uint32_t kind);
+/* The same stages, each of which leaves a span in the trace (base/trace.h). One table in a process can be
+ * traced; another one comes back as it is. */
+const struct wt_compute_ops *wt_compute_traced(const struct wt_compute_ops *ops);
 /* Fills a host table over a pool (NULL: everything on the calling thread). */
 void wt_host_init(struct wt_host *h, wt_pool *pool);
 #endif

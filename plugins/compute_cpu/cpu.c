@@ -6,6 +6,7 @@
 #include <string.h>
 #include "base/err.h"
 #include "base/pool.h"
+#include "base/trace.h"
 #include "model/layers/layers.h"
 
 struct wt_compute { struct wt_stage stage; };
@@ -23,6 +24,8 @@ static int open_with(wt_compute **out, const struct wt_host *host, const struct 
         if (!k)
                 return host->fail(WT_EUNSUPPORTED, "compute: this processor lacks AVX2, FMA or F16C, which "
                                   "the build asks for; build on this machine");
+        if (wt_trace_on)
+                k = wt_kernels_traced(k);
         if ((err = wt_float_ground()))
                 return host->fail(err, "compute: %s", wt_words());
         if (!(c = calloc(1, sizeof *c)))

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "base/log.h"
 #include "base/stop.h"
+#include "base/trace.h"
 #include "gateway/boot.h"
 #include "router/boot.h"
 #include "expert/boot.h"
@@ -135,6 +136,7 @@ static int failed(struct up *u)
 
 int inproc_run(struct up *u)
 {
+        const char *profile = wt_conf_str(u->c->conf, WT_SET_profile);
         struct inproc *p = calloc(1, sizeof *p);
         char log[4300];
         int rc = EXIT_DONE;
@@ -148,12 +150,15 @@ int inproc_run(struct up *u)
         wt_log_init("witan", (enum wt_level)wt_level_of(wt_conf_str(u->c->conf, WT_SET_log_level)),
                     to != NULL ? fileno(to) : 2);
         describe(u);
-        if (wt_stop_init() != WT_OK || cluster_write(&u->plan.cluster, u->c->state) != WT_OK ||
+        if ((profile[0] != '\0' && wt_trace_open(profile, "witan") != WT_OK) ||
+            wt_stop_init() != WT_OK || cluster_write(&u->plan.cluster, u->c->state) != WT_OK ||
             open_all(p) != WT_OK)
                 rc = failed(u);
         else
                 gateway_boot_run(p->gateway);
         close_all(p);
+        if (wt_trace_close() != WT_OK)
+                wt_log_err(WT_WARN, "PROFILE", WT_EIO);
         u->plan.cluster.supervisor = u->plan.cluster.processes[0].pid = 0;
         cluster_write(&u->plan.cluster, u->c->state);
         if (to != NULL)
