@@ -21,7 +21,7 @@ struct inproc {
         struct up *u;
         struct router_boot *router;
         struct expert_boot *expert[MAX_EXPERTS];
-        char name[MAX_EXPERTS][16];
+        char name[MAX_EXPERTS][24];
         uint32_t n_experts;
         struct gateway_boot *gateway;
         pthread_t router_thread, expert_thread[MAX_EXPERTS], teller;
