@@ -19,6 +19,7 @@
 static struct rig rig;
 static wt_bus *s;                                /* the bound bus of a case */
 static void *ctx;                                /* of raw sockets */
+static void *raws[4];                            /* those open; a failed case leaves some */
 
 static int open_server(void **state)
 {
@@ -32,6 +33,10 @@ static int open_server(void **state)
 static int close_server(void **state)
 {
         (void)state;
+        for (int i = 0; i < 4; i++)
+                if (raws[i])
+                        zmq_close(raws[i]);
+        memset(raws, 0, sizeof raws);
         zmq_ctx_term(ctx);
         wt_bus_close(s);
         return 0;
@@ -45,20 +50,37 @@ static struct wt_bus_stats stats(void)
         return now;
 }
 
+static void *raw_dealer(void)
+{
+        int one = 1, zero = 0, soon = 300, i = 0;
+
+        while (raws[i])
+                i++;
+        raws[i] = zmq_socket(ctx, ZMQ_DEALER);
+        assert_non_null(raws[i]);
+        zmq_setsockopt(raws[i], ZMQ_IMMEDIATE, &one, sizeof one);
+        zmq_setsockopt(raws[i], ZMQ_LINGER, &zero, sizeof zero);
+        zmq_setsockopt(raws[i], ZMQ_SNDTIMEO, &soon, sizeof soon);
+        return raws[i];
+}
+
+static void raw_keys(void *d, uint32_t who, uint32_t server)
+{
+        zmq_setsockopt(d, ZMQ_CURVE_PUBLICKEY, rig.id[who].public_key, 41);
+        zmq_setsockopt(d, ZMQ_CURVE_SECRETKEY, rig.id[who].secret_key, 41);
+        zmq_setsockopt(d, ZMQ_CURVE_SERVERKEY, rig.id[server].public_key, 41);
+}
+
 /* A DEALER with the keys of `who` that calls itself as (NULL: nothing). */
 static void *raw(uint32_t who, const char *as)
 {
-        void *d = zmq_socket(ctx, ZMQ_DEALER);
-        int one = 1, zero = 0;
+        void *d = raw_dealer();
+        int forever = -1;
 
-        assert_non_null(d);
         if (as)
                 zmq_setsockopt(d, ZMQ_ROUTING_ID, as, strlen(as));
-        zmq_setsockopt(d, ZMQ_IMMEDIATE, &one, sizeof one);
-        zmq_setsockopt(d, ZMQ_LINGER, &zero, sizeof zero);
-        zmq_setsockopt(d, ZMQ_CURVE_PUBLICKEY, rig.id[who].public_key, 41);
-        zmq_setsockopt(d, ZMQ_CURVE_SECRETKEY, rig.id[who].secret_key, 41);
-        zmq_setsockopt(d, ZMQ_CURVE_SERVERKEY, rig.id[0].public_key, 41);
+        zmq_setsockopt(d, ZMQ_SNDTIMEO, &forever, sizeof forever);
+        raw_keys(d, who, 0);
         assert_int_equal(zmq_connect(d, wt_bus_endpoint(s)), 0);
         return d;
 }
@@ -139,31 +161,19 @@ static void broken_list(void **state)
 /* No CURVE, or CURVE with a key of another server: never a message, never a name. */
 static void wrong_doors(void **state)
 {
-        void *plain = zmq_socket(ctx, ZMQ_DEALER), *lost;
+        void *plain = raw_dealer(), *lost = raw_dealer();
         wt_bus *c = rig_connect(&rig, 2, wt_bus_endpoint(s), 0);
-        int one = 1, zero = 0, soon = 300;
 
         (void)state;
-        zmq_setsockopt(plain, ZMQ_IMMEDIATE, &one, sizeof one);
-        zmq_setsockopt(plain, ZMQ_LINGER, &zero, sizeof zero);
-        zmq_setsockopt(plain, ZMQ_SNDTIMEO, &soon, sizeof soon);
         assert_int_equal(zmq_connect(plain, wt_bus_endpoint(s)), 0);
         zmq_send(plain, "\x08\x01", 2, 0);
-        lost = zmq_socket(ctx, ZMQ_DEALER);
-        zmq_setsockopt(lost, ZMQ_IMMEDIATE, &one, sizeof one);
-        zmq_setsockopt(lost, ZMQ_LINGER, &zero, sizeof zero);
-        zmq_setsockopt(lost, ZMQ_SNDTIMEO, &soon, sizeof soon);
-        zmq_setsockopt(lost, ZMQ_CURVE_PUBLICKEY, rig.id[1].public_key, 41);
-        zmq_setsockopt(lost, ZMQ_CURVE_SECRETKEY, rig.id[1].secret_key, 41);
-        zmq_setsockopt(lost, ZMQ_CURVE_SERVERKEY, rig.id[3].public_key, 41);
+        raw_keys(lost, 1, 3);
         assert_int_equal(zmq_connect(lost, wt_bus_endpoint(s)), 0);
         zmq_send(lost, "\x08\x01", 2, 0);
         for (int i = 0; i < 3; i++)
                 rig_meet(s, c);                  /* the door stays open to who may come in */
         assert_int_equal(wt_bus_peers(s), 1);
         assert_int_equal(stats().dropped_malformed + stats().dropped_identity, 0);
-        zmq_close(plain);
-        zmq_close(lost);
         wt_bus_close(c);
 }
 
@@ -201,7 +211,6 @@ static void foreign_name(void **state)
         }
         assert_int_equal(zmq_recv(thief, got, sizeof got, ZMQ_DONTWAIT), -1);
         assert_int_equal(errno, EAGAIN);
-        zmq_close(thief);
 }
 
 static void own_name(void **state)
@@ -217,7 +226,6 @@ static void own_name(void **state)
         assert_int_equal(wt_bus_send(s, rig_ping(s, 0, 6)), WT_OK);
         n = zmq_recv(d, got, sizeof got, 0);
         assert_true(n > 0);
-        zmq_close(d);
 }
 
 /* Two connections with one key: the later one is the peer, the earlier one is heard no more. */
@@ -240,8 +248,6 @@ static void later_connection(void **state)
         assert_int_equal(zmq_recv(first, got, sizeof got, ZMQ_DONTWAIT), -1);
         raw_ping(second, 5);
         expect_ping(5, "expert-0");
-        zmq_close(first);
-        zmq_close(second);
 }
 
 /* ---- what it says ---- */
@@ -274,7 +280,6 @@ static void malformed(void **state)
                 assert_int_equal(stats().dropped_malformed, i + 1);
         }
         assert_int_equal(s->n_out, 0);           /* nothing kept of what was dropped */
-        zmq_close(d);
 }
 
 static void too_long(void **state)
@@ -292,7 +297,6 @@ static void too_long(void **state)
         assert_int_equal(stats().dropped_too_long, 2);
         assert_int_equal(stats().dropped_malformed, 0);
         free(p);
-        zmq_close(d);
 }
 
 /* ---- a peer that is killed ---- */
@@ -416,7 +420,6 @@ static void close_in_traffic(void **state)
         }
         wt_bus_close(s);
         s = rig_bind(&rig, rig_endpoint(&rig, "tcp"), 0);
-        zmq_close(d);
 }
 
 int main(int argc, char **argv)
