@@ -211,7 +211,9 @@ static void serve(struct expert *e, struct job *j)
                 }
         }
         if (err != WT_OK) {
-                wt_log_err(WT_WARN, "EXPERT-CALL", err);
+                wt_log(WT_WARN, "EXPERT-CALL", "trace=%.55s code=\"%s\" words=\"%s\"",
+                       j->part->env.traceparent.len > 0
+                       ? (const char *)j->part->env.traceparent.data : "", wt_code_name(err), wt_words());
                 expert_refuse(e, j->peer, j->call_id, j->epoch, err);
         }
         e->n.calls++;

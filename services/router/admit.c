@@ -136,6 +136,9 @@ static struct seq *seq_new(struct router *r, const wt_msg *m, uint32_t gateway)
         s->choice = q->choice;
         s->prompt_index = q->prompt_index;
         s->gateway = gateway;
+        if (m->env.traceparent.len > 0 && m->env.traceparent.len < sizeof s->trace)
+                memcpy(s->trace, m->env.traceparent.data, m->env.traceparent.len);
+        s->deadline = m->env.deadline_us > 0 ? r->now + m->env.deadline_us : 0;
         s->max_tokens = q->max_tokens;
         s->temperature = q->temperature;
         s->top_p = q->top_p;

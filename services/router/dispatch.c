@@ -154,6 +154,8 @@ static wt_msg *part_new(struct router *r, const struct call *c, uint32_t s0, uin
                 n_seen += !(words[x / 32] >> (x % 32) & 1);
                 words[x / 32] |= 1u << (x % 32);
         }
+        /* A call serves many requests; the first row's trace stands for them. */
+        m->env.traceparent = WT_STR(b->seq[b->run_of[c->row[0]]]->trace);
         body->profile = WT_STR(r->ops->profile);
         body->layer = b->layer;
         body->slot_base = s0;

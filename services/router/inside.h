@@ -55,6 +55,7 @@ struct router {
         struct kv kv;
         struct seq *waiting, **waiting_tail; uint32_t n_waiting;
         struct seq **running; uint32_t n_running;        /* in order of admission */
+        uint64_t expire_at;                      /* deadlines are looked at next */
         uint32_t next_decode;                    /* whose turn it is when a step cannot take all */
 
         struct worker *worker; uint32_t n_workers;       /* (MAX_WORKERS); slots ever used */
@@ -85,6 +86,7 @@ void router_end(struct router *r, struct seq *s, enum wt_finish finish, wt_err c
 void router_forget(struct router *r, struct seq *s);     /* the same without an event */
 /* A sequence one of whose rows is no number any more ends; the others go on. After a sync. */
 void router_fail_bad(struct router *r);
+void router_expire(struct router *r);            /* ends what is past its deadline */
 void router_reap(struct router *r);              /* frees what is over; only between steps */
 void router_seqs_close(struct router *r);
 

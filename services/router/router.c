@@ -397,6 +397,7 @@ bool router_turn(struct router *r, uint64_t max_us)
         for (uint32_t i = 0; i < MESSAGES_A_TURN && wt_bus_recv(r->conf.bus, &m) == WT_OK; i++)
                 take_message(r, m);
         router_peers_check(r);
+        router_expire(r);
         router_watch(r);
         while (step(r)) {                        /* until it waits; messages come between phases */
                 moved = true;

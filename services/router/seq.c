@@ -2,7 +2,10 @@
  * answer are reserved when a sequence is admitted, so no step ever finds the pool empty. */
 #include <stdlib.h>
 #include <string.h>
+#include "base/log.h"
 #include "inside.h"
+
+enum { EXPIRE_US = 10000 };                      /* how often deadlines are looked at */
 
 bool router_kv_take(struct kv *kv, uint32_t n, uint32_t *pages)
 {
@@ -106,8 +109,28 @@ void router_end(struct router *r, struct seq *s, enum wt_finish finish, wt_err c
         r->n.cancelled += finish == WT_CANCELLED;
         r->n.failed += finish == WT_FAILED;
         r->n.handed_back += finish == WT_HANDED_BACK;
+        if (finish == WT_FAILED)
+                wt_log(WT_WARN, "ROUTER-SEQUENCE-FAILED", "trace=%s code=\"%s\" words=\"%s\"",
+                       s->trace, wt_code_name(code), words);
         router_tell(r, r->gateway[s->gateway].peer, &e);
         router_forget(r, s);
+}
+
+void router_expire(struct router *r)
+{
+        static const char words[] = "the deadline of this request has passed";
+
+        if (r->now < r->expire_at)
+                return;
+        r->expire_at = r->now + EXPIRE_US;
+        for (uint32_t i = 0; i < r->n_running; i++)
+                if (r->running[i]->deadline != 0 && r->now >= r->running[i]->deadline)
+                        router_end(r, r->running[i], WT_FAILED, WT_EDEADLINE, words);
+        for (struct seq *s = r->waiting, *next; s != NULL; s = next) {
+                next = s->next;
+                if (s->deadline != 0 && r->now >= s->deadline)
+                        router_end(r, s, WT_FAILED, WT_EDEADLINE, words);
+        }
 }
 
 void router_reap(struct router *r)

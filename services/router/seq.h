@@ -10,6 +10,8 @@ struct seq {
         struct seq *next;                        /* behind it among those that wait */
         uint8_t request[16]; uint32_t attempt, choice, prompt_index;
         uint32_t gateway;                        /* number in r->gateway */
+        char trace[56];                          /* W3C traceparent, or "" */
+        uint64_t deadline;                       /* 0: none */
 
         uint32_t max_tokens;                     /* generated ones in all; 0: score the prompt only */
         float temperature, top_p; uint32_t top_k; uint64_t seed;

@@ -189,6 +189,23 @@ static void complete_record_ends_at_once(void **state)
         world_close(&w);
 }
 
+static void deadlines_end_what_runs_and_waits(void **state)
+{
+        (void)state;
+        world_open(&w, &(struct world_conf){ .max_seqs = 1 });
+        for (uint32_t n = 0; n < 2; n++)
+                world_ask(&w, &(struct ask){ .n = n, .prompt = ids, .n_prompt = 10, .max_tokens = 500,
+                                             .deadline_us = 50000 });
+        turns(20);
+        assert_int_equal(w.answer[0].finish + w.answer[1].finish, WT_RUNNING);
+        world_move(60000);
+        turns(3);
+        for (uint32_t n = 0; n < 2; n++)
+                assert_int_equal(w.answer[n].status, WT_EDEADLINE);
+        assert_int_equal(world_numbers(&w)->pages_used, 0);
+        world_close(&w);
+}
+
 static void decode_before_prefill(void **state)
 {
         uint32_t before;
@@ -207,14 +224,15 @@ static void decode_before_prefill(void **state)
 
 int main(void)
 {
-        struct CMUnitTest tests[N_ROWS + 7] = {
+        struct CMUnitTest tests[N_ROWS + 8] = {
                 cmocka_unit_test(whole_context_fits), cmocka_unit_test(waits_for_pages_in_order),
                 cmocka_unit_test(max_seqs_holds), cmocka_unit_test(cancel_frees_within_a_step),
                 cmocka_unit_test(attempts), cmocka_unit_test(complete_record_ends_at_once),
                 cmocka_unit_test(decode_before_prefill),
+                cmocka_unit_test(deadlines_end_what_runs_and_waits),
         };
 
         for (size_t i = 0; i < N_ROWS; i++)
-                tests[7 + i] = (struct CMUnitTest){ rows[i].name, refused, NULL, NULL, (void *)&rows[i] };
+                tests[8 + i] = (struct CMUnitTest){ rows[i].name, refused, NULL, NULL, (void *)&rows[i] };
         return cmocka_run_group_tests(tests, fill_ids, NULL);
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/hot.h"
 #include "base/json.h"
 #include "world.h"
 
@@ -251,16 +252,38 @@ static void scores_alone(void **state)
         world_close(&w);
 }
 
+/* Law 5: once warm, router, workers and the in-process bus take no memory. */
+static void warm_steps_allocate_nothing(void **state)
+{
+        uint64_t before;
+
+        (void)state;
+        world_open(&w, &(struct world_conf){ .shard = { "*:0-7", "*:8-15" } });
+        for (uint32_t n = 0; n < 4; n++)
+                world_ask(&w, &(struct ask){ .n = n, .prompt = golden[n].ids, .n_prompt = golden[n].n,
+                                             .max_tokens = 600, .temperature = 1, .seed = n });
+        while (w.answer[0].n_ids < 300)
+                world_turn(&w);
+        before = wt_hot_allocs();
+        wt_hot_begin();
+        while (w.answer[0].n_ids < 500)
+                world_turn(&w);
+        wt_hot_end();
+        assert_int_equal(wt_hot_allocs(), before);
+        world_close(&w);
+}
+
 int main(void)
 {
-        struct CMUnitTest tests[N_WAYS + 6] = {
+        struct CMUnitTest tests[N_WAYS + 7] = {
                 cmocka_unit_test(greedy_equals_golden), cmocka_unit_test(batches_of_1_to_16),
                 cmocka_unit_test(cut_and_continue), cmocka_unit_test(seeds_and_choices_differ),
                 cmocka_unit_test(end_token_stops), cmocka_unit_test(scores_alone),
+                cmocka_unit_test(warm_steps_allocate_nothing),
         };
 
         for (size_t i = 0; i < N_WAYS; i++)
-                tests[6 + i] = (struct CMUnitTest){ ways[i].name, same_bits, NULL, NULL,
+                tests[7 + i] = (struct CMUnitTest){ ways[i].name, same_bits, NULL, NULL,
                                                     (void *)&ways[i] };
         return cmocka_run_group_tests(tests, learn_truth, NULL);
 }

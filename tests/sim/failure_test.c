@@ -214,6 +214,23 @@ static void lone_worker_is_waited_for(void **state)
         world_close(&w);
 }
 
+/* A part may have been lost, so it is asked a second time; the first answer counts. */
+static void lone_worker_is_asked_twice(void **state)
+{
+        (void)state;
+        world_open(&w, &(struct world_conf){ .shard = { "*" } });
+        ask(0);
+        until_call(0);
+        world_move(7000000);
+        turns(3);
+        w.stuck[0] = false;
+        check(0);
+        turns(3);
+        assert_int_equal(world_numbers(&w)->hedges, 1);
+        assert_int_equal(world_numbers(&w)->resends, 0);
+        world_close(&w);
+}
+
 static void silent_worker_is_gone_and_returns(void **state)
 {
         (void)state;
@@ -310,6 +327,7 @@ int main(void)
                 cmocka_unit_test(dies_again_and_again), cmocka_unit_test(nobody_holds_it),
                 cmocka_unit_test(others_go_on), cmocka_unit_test(hung_worker_is_hedged),
                 cmocka_unit_test(lone_worker_is_waited_for),
+                cmocka_unit_test(lone_worker_is_asked_twice),
                 cmocka_unit_test(silent_worker_is_gone_and_returns), cmocka_unit_test(worker_drains),
                 cmocka_unit_test(router_drains), cmocka_unit_test(gateway_is_lost),
         };

@@ -40,17 +40,23 @@ static struct wt_host *host(void)
         return &h;
 }
 
-/* One for all worlds; its packs are made once per build. */
-static wt_model *model(void)
+/* One of each folder for all worlds; packs are made once per build. */
+static wt_model *model(const char *folder)
 {
-        static wt_model *m;
+        static struct opened { const char *folder; wt_model *m; } all[4];
+        struct opened *at;
         const char *build = getenv("WITAN_BUILD");
         char dir[4096];
 
         snprintf(dir, sizeof dir, "%s/test-packs", build != NULL ? build : "build");
-        if (m == NULL)
-                good(wt_model_open(&m, "models/tiny", dir, compute()));
-        return m;
+        for (at = all; at->m != NULL; at++) {
+                if (strcmp(at->folder, folder) == 0)
+                        return at->m;
+                assert_true(at + 1 < all + sizeof all / sizeof *all);
+        }
+        good(wt_model_open(&at->m, folder, dir, compute()));
+        at->folder = folder;
+        return at->m;
 }
 
 static wt_bus *bus(const char *name, const char *bind, const char *connect,
@@ -129,7 +135,7 @@ void world_open(struct world *w, const struct world_conf *c)
         w->conf = *c;
         if (c->shard[0] == NULL)
                 memcpy(w->conf.shard, two.shard, sizeof two.shard);
-        w->model = model();
+        w->model = model(c->model != NULL ? c->model : "models/tiny");
         w->router_bus = bus("router-0", "inproc://*", NULL, c->transport);
         router_start(w);
         w->gateway_bus = bus("gateway-0", NULL, wt_bus_endpoint(w->router_bus), NULL);
@@ -183,6 +189,7 @@ void world_ask(struct world *w, const struct ask *a)
         else
                 wt_msg_tensor(m, WT_I32, 1, &a->n_made);
         m->env.method = WT_M_SUBMIT;
+        m->env.deadline_us = a->deadline_us;
         m->env.body = q;
         if (a->attempt == 0)
                 memset(&w->answer[a->n], 0, sizeof w->answer[a->n]);

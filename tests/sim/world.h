@@ -14,6 +14,7 @@ struct world_conf {
         uint64_t kv_bytes;
         const char *place;
         const struct wt_bus_ops *transport;      /* of the router; NULL: inproc as it is */
+        const char *model;                       /* folder; NULL: models/tiny */
 };
 struct ask {                                     /* a submit */
         uint32_t n;                              /* number of the request */
@@ -21,7 +22,7 @@ struct ask {                                     /* a submit */
         const int32_t *made; uint32_t n_made;
         uint32_t max_tokens, attempt, choice, top_k, n_top, valid_vocab;
         float temperature, top_p;                /* top_p 0: 1 */
-        uint64_t seed;
+        uint64_t seed, deadline_us;
         bool ignore_eos, logprobs, prompt_logprobs;
         uint32_t eos;                            /* 0: none */
 };
