@@ -177,8 +177,10 @@ void wt_conf_free(wt_conf *c)
 {
         if (!c)
                 return;
-        for (int i = 0; i < N_WT_SETTINGS; i++)
+        for (int i = 0; i < N_WT_SETTINGS; i++) {
                 free(c->value[i].text);
+                free(c->value[i].where);
+        }
         free(c->rest);
         free(c);
 }
@@ -191,6 +193,7 @@ wt_err wt_conf_decide(wt_conf *c, enum wt_set s, const char *value)
 const char *wt_conf_str(const wt_conf *c, enum wt_set s) { return c->value[s].text; }
 uint64_t wt_conf_u64(const wt_conf *c, enum wt_set s) { return c->value[s].number; }
 bool wt_conf_bool(const wt_conf *c, enum wt_set s) { return c->value[s].number != 0; }
+const char *wt_conf_where(const wt_conf *c, enum wt_set s) { return c->value[s].where; }
 enum wt_conf_from wt_conf_from(const wt_conf *c, enum wt_set s) { return c->value[s].from; }
 bool wt_conf_wants_help(const wt_conf *c) { return c->help; }
 

@@ -101,16 +101,17 @@ static wt_err read_line(wt_conf *c, unsigned role, char *s, const struct place *
         return wt_conf_set(c, row, value, len, WT_FROM_FILE, where);
 }
 
-wt_err wt_conf_file(wt_conf *c, unsigned role, const char *path)
+/* Each line; each NULL: the first failure ends it. */
+static wt_err read_lines(wt_conf *c, unsigned role, struct wt_buf *text, const char *path,
+                         void (*each)(void *arg, const char *words), void *arg, uint32_t *n_bad)
 {
-        struct wt_buf text = { 0 };
         bool seen[N_WT_SETTINGS] = { false };
         struct place at = { path, 0 };
-        wt_err err = wt_file_read(path, MOST_BYTES, &text);
-        char *line = text.data, *end;
+        wt_err err = WT_OK;
+        char *line = text->data, *end;
 
-        if (err == WT_OK && text.len && memchr(text.data, '\0', text.len))
-                err = wt_fail(WT_EINVAL, "%s holds a NUL byte; it must be text", path);
+        if (text->len && memchr(text->data, '\0', text->len))
+                return wt_fail(WT_EINVAL, "%s holds a NUL byte; it must be text", path);
         while (err == WT_OK && line && *line) {
                 at.line++;
                 end = line + strcspn(line, "\n");
@@ -120,8 +121,43 @@ wt_err wt_conf_file(wt_conf *c, unsigned role, const char *path)
                         end--;
                 *end = '\0';
                 err = read_line(c, role, line, &at, seen);
+                if (err != WT_OK && each) {
+                        each(arg, wt_words());
+                        ++*n_bad;
+                        err = WT_OK;
+                }
                 line = next;
         }
+        return err;
+}
+
+wt_err wt_conf_file(wt_conf *c, unsigned role, const char *path)
+{
+        struct wt_buf text = { 0 };
+        wt_err err = wt_file_read(path, MOST_BYTES, &text);
+
+        if (err == WT_OK)
+                err = read_lines(c, role, &text, path, NULL, NULL, NULL);
         wt_buf_free(&text);
         return err;
+}
+
+uint32_t wt_conf_check_file(const char *path, void (*each)(void *arg, const char *words), void *arg)
+{
+        struct wt_buf text = { 0 };
+        wt_conf *c = NULL;
+        uint32_t n_bad = 0;
+        wt_err err = wt_file_read(path, MOST_BYTES, &text);
+
+        if (err == WT_OK)
+                err = wt_conf_load(&c, 0, 0, NULL, NULL, NULL);     /* defaults */
+        if (err == WT_OK)
+                err = read_lines(c, WT_FOR_ALL, &text, path, each, arg, &n_bad);
+        if (err != WT_OK) {
+                each(arg, wt_words());
+                n_bad++;
+        }
+        wt_conf_free(c);
+        wt_buf_free(&text);
+        return n_bad;
 }

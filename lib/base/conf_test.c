@@ -239,6 +239,48 @@ static void home_is_needed_where_it_stands(void **state)
         wt_conf_free(c);
 }
 
+static void note(void *arg, const char *words)
+{
+        char *all = arg;
+        size_t n = strlen(all);
+
+        snprintf(all + n, 1000 - n, "%s\n", words);
+}
+
+/* A check goes on after the first failure, and knows the rows of every role. */
+static void a_check_says_all_that_is_wrong(void **state)
+{
+        static const char text[] = "kv_bites: 1\nexperts: 3\nshard: 0:1\nname: a\nname: b\nchunk: x\n";
+        char all[1000] = "", want[1000];
+
+        (void)state;
+        assert_int_equal(wt_file_write(file, text, sizeof text - 1, 0600), WT_OK);
+        assert_int_equal(wt_conf_check_file(file, note, all), 3);
+        snprintf(want, sizeof want,
+                 "%s line 1: unknown setting 'kv_bites'; did you mean kv_bytes?\n"
+                 "%s line 5: name stands twice; remove one\n"
+                 "chunk: 'x' (file %s line 6) is not a whole number\n", file, file, file);
+        assert_string_equal(all, want);
+        all[0] = '\0';
+        assert_int_equal(wt_conf_check_file("/nonexistent/witan.conf", note, all), 1);
+        assert_non_null(strstr(all, "/nonexistent/witan.conf"));
+}
+
+static void each_value_says_where_it_is_from(void **state)
+{
+        wt_conf *c;
+        char want[128];
+
+        (void)state;
+        assert_int_equal(load(&c, WT_FOR_ROUTER, "--chunk=3", "WITAN_KV_BYTES=2M", "# a\nname: r\n"), WT_OK);
+        snprintf(want, sizeof want, "file %s line 2", file);
+        assert_string_equal(wt_conf_where(c, WT_SET_name), want);
+        assert_string_equal(wt_conf_where(c, WT_SET_chunk), "flag --chunk");
+        assert_string_equal(wt_conf_where(c, WT_SET_kv_bytes), "environment WITAN_KV_BYTES");
+        assert_string_equal(wt_conf_where(c, WT_SET_http), "default");
+        wt_conf_free(c);
+}
+
 static void missing_file_is_an_error(void **state)
 {
         wt_conf *c = NULL;
@@ -301,7 +343,9 @@ static void nearest_is_near(void **state)
 
 int main(void)
 {
-        struct CMUnitTest tests[7 + N_GOODS + N_BADS] = {
+        struct CMUnitTest tests[9 + N_GOODS + N_BADS] = {
+                cmocka_unit_test(a_check_says_all_that_is_wrong),
+                cmocka_unit_test(each_value_says_where_it_is_from),
                 cmocka_unit_test(the_rest_is_handed_back),
                 cmocka_unit_test(a_named_file_keeps_the_order),
                 cmocka_unit_test(home_is_needed_where_it_stands),
@@ -310,7 +354,7 @@ int main(void)
                 cmocka_unit_test(help_shows_the_rows_of_a_role),
                 cmocka_unit_test(nearest_is_near),
         };
-        size_t n = 7;
+        size_t n = 9;
 
         for (size_t i = 0; i < N_GOODS; i++)
                 tests[n++] =

@@ -91,17 +91,19 @@ wt_err wt_conf_set(wt_conf *c, enum wt_set s, const char *text, size_t len, enum
                    const char *where)
 {
         struct wt_conf_value *v = &c->value[s];
-        char *copy = strndup(text, len);
+        char *copy = strndup(text, len), *origin = strdup(where);
         uint64_t n = 0;
-        wt_err err;
+        wt_err err = copy && origin
+                             ? check(&wt_settings[s], copy, where, &n)
+                             : wt_fail(WT_ENOMEM, "no memory for the setting %s", wt_settings[s].name);
 
-        if (!copy)
-                return wt_fail(WT_ENOMEM, "no memory for the setting %s", wt_settings[s].name);
-        if ((err = check(&wt_settings[s], copy, where, &n)) != WT_OK) {
+        if (err != WT_OK) {
                 free(copy);
+                free(origin);
                 return err;
         }
         free(v->text);
-        *v = (struct wt_conf_value){ .text = copy, .number = n, .from = from };
+        free(v->where);
+        *v = (struct wt_conf_value){ .text = copy, .where = origin, .number = n, .from = from };
         return WT_OK;
 }

@@ -3,7 +3,11 @@
 #define WITAN_BASE_CONF_VALUE_H
 #include "base/conf.h"
 
-struct wt_conf_value { char *text; uint64_t number; enum wt_conf_from from; };
+struct wt_conf_value {
+        char *text, *where;                      /* where: "file witan.conf line 3" */
+        uint64_t number;
+        enum wt_conf_from from;
+};
 struct wt_conf {
         struct wt_conf_value value[N_WT_SETTINGS];
         char **rest;                             /* words that are no flags; lent by main */
@@ -17,11 +21,6 @@ wt_err wt_conf_set(wt_conf *c, enum wt_set s, const char *text, size_t len, enum
                    const char *where);
 /* Sets what the file says for rows of role. */
 wt_err wt_conf_file(wt_conf *c, unsigned role, const char *path);
-/* The row of this name ('-' reads as '_'), or N_WT_SETTINGS. */
-enum wt_set wt_conf_row(const char *name, size_t len);
-/* "kv_bytes" -> "--kv-bytes" or "WITAN_KV_BYTES". */
-void wt_conf_flag_name(const struct wt_setting *s, char out[64]);
-void wt_conf_env_name(const struct wt_setting *s, char out[64]);
 /* ", did you mean --model?" and the like into out, or "". */
 void wt_conf_hint(const char *name, unsigned role, const char *prefix, char out[128]);
 #endif

@@ -27,20 +27,17 @@ static void put_key(struct wt_buf *b, const struct wt_key *k)
 static int create(struct call *c, wt_keys *keys)
 {
         struct wt_key in = { 0 }, out;
-        char secret[80], *end;
-        long days;
+        char secret[80];
+        double days = 0;
 
         snprintf(in.tenant, sizeof in.tenant, "%s", c->flag[F_TENANT] ? c->flag[F_TENANT] : "default");
         snprintf(in.name, sizeof in.name, "%s", c->flag[F_NAME] ? c->flag[F_NAME] : "");
         snprintf(in.role, sizeof in.role, "%s", c->flag[F_ROLE] ? c->flag[F_ROLE] : "user");
         snprintf(in.models, sizeof in.models, "%s", c->flag[F_MODELS] ? c->flag[F_MODELS] : "");
-        if (c->flag[F_DAYS] != NULL) {
-                days = strtol(c->flag[F_DAYS], &end, 10);
-                if (*end != '\0' || days < 1 || days > 36500)
-                        return verb_usage(c, "--days is \"%s\"; it takes a number of days from 1 to 36500",
-                                          c->flag[F_DAYS]);
-                in.expires_at = time(NULL) + days * 86400;
-        }
+        if (!verb_number(c, F_DAYS, 0.001, 36500, &days))
+                return EXIT_USAGE;
+        if (days > 0)
+                in.expires_at = time(NULL) + (int64_t)(days * 86400);
         if (wt_keys_create(keys, &in, &out, secret) != WT_OK)
                 return verb_fail(c, "%s", wt_words());
         if (c->json) {
@@ -105,31 +102,45 @@ static int list(struct call *c, wt_keys *keys)
         return err == WT_OK ? EXIT_DONE : verb_fail(c, "%s", wt_words());
 }
 
+static int revoke(struct call *c, wt_keys *keys)
+{
+        if (wt_keys_revoke(keys, c->words[1], time(NULL)) != WT_OK)
+                return verb_fail(c, "%s; witan key list shows the ids", wt_words());
+        if (c->json)
+                printf("{\"id\":\"%s\",\"revoked\":true}\n", c->words[1]);
+        else
+                printf("key %s is revoked\n", c->words[1]);
+        return EXIT_DONE;
+}
+
 static int run(struct call *c)
 {
-        const char *what = c->n_words > 0 ? c->words[0] : "";
+        const struct sub *sub = verb_sub(c);
+        enum { CREATE, LIST, REVOKE };
+        long what;
         wt_keys *keys;
         char path[4200];
         int rc;
 
-        if (strcmp(what, "create") != 0 && strcmp(what, "list") != 0 && strcmp(what, "revoke") != 0)
-                return verb_usage(c, what[0] != '\0' ? "there is no \"key %s\"; say create, list or revoke"
-                                                     : "say create, list or revoke%s", what);
-        if (strcmp(what, "revoke") == 0 && c->n_words != 2)
-                return verb_usage(c, "revoke takes the id of one key; witan key list shows them");
-        if (strcmp(what, "revoke") != 0 && c->n_words != 1)
-                return verb_usage(c, "\"%s\" is one word too many", c->words[1]);
+        if (sub == NULL)
+                return EXIT_USAGE;
+        what = sub - c->verb->subs;
+        if ((rc = verb_words(c, what == REVOKE ? 2 : 1)) != 0)
+                return rc;
+        if (what == REVOKE && c->n_words != 2)
+                return verb_usage(c, "revoke takes the id of a key; witan key list shows them");
+        for (int k = 0; k < MAX_FLAGS && what != CREATE && c->verb->flags[k].name != NULL; k++)
+                if (c->flag[k] != NULL)
+                        return verb_usage(c, "--%s is for key create", c->verb->flags[k].name);
         snprintf(path, sizeof path, "%s/witan.db", c->state);
         if (wt_dir_make(c->state, 0700) != WT_OK || wt_keys_open(&keys, path) != WT_OK)
                 return verb_fail(c, "%s", wt_words());
-        if (strcmp(what, "create") == 0)
+        if (what == CREATE)
                 rc = create(c, keys);
-        else if (strcmp(what, "list") == 0)
+        else if (what == LIST)
                 rc = list(c, keys);
-        else if (wt_keys_revoke(keys, c->words[1], time(NULL)) == WT_OK)
-                rc = EXIT_DONE;
         else
-                rc = verb_fail(c, "%s", wt_words());
+                rc = revoke(c, keys);
         wt_keys_close(keys);
         return rc;
 }
@@ -139,10 +150,15 @@ const struct verb verb_key = {
         .usage = "witan key create [--tenant T] [--name N] [--role R] [--models A,B] [--days D] | list | "
                  "revoke ID",
         .example = "witan key create --tenant research --name anna --days 90",
-        .flags = { [F_TENANT] = { "tenant", "NAME", "tenant of the key (default)" },
-                   [F_NAME] = { "name", "NAME", "whose key it is" },
-                   [F_ROLE] = { "role", "ROLE", "user, operator, auditor or admin (user)" },
-                   [F_MODELS] = { "models", "LIST", "models it may use, separated by commas (all)" },
-                   [F_DAYS] = { "days", "N", "days until it expires (never)" } },
-        .run = run,
+        .text = "Keys live in STATE/witan.db as salted hashes; a key is shown once, when it is made. A cluster "
+                "that runs takes up new keys and forgets revoked ones within a moment.",
+        .subs = { { "create", "", "makes a key and prints it, this once" },
+                  { "list", "", "shows all keys, without their secrets" },
+                  { "revoke", "ID", "ends a key for good" } },
+        .flags = { [F_TENANT] = { "tenant", "NAME", "tenant of the key [default]", 0 },
+                   [F_NAME] = { "name", "NAME", "whose key it is", 0 },
+                   [F_ROLE] = { "role", "user|operator|auditor|admin", "what it may do [user]", 0 },
+                   [F_MODELS] = { "models", "LIST", "models it may use, separated by commas [all]", 0 },
+                   [F_DAYS] = { "days", "N", "days until it expires [never]", 0 } },
+        .sets = verb_state_only, .run = run,
 };

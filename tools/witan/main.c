@@ -3,45 +3,33 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "verb.h"
+#include "args.h"
+#include "help.h"
+#include "near.h"
 
-static const struct verb *const verbs[] = { &verb_up, &verb_down, &verb_ps, &verb_chat, &verb_models,
-                                            &verb_key };
-enum { N_VERBS = sizeof verbs / sizeof *verbs };
+const struct verb *const witan_verbs[] = { &verb_up, &verb_down, &verb_ps, &verb_chat, &verb_models,
+                                           &verb_key, NULL };
 
-static void help_all(FILE *to)
-{
-        fputs("witan: serves Mixture-of-Experts language models whose experts are services of their own\n\n"
-              "usage: witan VERB [flags]\n\n", to);
-        for (int i = 0; i < N_VERBS; i++)
-                fprintf(to, "  %-8s %s\n", verbs[i]->name, verbs[i]->about);
-        fputs("\nwitan VERB --help shows a verb's flags and an example.\n", to);
-}
-
-static void help_verb(const struct verb *v)
-{
-        printf("witan %s: %s\n\nusage: %s\n", v->name, v->about, v->usage);
-        for (int i = 0; i < MAX_FLAGS && v->flags[i].name != NULL; i++) {
-                if (i == 0)
-                        puts("\nflags");
-                printf("  --%s%s%s%*s %s\n", v->flags[i].name, v->flags[i].value != NULL ? " " : "",
-                       v->flags[i].value != NULL ? v->flags[i].value : "",
-                       (int)(22 - strlen(v->flags[i].name) -
-                             (v->flags[i].value != NULL ? 1 + strlen(v->flags[i].value) : 0)),
-                       "", v->flags[i].help);
-        }
-        puts("\nsettings (flag, environment WITAN_NAME, default)");
-        wt_conf_help(stdout, WT_FOR_WITAN);
-        printf("\nexample\n  %s\n", v->example);
-}
+/* What a verb is called elsewhere. */
+static const char *const elsewhere[][2] = {
+        { "start", "up" }, { "run", "up" }, { "serve", "up" }, { "stop", "down" }, { "kill", "down" },
+        { "status", "ps" }, { "list", "ps" }, { "ask", "chat" }, { "check", "doctor" },
+        { "settings", "config" }, { "inspect", "models" }, { "version", "--version" },
+};
 
 static int complain(const struct call *c, int rc, const char *fmt, va_list ap)
 {
-        fprintf(stderr, "witan %s: ", c->verb->name);
-        vfprintf(stderr, fmt, ap);
-        fputc('\n', stderr);
+        char *words;
+
+        if (vasprintf(&words, fmt, ap) < 0)
+                abort();
+        fprintf(stderr, "witan %s: %s\n", c->verb->name, words);
         if (rc == EXIT_USAGE)
-                fprintf(stderr, "usage: %s\n", c->verb->usage);
+                fprintf(stderr, "usage: %s\nwitan %s --help shows its flags and an example\n", c->verb->usage,
+                        c->verb->name);
+        else if (strpbrk(words, ";?") == NULL)   /* our words say what to do behind one of these */
+                fputs("witan doctor looks for the cause: ports, permissions, memory, model and keys\n", stderr);
+        free(words);
         return rc;
 }
 
@@ -67,61 +55,20 @@ int verb_usage(const struct call *c, const char *fmt, ...)
         return rc;
 }
 
-/* Takes argv[i] when it is a flag of the verb (or -o); returns how many words were used, -1 on error. */
-static int take_flag(struct call *c, int argc, char **argv, int i)
-{
-        const char *a = argv[i], *eq = strchr(a, '=');
-        size_t len;
-
-        if (strcmp(a, "-o") == 0 || strcmp(a, "--output") == 0) {
-                if (i + 1 >= argc || (strcmp(argv[i + 1], "json") != 0 && strcmp(argv[i + 1], "table") != 0))
-                        return verb_usage(c, "-o takes json or table"), -1;
-                c->json = strcmp(argv[i + 1], "json") == 0;
-                return 2;
-        }
-        if (strncmp(a, "--", 2) != 0)
-                return 0;
-        len = eq != NULL ? (size_t)(eq - a - 2) : strlen(a + 2);
-        for (int k = 0; k < MAX_FLAGS && c->verb->flags[k].name != NULL; k++) {
-                const struct flag *f = &c->verb->flags[k];
-                if (strlen(f->name) != len || strncmp(f->name, a + 2, len) != 0)
-                        continue;
-                if (f->value == NULL) {
-                        c->flag[k] = "true";
-                        return 1;
-                }
-                if (eq != NULL) {
-                        c->flag[k] = eq + 1;
-                        return 1;
-                }
-                if (i + 1 >= argc)
-                        return verb_usage(c, "--%s needs a value: %s", f->name, f->value), -1;
-                c->flag[k] = argv[i + 1];
-                return 2;
-        }
-        return 0;
-}
-
 static int run(const struct verb *v, int argc, char **argv, char **envp)
 {
         struct call c = { .verb = v, .envp = envp };
         char **rest = calloc((size_t)argc + 1, sizeof *rest);
-        int n = 0, rc;
+        int rc = EXIT_USAGE, n = args_sort(&c, argc, argv, rest);
 
-        for (int i = 0; i < argc;) {
-                int used = take_flag(&c, argc, argv, i);
-                if (used < 0) {
-                        free(rest);
-                        return EXIT_USAGE;
-                }
-                if (used == 0)
-                        rest[n++] = argv[i];
-                i += used > 0 ? used : 1;
+        if (n < 0) {
+                free(rest);
+                return EXIT_USAGE;
         }
-        if (wt_conf_load(&c.conf, WT_FOR_WITAN, n, rest, envp, NULL) != WT_OK) {
+        if (wt_conf_load(&c.conf, v->role != 0 ? v->role : WT_FOR_WITAN, n, rest, envp, NULL) != WT_OK) {
                 rc = verb_usage(&c, "%s", wt_words());
         } else if (wt_conf_wants_help(c.conf)) {
-                help_verb(v);
+                help_verb(stdout, v);
                 rc = EXIT_DONE;
         } else {
                 c.state = wt_conf_str(c.conf, WT_SET_state);
@@ -133,56 +80,66 @@ static int run(const struct verb *v, int argc, char **argv, char **envp)
         return rc;
 }
 
-static size_t distance(const char *a, const char *b)     /* edits between two short words */
+static const struct verb *find(const char *name)
 {
-        size_t row[32], n = strlen(b);
+        for (int i = 0; witan_verbs[i] != NULL; i++)
+                if (strcmp(name, witan_verbs[i]->name) == 0)
+                        return witan_verbs[i];
+        return NULL;
+}
 
-        if (n > 30)
-                return 99;
-        for (size_t j = 0; j <= n; j++)
-                row[j] = j;
-        for (size_t i = 1; *a != '\0'; a++, i++) {
-                size_t diagonal = row[0];
-                row[0] = i;
-                for (size_t j = 1; j <= n; j++) {
-                        size_t up = row[j], best = diagonal + (*a != b[j - 1]);
-                        best = up + 1 < best ? up + 1 : best;
-                        best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-                        diagonal = up;
-                        row[j] = best;
-                }
-        }
-        return row[n];
+static int no_verb(const char *typed)
+{
+        const char *names[64], *near = NULL;
+        int n = 0;
+
+        for (; witan_verbs[n] != NULL; n++)
+                names[n] = witan_verbs[n]->name;
+        names[n] = NULL;
+        for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++)
+                if (strcmp(typed, elsewhere[i][0]) == 0)
+                        near = elsewhere[i][1];
+        if (near == NULL)
+                near = near_word(typed, names);
+        fprintf(stderr, "witan: there is no verb \"%s\"", typed);
+        if (near != NULL)
+                fprintf(stderr, "; did you mean \"witan %s\"?", near);
+        fputs("\nwitan --help lists the verbs\n", stderr);
+        return EXIT_USAGE;
+}
+
+static int help(const char *name)                /* witan help [VERB] */
+{
+        const struct verb *v = name != NULL ? find(name) : NULL;
+
+        if (name != NULL && v == NULL)
+                return no_verb(name);
+        if (v != NULL)
+                help_verb(stdout, v);
+        else
+                help_all(stdout);
+        return EXIT_DONE;
 }
 
 int main(int argc, char **argv, char **envp)
 {
-        const struct verb *near = NULL;
-        size_t best = 3;
+        const struct verb *v;
 
         if (argc < 2) {
                 help_all(stderr);
                 return EXIT_USAGE;
         }
-        if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
-                help_all(stdout);
-                return EXIT_DONE;
-        }
+        if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
+                return help(argc > 2 ? argv[2] : NULL);
         if (strcmp(argv[1], "--version") == 0) {
                 puts("witan 0.1.0");
                 return EXIT_DONE;
         }
-        for (int i = 0; i < N_VERBS; i++) {
-                if (strcmp(argv[1], verbs[i]->name) == 0)
-                        return run(verbs[i], argc - 2, argv + 2, envp);
-                if (distance(argv[1], verbs[i]->name) < best) {
-                        best = distance(argv[1], verbs[i]->name);
-                        near = verbs[i];
-                }
+        if (argv[1][0] == '-') {
+                fprintf(stderr, "witan: there is no flag \"%s\" before the verb; write witan VERB %s\n"
+                        "witan --help lists the verbs\n", argv[1], argv[1]);
+                return EXIT_USAGE;
         }
-        fprintf(stderr, "witan: there is no verb \"%s\"", argv[1]);
-        if (near != NULL)
-                fprintf(stderr, "; did you mean \"witan %s\"?", near->name);
-        fputs("\nwitan --help lists the verbs\n", stderr);
-        return EXIT_USAGE;
+        v = find(argv[1]);
+        return v != NULL ? run(v, argc - 2, argv + 2, envp) : no_verb(argv[1]);
 }

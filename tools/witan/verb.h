@@ -1,5 +1,5 @@
-/* verb.h - the command line: one verb, one file, one row of the table in main.c.
- * Exit codes: 0 done, 1 refused or failed, 2 usage. */
+/* verb.h - the command line: one verb, one file, one row of the table in main.c. --help, completions and
+ * man pages are made from these rows. Exit codes: 0 done, 1 refused or failed, 2 usage. */
 #ifndef WITAN_TOOLS_VERB_H
 #define WITAN_TOOLS_VERB_H
 #include <stdbool.h>
@@ -7,11 +7,16 @@
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
-/* A flag that belongs to one verb and is no setting. value NULL: a switch. */
+/* A flag that belongs to one verb and is no setting. value NULL: a switch; "a|b|c": only these words;
+ * "DIR" and "FILE" are completed as such. */
 struct flag {
         const char *name, *value, *help;
+        char letter;                             /* its short form, 0: none */
 };
-enum { MAX_FLAGS = 8 };
+struct sub {                                     /* a verb's own verb: witan key create */
+        const char *name, *words, *about;        /* words: what may follow, for the usage */
+};
+enum { MAX_FLAGS = 24, MAX_SUBS = 8 };
 
 struct verb;
 struct call {                                    /* one invocation of a verb */
@@ -27,10 +32,25 @@ struct verb {
         const char *name, *about, *usage, *example;
         struct flag flags[MAX_FLAGS];
         int (*run)(struct call *c);
+        const char *text;                        /* more about it: paragraphs, or NULL */
+        struct sub subs[MAX_SUBS];
+        const enum wt_set *sets;                 /* settings that it takes, ended by N_WT_SETTINGS; NULL: all */
+        bool plain;                              /* prints no data: there is no -o */
+        unsigned role;                           /* whose settings: 0 means WT_FOR_WITAN */
 };
+extern const struct verb *const witan_verbs[];   /* NULL at the end */
 extern const struct verb verb_up, verb_down, verb_ps, verb_chat, verb_models, verb_key;
+extern const enum wt_set verb_state_only[];      /* for .sets: --state and --config */
 
 /* Says what went wrong on stderr, "witan VERB: ...", and returns EXIT_FAILED or EXIT_USAGE. */
 int verb_fail(const struct call *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int verb_usage(const struct call *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The subcommand that words[0] names; NULL: said what there is. */
+const struct sub *verb_sub(const struct call *c);
+/* EXIT_USAGE, said, when there are more than most words; else 0. */
+int verb_words(const struct call *c, int most);
+/* The value of flag i as a number, *out untouched when it was not given. False: said. */
+bool verb_number(const struct call *c, int i, double min, double max, double *out);
+/* Does the verb take this setting, as a flag? */
+bool verb_takes(const struct verb *v, enum wt_set s);
 #endif
