@@ -4,7 +4,7 @@
 #include "math/avx2_tile.h"
 #include "math/half.h"
 
-enum { BLOCK_ROWS = 120 };                       /* rows * 512 * 4 = 240 KiB of x */
+enum { BLOCK_ROWS = 66 };                        /* eleven tiles; 132 KiB of x a slab */
 
 static struct tile tile_of(const struct wt_packed *w, uint32_t p, uint32_t k0)
 {

@@ -81,6 +81,11 @@ TILE_FN void tile_fixed(const struct tile *t, uint32_t dtype, uint32_t rows, uin
                 UNROLL
                 for (uint32_t p = 0; p < panels; p++)
                         acc[r][p][0] = acc[r][p][1] = _mm256_setzero_ps();
+        if (fetch == FETCH_L2) {                 /* y went by a slab ago: it is in L3 by now */
+                UNROLL
+                for (uint32_t r = 0; r < rows; r++)
+                        _mm_prefetch((const char *)(t->y + r * t->ldy), _MM_HINT_T0);
+        }
         for (uint32_t k = 0; k < t->n_k; k++, w += t->step) {
                 if (fetch == FETCH_L2)
                         _mm_prefetch(t->ahead + k * t->ahead_step, _MM_HINT_T1);

@@ -234,12 +234,15 @@ static void machine(char *out, size_t size)
 static void print(struct bench *b, int equal)
 {
         char cpu[200];
+        double load = 0.0;
 
         machine(cpu, sizeof cpu);
-        printf("{\"machine\": \"%s\", \"threads\": 1, \"kernels\": \"%s\", \"rounds\": %d,\n"
+        getloadavg(&load, 1);
+        printf("{\"machine\": \"%s\", \"load_average\": %.1f, \"threads\": 1,\n"
+               " \"kernels\": \"%s\", \"rounds\": %d,\n"
                " \"gemv\": \"%d MiB of weights, K %d\", \"gemm\": \"K %d, N %d\",\n"
                " \"compiler\": \"%s\", \"row_of_gemm_equals_gemv\": %s,\n \"figures\": [\n",
-               cpu, b->k->name, ROUNDS, BYTES >> 20, K, K, N_GEMM, __VERSION__,
+               cpu, load, b->k->name, ROUNDS, BYTES >> 20, K, K, N_GEMM, __VERSION__,
                equal ? "true" : "false");
         for (uint32_t i = 0; i < b->n; i++) {
                 struct figure *f = &b->f[i];
