@@ -1,4 +1,5 @@
-/* The processor's plugin against the reference, the golden hash of the profile, and what it refuses. */
+/* The processor's plugin against the reference, the golden hash of the profile, and what it
+ * refuses. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,7 +27,11 @@ static void note(void *arg, const char *what, bool ok, const char *words)
 
 static void the_fast_kernels_conform(void **state)
 {
+#ifdef WITAN_DEBUG
+        struct wt_conform c = { .note = note, .quick = true };   /* sanitizers look at memory */
+#else
         struct wt_conform c = { .note = note };
+#endif
 
         (void)state;
         assert_int_equal(wt_conform_compute(wt_plugin_compute_cpu(), &c), 0);
@@ -70,7 +75,7 @@ static void each_mutation_changes_the_hash(void **state)
         }
 }
 
-/* ---- conformance must be able to fail: a plugin with one stage that is wrong in one bit ------------------- */
+/* ---- conformance must be able to fail: a plugin with one stage that is wrong in one bit ------ */
 
 static const struct wt_compute_ops *right;
 static struct wt_compute_ops wrong;
@@ -106,7 +111,7 @@ static void one_wrong_bit_is_found(void **state)
         assert_true(noted > 0);
 }
 
-/* ---- refusals ----------------------------------------------------------------------------------------- */
+/* ---- refusals -------------------------------------------------------------------------------- */
 
 struct bench { struct cf_model m; struct cf_device d; struct cf_batch b; struct cf_truth none; };
 
@@ -143,7 +148,7 @@ static void refuses_with_words(void **state)
 {
         struct bench *t = *state;
         uint32_t pages[3] = { 1, 0, 7 }, astray[1] = { 99 };
-        struct wt_run run = { 0, 4, 0, pages }, far = { 0, 4, 97, pages }, lost = { 0, 4, 0, astray };
+        struct wt_run run = {0, 4, 0, pages}, far = {0, 4, 97, pages}, lost = {0, 4, 0, astray};
         struct wt_run twice[2] = { { 0, 3, 0, pages }, { 2, 2, 0, pages } };
         struct wt_attend_args a = attend_args(t, &run);
 
@@ -173,22 +178,26 @@ static void refuses_with_words(void **state)
 
 static void refuses_wrong_nodes(void **state)
 {
-        static const struct row { const char *name; struct wt_node in[2], out[2]; uint32_t n_out; } rows[] = {
-                { "a part inside another", { { 0, 2, 1 }, { 0, 4, 5 } }, { { 0, 0, 0 } }, 1 },
-                { "parts out of order", { { 0, 4, 9 }, { 0, 4, 5 } }, { { 0, 0, 0 } }, 1 },
-                { "rows out of order", { { 1, 4, 5 }, { 0, 4, 9 } }, { { 0, 0, 0 }, { 1, 0, 0 } }, 2 },
-                { "a part outside the trie", { { 0, 4, 5 }, { 0, 4, 16 } }, { { 0, 0, 0 } }, 1 },
-                { "too deep", { { 0, 4, 5 }, { 0, 5, 20 } }, { { 0, 0, 0 } }, 1 },
-                { "a sum of nothing", { { 0, 4, 1 }, { 0, 4, 2 } }, { { 0, 1, 0 }, { 0, 1, 1 } }, 2 },
-                { "a part that is nobody's", { { 0, 4, 1 }, { 0, 4, 9 } }, { { 0, 1, 0 } }, 1 },
+        static const struct row {
+                const char *name;
+                struct wt_node in[2], out[2];
+                uint32_t n_out;
+        } rows[] = {
+                {"a part inside another", {{0, 2, 1}, {0, 4, 5}}, {{0, 0, 0}}, 1},
+                {"parts out of order", {{0, 4, 9}, {0, 4, 5}}, {{0, 0, 0}}, 1},
+                {"rows out of order", {{1, 4, 5}, {0, 4, 9}}, {{0, 0, 0}, {1, 0, 0}}, 2},
+                {"a part outside the trie", {{0, 4, 5}, {0, 4, 16}}, {{0, 0, 0}}, 1},
+                {"too deep", {{0, 4, 5}, {0, 5, 20}}, {{0, 0, 0}}, 1},
+                {"a sum of nothing", {{0, 4, 1}, {0, 4, 2}}, {{0, 1, 0}, {0, 1, 1}}, 2},
+                {"a part that is nobody's", {{0, 4, 1}, {0, 4, 9}}, {{0, 1, 0}}, 1},
         };
         struct bench *t = *state;
         uint32_t d = t->m.l.width;
 
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
                 const float *in[2] = { t->b.leaf, t->b.leaf + d };
-                struct wt_fold_args a = { sizeof a, d, 4, rows[i].in, in, 2, rows[i].out, t->b.nodes,
-                                          rows[i].n_out };
+                struct wt_fold_args a = {sizeof a, d,           4,          rows[i].in,   in,
+                                         2,        rows[i].out, t->b.nodes, rows[i].n_out};
 
                 if (t->d.o->fold(t->d.c, &a) != WT_EINVAL)
                         fail_msg("taken: %s", rows[i].name);
@@ -225,9 +234,15 @@ static void stages_allocate_nothing(void **state)
         uint32_t pages[2] = { 1, 0 };
         struct wt_run run = { 0, 8, 0, pages };
         struct wt_attend_args a = attend_args(t, &run);
-        struct wt_gate_args g = { .size = sizeof g, .layer = &t->m.l, .w = &t->d.w, .h = t->b.h,
-                                  .x = t->b.x, .pick = t->b.pick, .weight = t->b.weight, .n_rows = 8,
-                                  .bad = t->b.bad };
+        struct wt_gate_args g = {.size = sizeof g,
+                                 .layer = &t->m.l,
+                                 .w = &t->d.w,
+                                 .h = t->b.h,
+                                 .x = t->b.x,
+                                 .pick = t->b.pick,
+                                 .weight = t->b.weight,
+                                 .n_rows = 8,
+                                 .bad = t->b.bad};
         uint64_t before = wt_hot_allocs();
 
         wt_hot_begin();
@@ -266,7 +281,8 @@ int main(void)
                 cmocka_unit_test_setup_teardown(refuses_wrong_nodes, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(folds_in_place, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(stages_allocate_nothing, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(open_names_a_layer_that_cannot_be, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(open_names_a_layer_that_cannot_be, set_up,
+                                                tear_down),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

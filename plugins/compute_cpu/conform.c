@@ -15,13 +15,25 @@ static const struct schedule {
         uint32_t chunk[CF_SEQS], together, workers;
         bool scattered, poisoned, quick;
 } schedules[] = {
-        { "token by token, alone, leaves to combine", { 1, 1, 1 }, 1, 0, false, false, false },
-        { "token by token, together, two workers", { 1, 1, 1 }, 3, 2, false, false, false },
-        { "chunks of 17, together, one worker", { 17, 17, 17 }, 3, 1, false, false, true },
-        { "chunks of 64, alone, four workers", { 64, 64, 64 }, 1, 4, false, false, false },
-        { "chunks of 256, together, three scattered workers", { 256, 256, 256 }, 3, 3, true, false, true },
-        { "chunks of 64, 1 and 17, together, five scattered workers", { 64, 1, 17 }, 3, 5, true, false, true },
-        { "a row that is not finite among others", { 33, 17, 2, 6 }, 4, 2, false, true, true },
+        {"token by token, alone, leaves to combine", {1, 1, 1}, 1, 0, false, false, false},
+        {"token by token, together, two workers", {1, 1, 1}, 3, 2, false, false, false},
+        {"chunks of 17, together, one worker", {17, 17, 17}, 3, 1, false, false, true},
+        {"chunks of 64, alone, four workers", {64, 64, 64}, 1, 4, false, false, false},
+        {"chunks of 256, together, three scattered workers",
+         {256, 256, 256},
+         3,
+         3,
+         true,
+         false,
+         true},
+        {"chunks of 64, 1 and 17, together, five scattered workers",
+         {64, 1, 17},
+         3,
+         5,
+         true,
+         false,
+         true},
+        {"a row that is not finite among others", {33, 17, 2, 6}, 4, 2, false, true, true},
 };
 enum { N_SCHEDULES = sizeof schedules / sizeof *schedules };
 
@@ -33,7 +45,7 @@ static void note(struct check *c, const char *what, bool ok, const char *words)
         c->to->note(c->to->arg, what, ok, words);
 }
 
-/* ---- batches of every composition ------------------------------------------------------------------------ */
+/* ---- batches of every composition ------------------------------------------------------------ */
 
 static bool run_schedule(struct cf_batch *b, const struct schedule *s)
 {
@@ -50,7 +62,7 @@ static bool run_schedule(struct cf_batch *b, const struct schedule *s)
 
                         if (!rest)
                                 continue;
-                        f[n] = (struct cf_feed){ q, pos[q], rest < s->chunk[q] ? rest : s->chunk[q] };
+                        f[n] = (struct cf_feed){q, pos[q], rest < s->chunk[q] ? rest : s->chunk[q]};
                         pos[q] += f[n++].n;
                         left -= pos[q] == lengths[q];
                 }
@@ -86,10 +98,10 @@ static void check_batches(struct check *c, const struct cf_truth *t, uint32_t th
         cf_device_close(&d);
 }
 
-/* ---- long contexts: three spans, and decode that threads must share ---------------------------------------- */
+/* ---- long contexts: three spans, and decode that threads must share -------------------------- */
 
-static const uint32_t seen[] = { 0, 62, 63, 64, 1022, 1023, 1024, 1087, 1088, 1500, 2046, 2047, 2048, 2111,
-                                 2112, 2190, 2195, LONG - 2, LONG - 1 };
+static const uint32_t seen[] = {0,    62,   63,   64,   1022, 1023, 1024, 1087,     1088,    1500,
+                                2046, 2047, 2048, 2111, 2112, 2190, 2195, LONG - 2, LONG - 1};
 
 static float *long_rows(const struct cf_model *m, enum cf_mutation mutation)
 {
@@ -114,7 +126,8 @@ static bool same_long(struct cf_batch *b, uint32_t pos, uint32_t n, const float 
         for (size_t i = 0; i < sizeof seen / sizeof *seen; i++)
                 if (seen[i] >= pos && seen[i] < pos + n &&
                     memcmp(b->mine + (seen[i] - pos) * d, truth + seen[i] * d, d * sizeof(float))) {
-                        snprintf(b->words, sizeof b->words, "attention at position %u differs", seen[i]);
+                        snprintf(b->words, sizeof b->words, "attention at position %u differs",
+                                 seen[i]);
                         return false;
                 }
         return true;
@@ -168,7 +181,8 @@ static void check_long(struct check *c, const struct cf_case *k, uint32_t most_t
 
                         note(c, "a reference without spans differs",
                              memcmp(other + (size_t)(LONG - 1) * m.l.width,
-                                    truth + (size_t)(LONG - 1) * m.l.width, m.l.width * sizeof *other),
+                                    truth + (size_t)(LONG - 1) * m.l.width,
+                                    m.l.width * sizeof *other),
                              "it gives the same bits");
                         free(other);
                 }
@@ -179,15 +193,17 @@ static void check_long(struct check *c, const struct cf_case *k, uint32_t most_t
         cf_model_free(&m);
 }
 
-/* ---- many rows for few experts ------------------------------------------------------------------------- */
+/* ---- many rows for few experts --------------------------------------------------------------- */
 
 /* 700 rows with two picks each: one expert has 900 of them, one none; groups in no order. */
 enum { CROWD = 700, CROWD_PICKS = 2 * CROWD };
 
-static bool run_crowd(struct cf_device *d, const float *x, const struct cf_ref *ref, char *words, size_t n)
+static bool run_crowd(struct cf_device *d, const float *x, const struct cf_ref *ref, char *words,
+                      size_t n)
 {
         static const uint32_t expert[] = { 5, 0, 11, 2, 3 }, count[] = { 300, 900, 0, 199, 1 };
-        uint32_t first[6] = { 0 }, width = d->m->l.width, *row = malloc(2 * CROWD_PICKS * sizeof *row);
+        uint32_t first[6] = {0}, width = d->m->l.width,
+                 *row = malloc(2 * CROWD_PICKS * sizeof *row);
         uint32_t *leaf = row + CROWD_PICKS, p = 0;
         float *weight = malloc(CROWD_PICKS * sizeof *weight), *want = malloc(width * sizeof *want);
         struct wt_expert_weights w[5];
@@ -205,18 +221,28 @@ static bool run_crowd(struct cf_device *d, const float *x, const struct cf_ref *
                 w[g] = d->experts[expert[g]];
         }
         ok = !d->o->host_alloc(d->c, (size_t)CROWD_PICKS * width * sizeof(float), &out) &&
-             !d->o->expert_ffn(d->c, &(struct wt_expert_args){
-                        .size = sizeof(struct wt_expert_args), .layer = &d->m->l, .weights = w,
-                        .first = first, .n_groups = 5, .x = x, .row = row, .weight = weight, .leaf = leaf,
-                        .out = out, .bad = bad }) && !d->o->sync(d->c);
+             !d->o->expert_ffn(d->c, &(struct wt_expert_args){.size = sizeof(struct wt_expert_args),
+                                                              .layer = &d->m->l,
+                                                              .weights = w,
+                                                              .first = first,
+                                                              .n_groups = 5,
+                                                              .x = x,
+                                                              .row = row,
+                                                              .weight = weight,
+                                                              .leaf = leaf,
+                                                              .out = out,
+                                                              .bad = bad}) &&
+             !d->o->sync(d->c);
         if (!ok)
                 snprintf(words, n, "%s", wt_words());
         for (uint32_t g = 0; ok && g < 5; g++)
                 for (uint32_t i = first[g]; ok && i < first[g + 1]; i++) {
                         cf_leaf(ref, expert[g], x + (size_t)row[i] * width, weight[i], want);
-                        ok = !memcmp((float *)out + (size_t)leaf[i] * width, want, width * sizeof *want);
+                        ok = !memcmp((float *)out + (size_t)leaf[i] * width, want,
+                                     width * sizeof *want);
                         if (!ok)
-                                snprintf(words, n, "leaf of pick %u, expert %u differs", i, expert[g]);
+                                snprintf(words, n, "leaf of pick %u, expert %u differs", i,
+                                         expert[g]);
                 }
         d->o->host_free(d->c, out);
         free(row);
@@ -251,7 +277,7 @@ static void check_crowd(struct check *c, uint32_t threads)
         cf_model_free(&m);
 }
 
-/* ---- broken references must differ ----------------------------------------------------------------------- */
+/* ---- broken references must differ ----------------------------------------------------------- */
 
 static void check_mutations(struct check *c, const struct cf_truth *t)
 {
@@ -276,7 +302,7 @@ static void check_mutations(struct check *c, const struct cf_truth *t)
         free(h);
 }
 
-/* ---- all ---------------------------------------------------------------------------------------------- */
+/* ---- all ------------------------------------------------------------------------------------- */
 
 static bool well_formed(struct check *c, const struct wt_plugin *p)
 {
@@ -284,9 +310,10 @@ static bool well_formed(struct check *c, const struct wt_plugin *p)
         bool ok = p->kind == WT_COMPUTE && o && o->size >= sizeof *o && o->pack_bytes && o->pack &&
                   o->open && o->close && o->upload && o->drop && o->buffer_new && o->buffer_free &&
                   o->host_alloc && o->host_free && o->copy_in && o->copy_out && o->kv_page_bytes &&
-                  o->embed && o->attend && o->gate && o->ffn && o->expert_ffn && o->fold && o->combine &&
-                  o->head && o->event_new && o->event_free && o->event_record && o->event_wait && o->sync &&
-                  o->layout && o->profile && !strcmp(o->profile, "wn1/f32");
+                  o->embed && o->attend && o->gate && o->ffn && o->expert_ffn && o->fold &&
+                  o->combine && o->head && o->event_new && o->event_free && o->event_record &&
+                  o->event_wait && o->sync && o->layout && o->profile &&
+                  !strcmp(o->profile, "wn1/f32");
 
         note(c, "a compute plugin of profile wn1/f32 with all its stages", ok,
              "kind, profile, table size or a stage is missing");
@@ -297,6 +324,7 @@ static bool well_formed(struct check *c, const struct wt_plugin *p)
 uint32_t wt_conform_compute(const struct wt_plugin *p, const struct wt_conform *to)
 {
         uint32_t most = to->most_threads ? to->most_threads : 4;
+        uint32_t quick_step = to->quick && most > 1 ? most - 1 : 1;
         struct check c = { .to = to };
 
         if (!well_formed(&c, p))
@@ -307,7 +335,7 @@ uint32_t wt_conform_compute(const struct wt_plugin *p, const struct wt_conform *
 
                 cf_model_new(&m, cf_cases + i, 192);
                 cf_truth_new(&t, &m, SEQS, lengths);
-                for (uint32_t threads = 1; threads <= most; threads += to->quick ? most : 1)
+                for (uint32_t threads = 1; threads <= most; threads += quick_step)
                         check_batches(&c, &t, threads);
                 if (i == 1)
                         check_mutations(&c, &t);
@@ -328,7 +356,8 @@ void wt_conform_golden(enum cf_mutation mutation, uint8_t out[32])
 
         wt_sha256_init(&sha);
         for (uint32_t i = 0; i < cf_n_cases; i++) {
-                uint32_t n = cf_cases[i].l.n_heads > 100 ? GOLDEN_LEN / 4 : GOLDEN_LEN;  /* slow there */
+                uint32_t n =
+                        cf_cases[i].l.n_heads > 100 ? GOLDEN_LEN / 4 : GOLDEN_LEN; /* slow there */
                 struct cf_model m;
                 float *h;
 

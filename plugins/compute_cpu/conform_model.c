@@ -5,40 +5,47 @@
 #include "base/rng.h"
 #include "math/wn1.h"
 
-#define MLA(d, h, qr, kv, no, ro, v)                                                                  \
-        .size = sizeof(struct wt_layer), .width = d, .eps = 1e-5f, .attn = WT_ATTN_MLA, .n_heads = h, \
-        .q_rank = qr, .kv_rank = kv, .nope = no, .rope_dim = ro, .v_dim = v, .latent_eps = 1e-6f,     \
-        .attn_scale = 0.7f
-#define GQA(d, h, kvh, hd)                                                                            \
-        .size = sizeof(struct wt_layer), .width = d, .eps = 1e-6f, .attn = WT_ATTN_GQA, .n_heads = h, \
-        .n_kv_heads = kvh, .head_dim = hd, .rope_dim = hd, .attn_scale = 0.6f
+#define MLA(d, h, qr, kv, no, ro, v)                                                               \
+        .size = sizeof(struct wt_layer), .width = d, .eps = 1e-5f, .attn = WT_ATTN_MLA,            \
+        .n_heads = h, .q_rank = qr, .kv_rank = kv, .nope = no, .rope_dim = ro, .v_dim = v,         \
+        .latent_eps = 1e-6f, .attn_scale = 0.7f
+#define GQA(d, h, kvh, hd)                                                                         \
+        .size = sizeof(struct wt_layer), .width = d, .eps = 1e-6f, .attn = WT_ATTN_GQA,            \
+        .n_heads = h, .n_kv_heads = kvh, .head_dim = hd, .rope_dim = hd, .attn_scale = 0.6f
 #define DENSE(f) .ffn = WT_FFN_DENSE, .hidden = f, .weight_scale = 1.0f
-#define MOE(e, k, f, sh) .ffn = WT_FFN_MOE, .n_experts = e, .n_picks = k, .expert_hidden = f, .shared_hidden = sh
+#define MOE(e, k, f, sh)                                                                           \
+        .ffn = WT_FFN_MOE, .n_experts = e, .n_picks = k, .expert_hidden = f, .shared_hidden = sh
 
 /* Widths that 16 does not divide, K past one slab, more heads than a tile, every gate and rope. */
 const struct cf_case cf_cases[] = {
-        { "mla without q_rank, dense", WT_F32,
-          { MLA(72, 3, 0, 20, 10, 6, 9), .rope = WT_ROPE_INTERLEAVED, DENSE(50) } },
-        { "mla with q_rank, sigmoid gate by two best of a group, bias", WT_BF16,
-          { MLA(530, 4, 28, 36, 12, 8, 20), .rope = WT_ROPE_INTERLEAVED, MOE(16, 3, 24, 40),
-            .score = WT_SCORE_SIGMOID, .select = WT_SELECT_GROUP_TOP2, .n_group = 4, .n_group_kept = 2,
-            .normalise = 1, .weight_scale = 2.5f, .has_bias = 1 } },
-        { "mla of 130 heads and a latent past one slab, softmax gate by best of a group", WT_F32,
-          { MLA(40, 130, 17, 520, 5, 4, 3), .rope = WT_ROPE_HALVES, MOE(12, 4, 18, 0),
-            .score = WT_SCORE_SOFTMAX, .select = WT_SELECT_GROUP_MAX, .n_group = 3, .n_group_kept = 2,
-            .weight_scale = 16.0f } },
-        { "gqa halves, softmax of the picked", WT_F16,
-          { GQA(64, 6, 2, 16), .rope = WT_ROPE_HALVES, MOE(8, 2, 33, 0), .score = WT_SCORE_SOFTMAX_PICKED,
-            .select = WT_SELECT_TOP, .weight_scale = 1.0f } },
-        { "gqa interleaved, a head each, dense past one slab", WT_BF16,
-          { GQA(48, 4, 4, 10), .rope = WT_ROPE_INTERLEAVED, DENSE(600) } },
-        { "gqa of one kv head, softmax gate normalised, eleven experts", WT_F32,
-          { GQA(56, 5, 1, 24), .rope = WT_ROPE_HALVES, MOE(11, 5, 20, 12), .score = WT_SCORE_SOFTMAX,
-            .select = WT_SELECT_TOP, .normalise = 1, .weight_scale = 1.0f } },
+        {"mla without q_rank, dense",
+         WT_F32,
+         {MLA(72, 3, 0, 20, 10, 6, 9), .rope = WT_ROPE_INTERLEAVED, DENSE(50)}},
+        {"mla with q_rank, sigmoid gate by two best of a group, bias",
+         WT_BF16,
+         {MLA(530, 4, 28, 36, 12, 8, 20), .rope = WT_ROPE_INTERLEAVED, MOE(16, 3, 24, 40),
+          .score = WT_SCORE_SIGMOID, .select = WT_SELECT_GROUP_TOP2, .n_group = 4,
+          .n_group_kept = 2, .normalise = 1, .weight_scale = 2.5f, .has_bias = 1}},
+        {"mla of 130 heads and a latent past one slab, softmax gate by best of a group",
+         WT_F32,
+         {MLA(40, 130, 17, 520, 5, 4, 3), .rope = WT_ROPE_HALVES, MOE(12, 4, 18, 0),
+          .score = WT_SCORE_SOFTMAX, .select = WT_SELECT_GROUP_MAX, .n_group = 3, .n_group_kept = 2,
+          .weight_scale = 16.0f}},
+        {"gqa halves, softmax of the picked",
+         WT_F16,
+         {GQA(64, 6, 2, 16), .rope = WT_ROPE_HALVES, MOE(8, 2, 33, 0),
+          .score = WT_SCORE_SOFTMAX_PICKED, .select = WT_SELECT_TOP, .weight_scale = 1.0f}},
+        {"gqa interleaved, a head each, dense past one slab",
+         WT_BF16,
+         {GQA(48, 4, 4, 10), .rope = WT_ROPE_INTERLEAVED, DENSE(600)}},
+        {"gqa of one kv head, softmax gate normalised, eleven experts",
+         WT_F32,
+         {GQA(56, 5, 1, 24), .rope = WT_ROPE_HALVES, MOE(11, 5, 20, 12), .score = WT_SCORE_SOFTMAX,
+          .select = WT_SELECT_TOP, .normalise = 1, .weight_scale = 1.0f}},
 };
 const uint32_t cf_n_cases = sizeof cf_cases / sizeof *cf_cases;
 
-/* ---- tensors ------------------------------------------------------------------------------------------ */
+/* ---- tensors --------------------------------------------------------------------------------- */
 
 /* The bits of x in the dtype, truncated; wide: what they mean. */
 static void put(uint32_t dtype, void *src, size_t i, float x, float *wide)
@@ -68,26 +75,28 @@ static size_t numbers(const struct wt_matrix *m)
 }
 
 /* Numbers around mean, spread over +-range, drawn by (case, slot, index). */
-static void tensor(struct cf_model *m, enum cf_slot slot, uint32_t form, uint32_t n_mat, uint32_t n_out,
-                   uint32_t n_in, float mean, float range)
+static void tensor(struct cf_model *m, enum cf_slot slot, uint32_t form, uint32_t n_mat,
+                   uint32_t n_out, uint32_t n_in, float mean, float range)
 {
         struct cf_tensor *t = m->t + slot;
         uint32_t dtype = form == WT_FORM_LINEAR ? m->c->dtype : WT_F32;
         size_t n;
 
-        t->m = (struct wt_matrix){ sizeof t->m, form, dtype, n_mat, n_out, n_in, (uint64_t)n_out * n_in,
-                                   n_in, 1 };
+        t->m = (struct wt_matrix){
+                sizeof t->m, form, dtype, n_mat, n_out, n_in, (uint64_t)n_out * n_in, n_in, 1};
         n = numbers(&t->m);
         t->src = malloc(n * sizeof(float));
         t->wide = malloc(n * sizeof(float));
         for (size_t i = 0; i < n; i++) {
-                double u = wt_philox_unit(0x77697431, (uint32_t)(m->c - cf_cases), slot, (uint32_t)i);
+                double u =
+                        wt_philox_unit(0x77697431, (uint32_t)(m->c - cf_cases), slot, (uint32_t)i);
 
                 put(dtype, t->src, i, mean + range * (float)(2.0 * u - 1.0), t->wide + i);
         }
 }
 
-static void linear(struct cf_model *m, enum cf_slot slot, uint32_t n_mat, uint32_t n_out, uint32_t n_in)
+static void linear(struct cf_model *m, enum cf_slot slot, uint32_t n_mat, uint32_t n_out,
+                   uint32_t n_in)
 {
         tensor(m, slot, WT_FORM_LINEAR, n_mat, n_out, n_in, 0.0f, 2.5f / WN1_SQRTF((float)n_in));
 }
@@ -123,9 +132,12 @@ static void attention(struct cf_model *m)
         m->t[CF_UK_T] = (struct cf_tensor){ .src = m->t[CF_KV_B].src, .view = true, .m = {
                 sizeof(struct wt_matrix), WT_FORM_LINEAR, m->c->dtype, h, l->kv_rank, l->nope,
                 (uint64_t)each * l->kv_rank, 1, l->kv_rank } };
-        m->t[CF_UV] = (struct cf_tensor){ .src = m->t[CF_KV_B].src, .view = true,
-                .src_at = (size_t)l->nope * l->kv_rank, .m = { sizeof(struct wt_matrix), WT_FORM_LINEAR,
-                m->c->dtype, h, l->v_dim, l->kv_rank, (uint64_t)each * l->kv_rank, l->kv_rank, 1 } };
+        m->t[CF_UV] = (struct cf_tensor){.src = m->t[CF_KV_B].src,
+                                         .view = true,
+                                         .src_at = (size_t)l->nope * l->kv_rank,
+                                         .m = {sizeof(struct wt_matrix), WT_FORM_LINEAR,
+                                               m->c->dtype, h, l->v_dim, l->kv_rank,
+                                               (uint64_t)each * l->kv_rank, l->kv_rank, 1}};
 }
 
 static void feed_forward(struct cf_model *m)
@@ -182,7 +194,8 @@ void cf_model_new(struct cf_model *m, const struct cf_case *c, uint32_t position
         vector(m, CF_NORM, m->l.width, 1.0f, 0.4f);
         linear(m, CF_HEAD, 1, CF_VOCAB, m->l.width);
         tensor(m, CF_EMBED, WT_FORM_ROWS, 1, CF_VOCAB, m->l.width, 0.0f, 1.5f);
-        memcpy((float *)t[CF_EMBED].src + (size_t)(CF_VOCAB - 1) * m->l.width + 1, &nan, sizeof nan);
+        memcpy((float *)t[CF_EMBED].src + (size_t)(CF_VOCAB - 1) * m->l.width + 1, &nan,
+               sizeof nan);
         m->ref = (struct cf_ref){
                 .l = &m->l, .attn_norm = t[CF_ATTN_NORM].wide, .q_a = t[CF_Q_A].wide,
                 .q_a_norm = t[CF_Q_A_NORM].wide, .q = t[CF_Q].wide, .kv_a = t[CF_KV_A].wide,
@@ -214,7 +227,7 @@ int32_t cf_token(uint32_t seq, uint32_t pos)
         return (int32_t)(wt_philox_unit(7, seq, pos, 0) * (CF_VOCAB - 1));
 }
 
-/* ---- a plugin that holds the model ------------------------------------------------------------------- */
+/* ---- a plugin that holds the model ----------------------------------------------------------- */
 
 static uint64_t now_us(void)
 {
@@ -242,7 +255,8 @@ static int load(struct cf_device *d, const struct cf_tensor *t, int64_t mat, con
                 m.n_mat = 1;
         }
         if (!(bytes = d->o->pack_bytes(&m)))
-                return wt_fail(WT_EUNSUPPORTED, "pack_bytes knows no form %u of dtype %u", m.form, m.dtype);
+                return wt_fail(WT_EUNSUPPORTED, "pack_bytes knows no form %u of dtype %u", m.form,
+                               m.dtype);
         if (posix_memalign(&blob, 64, bytes))
                 return wt_fail(WT_ENOMEM, "no memory");
         d->o->pack(&m, (const char *)t->src + at * one, blob);
@@ -260,14 +274,32 @@ static int load_all(struct cf_device *d)
 {
         const struct cf_tensor *t = d->m->t;
         struct wt_layer_weights *w = &d->w;
-        const struct { enum cf_slot slot; const wt_weight **to; } one[] = {
-                { CF_ATTN_NORM, &w->attn_norm }, { CF_Q_A, &w->q_a }, { CF_Q_A_NORM, &w->q_a_norm },
-                { CF_Q, &w->q }, { CF_KV_A, &w->kv_a }, { CF_KV_A_NORM, &w->kv_a_norm },
-                { CF_UK_T, &w->uk_t }, { CF_UV, &w->uv }, { CF_K, &w->k }, { CF_V, &w->v }, { CF_O, &w->o },
-                { CF_FFN_NORM, &w->ffn_norm }, { CF_GATE, &w->gate }, { CF_BIAS, &w->gate_bias },
-                { CF_FFN_GATE, &w->ffn_gate }, { CF_FFN_UP, &w->ffn_up }, { CF_FFN_DOWN, &w->ffn_down },
-                { CF_COS, &d->cos }, { CF_SIN, &d->sin }, { CF_NORM, &d->norm }, { CF_HEAD, &d->head },
-                { CF_EMBED, &d->embed },
+        const struct {
+                enum cf_slot slot;
+                const wt_weight **to;
+        } one[] = {
+                {CF_ATTN_NORM, &w->attn_norm},
+                {CF_Q_A, &w->q_a},
+                {CF_Q_A_NORM, &w->q_a_norm},
+                {CF_Q, &w->q},
+                {CF_KV_A, &w->kv_a},
+                {CF_KV_A_NORM, &w->kv_a_norm},
+                {CF_UK_T, &w->uk_t},
+                {CF_UV, &w->uv},
+                {CF_K, &w->k},
+                {CF_V, &w->v},
+                {CF_O, &w->o},
+                {CF_FFN_NORM, &w->ffn_norm},
+                {CF_GATE, &w->gate},
+                {CF_BIAS, &w->gate_bias},
+                {CF_FFN_GATE, &w->ffn_gate},
+                {CF_FFN_UP, &w->ffn_up},
+                {CF_FFN_DOWN, &w->ffn_down},
+                {CF_COS, &d->cos},
+                {CF_SIN, &d->sin},
+                {CF_NORM, &d->norm},
+                {CF_HEAD, &d->head},
+                {CF_EMBED, &d->embed},
         };
         int err = WT_OK;
 
@@ -283,7 +315,8 @@ static int load_all(struct cf_device *d)
 int cf_device_open(struct cf_device *d, const struct wt_compute_ops *o, const struct cf_model *m,
                    uint32_t threads, uint32_t max_rows, uint32_t max_seqs, uint32_t max_pages)
 {
-        struct wt_compute_conf conf = { sizeof conf, max_rows, max_seqs, max_pages, CF_VOCAB, &m->l, 1 };
+        struct wt_compute_conf conf = {sizeof conf, max_rows, max_seqs, max_pages,
+                                       CF_VOCAB,    &m->l,    1};
         uint32_t most = CF_SLOTS + 3 * m->l.n_experts;
         int err;
 

@@ -10,12 +10,12 @@ struct cf_case { const char *name; uint32_t dtype; struct wt_layer l; };
 extern const struct cf_case cf_cases[];
 extern const uint32_t cf_n_cases;
 
-/* A tensor of a "file": source bytes in some dtype, the same numbers widened, and the view of it. */
+/* A tensor of a "file": source bytes in some dtype, the same numbers widened, a view of it. */
 struct cf_tensor { struct wt_matrix m; void *src; float *wide; size_t src_at; bool view; };
 enum cf_slot {
-        CF_ATTN_NORM, CF_Q_A, CF_Q_A_NORM, CF_Q, CF_KV_A, CF_KV_A_NORM, CF_KV_B, CF_UK_T, CF_UV, CF_K, CF_V,
-        CF_O, CF_FFN_NORM, CF_GATE, CF_BIAS, CF_FFN_GATE, CF_FFN_UP, CF_FFN_DOWN, CF_E_GATE, CF_E_UP,
-        CF_E_DOWN, CF_COS, CF_SIN, CF_NORM, CF_HEAD, CF_EMBED, CF_SLOTS
+        CF_ATTN_NORM, CF_Q_A, CF_Q_A_NORM, CF_Q, CF_KV_A, CF_KV_A_NORM, CF_KV_B, CF_UK_T, CF_UV,
+        CF_K, CF_V, CF_O, CF_FFN_NORM, CF_GATE, CF_BIAS, CF_FFN_GATE, CF_FFN_UP, CF_FFN_DOWN,
+        CF_E_GATE, CF_E_UP, CF_E_DOWN, CF_COS, CF_SIN, CF_NORM, CF_HEAD, CF_EMBED, CF_SLOTS
 };
 struct cf_model {
         const struct cf_case *c;

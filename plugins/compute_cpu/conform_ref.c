@@ -4,8 +4,16 @@
 #include "math/wn1.h"
 
 const char *const cf_mutation_name[CF_MUTATIONS] = {
-        "none", "reversed k", "no slabs", "one chain for latent and rope", "chunk-dependent softmax",
-        "no spans", "expanded prefill", "arrival order", "key cached unrotated", "norm over all of kv_a",
+        "none",
+        "reversed k",
+        "no slabs",
+        "one chain for latent and rope",
+        "chunk-dependent softmax",
+        "no spans",
+        "expanded prefill",
+        "arrival order",
+        "key cached unrotated",
+        "norm over all of kv_a",
 };
 
 /* N2, on from acc: one slab's chain. */
@@ -32,7 +40,8 @@ static float dot(const struct cf_ref *r, const float *x, const float *w, uint32_
         return y;
 }
 
-static void linear(const struct cf_ref *r, const float *w, uint32_t n, uint32_t k, const float *x, float *y)
+static void linear(const struct cf_ref *r, const float *w, uint32_t n, uint32_t k, const float *x,
+                   float *y)
 {
         for (uint32_t o = 0; o < n; o++)
                 y[o] = dot(r, x, w + (size_t)o * k, k);
@@ -74,13 +83,14 @@ static void rotate(const struct cf_ref *r, float *x, uint32_t pos)
         }
 }
 
-/* ---- N5 for one query: keys as rows of (kd + rd), values as rows of vd --------------------------------- */
+/* ---- N5 for one query: keys as rows of (kd + rd), values as rows of vd ----------------------- */
 
 struct sums { float m, l; float *u; };
 
 struct keys { const float *key, *value; size_t ldk, ldv; uint32_t kd, rd, vd; };
 
-static float score(const struct cf_ref *r, const struct keys *k, const float *q, const float *qr, uint32_t t)
+static float score(const struct cf_ref *r, const struct keys *k, const float *q, const float *qr,
+                   uint32_t t)
 {
         const float *key = k->key + t * k->ldk;
         float s = dot(r, q, key, k->kd);
@@ -155,7 +165,7 @@ static void look(const struct cf_ref *r, const struct keys *k, const float *q, c
         free(u);
 }
 
-/* ---- MLA ---------------------------------------------------------------------------------------------- */
+/* ---- MLA ------------------------------------------------------------------------------------- */
 
 static void mla_key(const struct cf_ref *r, const float *x, uint32_t pos, float *row)
 {
@@ -172,14 +182,15 @@ static void mla_key(const struct cf_ref *r, const float *x, uint32_t pos, float 
 }
 
 /* Absorbed: qhat = W_UK' q_n, latent = sum p c, o = W_UV latent. */
-static void mla_head(const struct cf_ref *r, const float *cache, const float *q, uint32_t h, uint32_t pos,
-                     float *o)
+static void mla_head(const struct cf_ref *r, const float *cache, const float *q, uint32_t h,
+                     uint32_t pos, float *o)
 {
         const struct wt_layer *l = r->l;
         const float *b = r->kv_b + (size_t)h * (l->nope + l->v_dim) * l->kv_rank;
         size_t row = l->kv_rank + l->rope_dim;
         struct keys k = { cache, cache, row, row, l->kv_rank, l->rope_dim, l->kv_rank };
-        float *qhat = malloc((2 * (size_t)l->kv_rank + l->nope) * sizeof *qhat), *u = qhat + l->kv_rank;
+        float *qhat = malloc((2 * (size_t)l->kv_rank + l->nope) * sizeof *qhat),
+              *u = qhat + l->kv_rank;
         float *column = u + l->kv_rank;
 
         for (uint32_t c = 0; c < l->kv_rank; c++) {
@@ -192,8 +203,8 @@ static void mla_head(const struct cf_ref *r, const float *cache, const float *q,
         free(qhat);
 }
 
-static void mla_head_expanded(const struct cf_ref *r, const float *cache, const float *q, uint32_t h,
-                              uint32_t pos, float *o)
+static void mla_head_expanded(const struct cf_ref *r, const float *cache, const float *q,
+                              uint32_t h, uint32_t pos, float *o)
 {
         const struct wt_layer *l = r->l;
         const float *b = r->kv_b + (size_t)h * (l->nope + l->v_dim) * l->kv_rank;
@@ -214,7 +225,8 @@ static void mla_head_expanded(const struct cf_ref *r, const float *cache, const 
         free(e);
 }
 
-static void mla_row(const struct cf_ref *r, const float *cache, const float *x, uint32_t pos, float *o)
+static void mla_row(const struct cf_ref *r, const float *cache, const float *x, uint32_t pos,
+                    float *o)
 {
         const struct wt_layer *l = r->l;
         uint32_t hq = l->nope + l->rope_dim;
@@ -227,13 +239,13 @@ static void mla_row(const struct cf_ref *r, const float *cache, const float *x, 
         linear(r, r->q, l->n_heads * hq, l->q_rank ? l->q_rank : l->width, l->q_rank ? cq : x, q);
         for (uint32_t h = 0; h < l->n_heads; h++) {
                 rotate(r, q + h * hq + l->nope, pos);
-                (r->mutation == CF_EXPANDED ? mla_head_expanded : mla_head)(r, cache, q + h * hq, h, pos,
-                                                                           o + h * l->v_dim);
+                (r->mutation == CF_EXPANDED ? mla_head_expanded : mla_head)(r, cache, q + h * hq, h,
+                                                                            pos, o + h * l->v_dim);
         }
         free(cq);
 }
 
-/* ---- GQA: cache row = [all keys | all values] ----------------------------------------------------------- */
+/* ---- GQA: cache row = [all keys | all values] ------------------------------------------------ */
 
 static void gqa_key(const struct cf_ref *r, const float *x, uint32_t pos, float *row)
 {
@@ -246,7 +258,8 @@ static void gqa_key(const struct cf_ref *r, const float *x, uint32_t pos, float 
                 rotate(r, row + h * l->head_dim, pos);
 }
 
-static void gqa_row(const struct cf_ref *r, const float *cache, const float *x, uint32_t pos, float *o)
+static void gqa_row(const struct cf_ref *r, const float *cache, const float *x, uint32_t pos,
+                    float *o)
 {
         const struct wt_layer *l = r->l;
         uint32_t hd = l->head_dim, n = l->n_kv_heads * hd;
@@ -269,7 +282,8 @@ void cf_attend(const struct cf_ref *r, float *h, uint32_t n, const uint8_t *want
         int mla = l->attn == WT_ATTN_MLA;
         uint32_t d = l->width, width = l->n_heads * (mla ? l->v_dim : l->head_dim);
         size_t row = mla ? l->kv_rank + l->rope_dim : 2 * l->n_kv_heads * l->head_dim;
-        float *x = malloc((n * ((size_t)d + row) + width + d) * sizeof *x), *cache = x + (size_t)n * d;
+        float *x = malloc((n * ((size_t)d + row) + width + d) * sizeof *x),
+              *cache = x + (size_t)n * d;
         float *o = cache + n * row, *y = o + width;
 
         for (uint32_t t = 0; t < n; t++) {
@@ -287,7 +301,7 @@ void cf_attend(const struct cf_ref *r, float *h, uint32_t n, const uint8_t *want
         free(x);
 }
 
-/* ---- gate --------------------------------------------------------------------------------------------- */
+/* ---- gate ------------------------------------------------------------------------------------ */
 
 static void softmax(float *z, uint32_t n)
 {
@@ -387,10 +401,10 @@ void cf_gate(const struct cf_ref *r, const float *h, float *x, int32_t *pick, fl
         free(allowed);
 }
 
-/* ---- feed-forward ------------------------------------------------------------------------------------- */
+/* ---- feed-forward ---------------------------------------------------------------------------- */
 
-static void swiglu(const struct cf_ref *r, const float *gate, const float *up, const float *down, uint32_t f,
-                   const float *x, float *y)
+static void swiglu(const struct cf_ref *r, const float *gate, const float *up, const float *down,
+                   uint32_t f, const float *x, float *y)
 {
         uint32_t d = r->l->width;
         float *a = malloc(2 * (size_t)f * sizeof *a), *b = a + f;
@@ -413,9 +427,9 @@ void cf_leaf(const struct cf_ref *r, uint32_t e, const float *x, float w, float 
                 y[i] = w * y[i];
 }
 
-/* One number of the trie over ids [lo, lo + 2^bits): leaf (K, D), pick (K). False: no pick inside. */
-static int trie(const struct cf_ref *r, const float *leaf, const int32_t *pick, uint32_t i, uint32_t lo,
-                uint32_t bits, float *out)
+/* One number of the trie over ids [lo, lo + 2^bits): leaf (K, D), pick (K). False: none inside. */
+static int trie(const struct cf_ref *r, const float *leaf, const int32_t *pick, uint32_t i,
+                uint32_t lo, uint32_t bits, float *out)
 {
         float a, b;
         int left, right;
@@ -439,7 +453,8 @@ static void moe(const struct cf_ref *r, float *h)
         const struct wt_layer *l = r->l;
         uint32_t d = l->width, bits = 0;
         float *x = malloc((size_t)d * (l->n_picks + 2) * sizeof *x), *leaf = x + d;
-        float *shared = leaf + (size_t)l->n_picks * d, *weight = malloc(l->n_picks * sizeof *weight);
+        float *shared = leaf + (size_t)l->n_picks * d,
+              *weight = malloc(l->n_picks * sizeof *weight);
         int32_t *pick = malloc(l->n_picks * sizeof *pick);
 
         cf_gate(r, h, x, pick, weight);

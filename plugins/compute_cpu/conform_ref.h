@@ -33,8 +33,8 @@ struct cf_ref {
         uint32_t vocab;
 };
 
-/* h (T, D) of one sequence from position 0: h += attention(norm(h)) for the rows where want[t] is set
- * (NULL: all); other rows only lend their keys. */
+/* h (T, D) of one sequence from position 0: h += attention(norm(h)) for the rows where want[t] is
+ * set (NULL: all); other rows only lend their keys. */
 void cf_attend(const struct cf_ref *r, float *h, uint32_t n, const uint8_t *want);
 /* One row: x (D), pick and weight (K). */
 void cf_gate(const struct cf_ref *r, const float *h, float *x, int32_t *pick, float *weight);

@@ -4,7 +4,7 @@
 #include <string.h>
 #include "base/rng.h"
 
-/* ---- truth -------------------------------------------------------------------------------------------- */
+/* ---- truth ----------------------------------------------------------------------------------- */
 
 void cf_truth_new(struct cf_truth *t, const struct cf_model *m, uint32_t n_seq, const uint32_t *len)
 {
@@ -26,8 +26,8 @@ void cf_truth_new(struct cf_truth *t, const struct cf_model *m, uint32_t n_seq, 
                 memcpy(t->out[s], t->att[s], n * d * sizeof(float));
                 for (uint32_t p = 0; p < n; p++) {
                         if (m->l.ffn == WT_FFN_MOE)
-                                cf_gate(&m->ref, t->att[s] + p * d, t->x[s] + p * d, t->pick[s] + p * k,
-                                        t->weight[s] + p * k);
+                                cf_gate(&m->ref, t->att[s] + p * d, t->x[s] + p * d,
+                                        t->pick[s] + p * k, t->weight[s] + p * k);
                         cf_ffn(&m->ref, t->out[s] + p * d);
                         cf_head(&m->ref, t->out[s] + p * d, t->logits[s] + (size_t)p * CF_VOCAB);
                 }
@@ -46,7 +46,7 @@ void cf_truth_free(struct cf_truth *t)
         }
 }
 
-/* ---- batch -------------------------------------------------------------------------------------------- */
+/* ---- batch ----------------------------------------------------------------------------------- */
 
 /* Pages are dealt out of one shuffled deck. */
 static void deal_pages(struct cf_batch *b, uint32_t each)
@@ -68,16 +68,17 @@ static void deal_pages(struct cf_batch *b, uint32_t each)
         free(deck);
 }
 
-int cf_batch_new(struct cf_batch *b, struct cf_device *d, const struct cf_truth *t, uint32_t max_rows,
-                 uint32_t n_pages)
+int cf_batch_new(struct cf_batch *b, struct cf_device *d, const struct cf_truth *t,
+                 uint32_t max_rows, uint32_t n_pages)
 {
         const struct wt_layer *l = &d->m->l;
         size_t row = l->width * sizeof(float), rows = max_rows, k = l->n_picks + 1;
-        const struct { size_t bytes; void **to; } host[] = {
-                { rows * row, (void **)&b->x }, { rows * k * 4, (void **)&b->weight },
-                { rows * 4, (void **)&b->margin }, { rows * k * row, (void **)&b->leaf },
-                { rows * k * row, (void **)&b->nodes }, { rows * CF_VOCAB * 4, (void **)&b->logits },
-                { rows * k * 4, (void **)&b->pick },
+        const struct { size_t bytes; void **to;
+        } host[] = {
+                {rows * row, (void **)&b->x},         {rows * k * 4, (void **)&b->weight},
+                {rows * 4, (void **)&b->margin},      {rows * k * row, (void **)&b->leaf},
+                {rows * k * row, (void **)&b->nodes}, {rows * CF_VOCAB * 4, (void **)&b->logits},
+                {rows * k * 4, (void **)&b->pick},
         };
         int err;
 
@@ -110,12 +111,12 @@ void cf_batch_free(struct cf_batch *b)
                 free(b->pages[s]);
 }
 
-/* ---- comparing ---------------------------------------------------------------------------------------- */
+/* ---- comparing ------------------------------------------------------------------------------- */
 
 struct rows { const struct cf_feed *f; uint32_t n_feeds, n; };
 
-static bool same(struct cf_batch *b, const struct rows *r, const char *what, const void *mine, size_t size,
-                 void *const *truth)
+static bool same(struct cf_batch *b, const struct rows *r, const char *what, const void *mine,
+                 size_t size, void *const *truth)
 {
         uint32_t row = 0;
 
@@ -125,9 +126,10 @@ static bool same(struct cf_batch *b, const struct rows *r, const char *what, con
                 for (uint32_t j = 0; j < f->n && f->seq != CF_POISONED; j++)
                         if (memcmp((const char *)mine + (row + j) * size,
                                    (const char *)truth[f->seq] + (f->pos + j) * size, size)) {
-                                snprintf(b->words, sizeof b->words, "%s of sequence %u, position %u "
-                                         "(row %u of %u) differs", what, f->seq, f->pos + j, row + j,
-                                         r->n);
+                                snprintf(b->words, sizeof b->words,
+                                         "%s of sequence %u, position %u "
+                                         "(row %u of %u) differs",
+                                         what, f->seq, f->pos + j, row + j, r->n);
                                 return false;
                         }
         }
@@ -156,8 +158,10 @@ static bool bad_rows(struct cf_batch *b, const struct rows *r)
 
                         if (b->bad[row + j] == want)
                                 continue;
-                        snprintf(b->words, sizeof b->words, "row of sequence %u, position %u is%s marked "
-                                 "bad", r->f[i].seq, r->f[i].pos + j, want ? " not" : "");
+                        snprintf(b->words, sizeof b->words,
+                                 "row of sequence %u, position %u is%s marked "
+                                 "bad",
+                                 r->f[i].seq, r->f[i].pos + j, want ? " not" : "");
                         return false;
                 }
         return true;
@@ -170,7 +174,7 @@ static bool failed(struct cf_batch *b, const char *stage, int err)
         return err != WT_OK;
 }
 
-/* ---- experts: workers, each with its own part of the trie ----------------------------------------------- */
+/* ---- experts: workers, each with its own part of the trie ------------------------------------ */
 
 struct part { struct wt_node node; const float *row; };
 
@@ -189,7 +193,7 @@ static uint32_t owner(const struct cf_batch *b, uint32_t e)
         return b->scattered ? e % w : e * w / b->d->m->l.n_experts;
 }
 
-/* The highest nodes of row t all of whose picks are the worker's (one, where leaves stay: depth). */
+/* The highest nodes of row t all of whose picks are the worker's; or the leaves themselves. */
 static void own_nodes(struct moe *m, uint32_t t, uint32_t depth, uint32_t prefix)
 {
         const struct wt_layer *l = &m->b->d->m->l;
@@ -217,7 +221,8 @@ static int multiply(struct moe *m, struct wt_node *leaves, const float **rows, u
         struct cf_batch *b = m->b;
         const struct wt_layer *l = &b->d->m->l;
         uint32_t most = m->n_rows * l->n_picks, e_n = l->n_experts, n = 0, groups = 0;
-        uint32_t *first = malloc((e_n + 1 + 2 * (size_t)most) * sizeof *first), *row = first + e_n + 1;
+        uint32_t *first = malloc((e_n + 1 + 2 * (size_t)most) * sizeof *first),
+                 *row = first + e_n + 1;
         uint32_t *leaf = row + most, *at = calloc(most, sizeof *at);
         struct wt_expert_weights *w = malloc(e_n * sizeof *w);
         float *weight = malloc(most * sizeof *weight);
@@ -248,10 +253,18 @@ static int multiply(struct moe *m, struct wt_node *leaves, const float **rows, u
                 w[groups++] = b->d->experts[e];
                 first[groups] = n;
         }
-        err = b->d->o->expert_ffn(b->d->c, &(struct wt_expert_args){
-                .size = sizeof(struct wt_expert_args), .layer = l, .weights = w, .first = first,
-                .n_groups = groups, .x = b->x, .row = row, .weight = weight, .leaf = leaf, .out = b->leaf,
-                .bad = b->bad });
+        err = b->d->o->expert_ffn(b->d->c,
+                                  &(struct wt_expert_args){.size = sizeof(struct wt_expert_args),
+                                                           .layer = l,
+                                                           .weights = w,
+                                                           .first = first,
+                                                           .n_groups = groups,
+                                                           .x = b->x,
+                                                           .row = row,
+                                                           .weight = weight,
+                                                           .leaf = leaf,
+                                                           .out = b->leaf,
+                                                           .bad = b->bad});
         if (!err)
                 err = b->d->o->sync(b->d->c);
         free(first);
@@ -276,15 +289,21 @@ static int worker(struct moe *m)
         for (uint32_t t = 0; t < m->n_rows; t++)
                 own_nodes(m, t, 0, 0);
         if (!err && b->workers)
-                err = b->d->o->fold(b->d->c, &(struct wt_fold_args){
-                        .size = sizeof(struct wt_fold_args), .width = l->width, .bits = m->bits,
-                        .in = leaves, .in_rows = rows, .n_in = n_leaves, .out = m->node, .out_rows = to,
-                        .n_out = m->n });
+                err = b->d->o->fold(b->d->c,
+                                    &(struct wt_fold_args){.size = sizeof(struct wt_fold_args),
+                                                           .width = l->width,
+                                                           .bits = m->bits,
+                                                           .in = leaves,
+                                                           .in_rows = rows,
+                                                           .n_in = n_leaves,
+                                                           .out = m->node,
+                                                           .out_rows = to,
+                                                           .n_out = m->n});
         if (!err)
                 err = b->d->o->sync(b->d->c);
         for (uint32_t i = 0; i < m->n; i++)
-                m->part[m->n_parts++] = (struct part){ m->node[i], b->workers ? to + (size_t)i * l->width
-                                                                              : rows[i] };
+                m->part[m->n_parts++] =
+                        (struct part){m->node[i], b->workers ? to + (size_t)i * l->width : rows[i]};
         m->leaf0 += n_leaves;
         m->node0 += m->n;
         free(leaves);
@@ -296,7 +315,8 @@ static uint32_t part_bits;                       /* qsort has no argument */
 
 static int by_slot(const void *a, const void *b)
 {
-        const struct wt_node *x = &((const struct part *)a)->node, *y = &((const struct part *)b)->node;
+        const struct wt_node *x = &((const struct part *)a)->node,
+                             *y = &((const struct part *)b)->node;
         uint64_t i = (uint64_t)x->slot << 32 | x->prefix << (part_bits - x->depth);
         uint64_t j = (uint64_t)y->slot << 32 | y->prefix << (part_bits - y->depth);
 
@@ -333,7 +353,7 @@ static bool experts(struct cf_batch *b, uint32_t n_rows)
         return !err;
 }
 
-/* ---- a step ------------------------------------------------------------------------------------------- */
+/* ---- a step ---------------------------------------------------------------------------------- */
 
 static bool attend(struct cf_batch *b, const struct rows *r)
 {
@@ -343,10 +363,18 @@ static bool attend(struct cf_batch *b, const struct rows *r)
 
         for (uint32_t i = 0; i < r->n_feeds; row += r->f[i++].n)
                 runs[i] = (struct wt_run){ row, r->f[i].n, r->f[i].pos, b->pages[r->f[i].seq] };
-        err = b->d->o->attend(b->d->c, &(struct wt_attend_args){
-                .size = sizeof(struct wt_attend_args), .layer = &b->d->m->l, .w = &b->d->w, .h = b->h,
-                .cos = b->d->cos, .sin = b->d->sin, .kv = b->kv, .runs = runs, .n_runs = r->n_feeds,
-                .n_rows = r->n, .bad = b->bad });
+        err = b->d->o->attend(b->d->c,
+                              &(struct wt_attend_args){.size = sizeof(struct wt_attend_args),
+                                                       .layer = &b->d->m->l,
+                                                       .w = &b->d->w,
+                                                       .h = b->h,
+                                                       .cos = b->d->cos,
+                                                       .sin = b->d->sin,
+                                                       .kv = b->kv,
+                                                       .runs = runs,
+                                                       .n_runs = r->n_feeds,
+                                                       .n_rows = r->n,
+                                                       .bad = b->bad});
         free(runs);
         return !failed(b, "attend", err);
 }
@@ -355,9 +383,16 @@ static bool gate(struct cf_batch *b, const struct rows *r)
 {
         const struct wt_layer *l = &b->d->m->l;
         size_t k = l->n_picks;
-        int err = b->d->o->gate(b->d->c, &(struct wt_gate_args){
-                .size = sizeof(struct wt_gate_args), .layer = l, .w = &b->d->w, .h = b->h, .x = b->x,
-                .pick = b->pick, .weight = b->weight, .margin = b->margin, .n_rows = r->n, .bad = b->bad });
+        int err = b->d->o->gate(b->d->c, &(struct wt_gate_args){.size = sizeof(struct wt_gate_args),
+                                                                .layer = l,
+                                                                .w = &b->d->w,
+                                                                .h = b->h,
+                                                                .x = b->x,
+                                                                .pick = b->pick,
+                                                                .weight = b->weight,
+                                                                .margin = b->margin,
+                                                                .n_rows = r->n,
+                                                                .bad = b->bad});
 
         if (!err)
                 err = b->d->o->sync(b->d->c);
@@ -366,7 +401,8 @@ static bool gate(struct cf_batch *b, const struct rows *r)
         for (uint32_t i = 0; i < r->n * k; i++)
                 if (b->pick[i] < 0 || b->pick[i] >= (int32_t)l->n_experts ||
                     (i % k && b->pick[i] <= b->pick[i - 1])) {
-                        snprintf(b->words, sizeof b->words, "picks of row %zu do not ascend", i / k);
+                        snprintf(b->words, sizeof b->words, "picks of row %zu do not ascend",
+                                 i / k);
                         return false;
                 }
         return same(b, r, "x", b->x, l->width * sizeof(float), (void *const *)b->t->x) &&
@@ -382,7 +418,8 @@ static bool feed_forward(struct cf_batch *b, const struct rows *r)
 
         if (l->ffn == WT_FFN_MOE && !gate(b, r))
                 return false;
-        if ((l->ffn == WT_FFN_DENSE || l->shared_hidden) && failed(b, "ffn", b->d->o->ffn(b->d->c, &a)))
+        if ((l->ffn == WT_FFN_DENSE || l->shared_hidden) &&
+            failed(b, "ffn", b->d->o->ffn(b->d->c, &a)))
                 return false;
         return l->ffn == WT_FFN_DENSE || experts(b, r->n);
 }
@@ -397,10 +434,19 @@ static bool head(struct cf_batch *b, const struct rows *r)
 
         for (uint32_t i = 0; i < r->n; i++)
                 want[i] = r->n - 1 - i;
-        ok = !failed(b, "head", b->d->o->head(b->d->c, &(struct wt_head_args){
-                .size = sizeof(struct wt_head_args), .norm = b->d->norm, .head = b->d->head,
-                .eps = b->d->m->l.eps, .h = b->h, .rows = want, .n = r->n, .width = b->d->m->l.width,
-                .vocab = CF_VOCAB, .logits = b->logits, .bad = b->bad })) &&
+        ok = !failed(b, "head",
+                     b->d->o->head(b->d->c,
+                                   &(struct wt_head_args){.size = sizeof(struct wt_head_args),
+                                                          .norm = b->d->norm,
+                                                          .head = b->d->head,
+                                                          .eps = b->d->m->l.eps,
+                                                          .h = b->h,
+                                                          .rows = want,
+                                                          .n = r->n,
+                                                          .width = b->d->m->l.width,
+                                                          .vocab = CF_VOCAB,
+                                                          .logits = b->logits,
+                                                          .bad = b->bad})) &&
              !failed(b, "sync", b->d->o->sync(b->d->c));
         for (uint32_t i = 0; i < r->n; i++)
                 memcpy((char *)straight + want[i] * row, b->logits + (size_t)i * CF_VOCAB, row);
@@ -435,8 +481,9 @@ bool cf_step(struct cf_batch *b, const struct cf_feed *f, uint32_t n_feeds)
                 .size = sizeof(struct wt_embed_args), .table = b->d->embed, .ids = ids, .h = b->h,
                 .width = b->d->m->l.width, .n_rows = r.n }));
         free(ids);
-        return ok && attend(b, &r) && same_h(b, &r, "attention", b->t->att) && feed_forward(b, &r) &&
-               same_h(b, &r, "layer output", b->t->out) && head(b, &r) && bad_rows(b, &r);
+        return ok && attend(b, &r) && same_h(b, &r, "attention", b->t->att) &&
+               feed_forward(b, &r) && same_h(b, &r, "layer output", b->t->out) && head(b, &r) &&
+               bad_rows(b, &r);
 }
 
 bool cf_attend_only(struct cf_batch *b, const struct cf_feed *f, uint32_t n_feeds)
@@ -445,6 +492,7 @@ bool cf_attend_only(struct cf_batch *b, const struct cf_feed *f, uint32_t n_feed
         size_t bytes = (size_t)r.n * b->d->m->l.width * sizeof(float);
 
         return !failed(b, "copy_in", b->d->o->copy_in(b->d->c, b->h, 0, b->mine, bytes)) &&
-               attend(b, &r) && !failed(b, "copy_out", b->d->o->copy_out(b->d->c, b->mine, b->h, 0, bytes)) &&
+               attend(b, &r) &&
+               !failed(b, "copy_out", b->d->o->copy_out(b->d->c, b->mine, b->h, 0, bytes)) &&
                !failed(b, "sync", b->d->o->sync(b->d->c));
 }

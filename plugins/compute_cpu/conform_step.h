@@ -13,7 +13,8 @@ struct cf_truth {
         float *logits[CF_SEQS], *weight[CF_SEQS];                /* (len, V), (len, K) */
         int32_t *pick[CF_SEQS];                                  /* (len, K) */
 };
-void cf_truth_new(struct cf_truth *t, const struct cf_model *m, uint32_t n_seq, const uint32_t *len);
+void cf_truth_new(struct cf_truth *t, const struct cf_model *m, uint32_t n_seq,
+                  const uint32_t *len);
 void cf_truth_free(struct cf_truth *t);
 
 /* A batch under way: the plugin's memory and each sequence's page table. */
@@ -21,7 +22,7 @@ struct cf_batch {
         struct cf_device *d;
         const struct cf_truth *t;
         uint32_t max_rows, workers;              /* workers 0: leaves go to combine as they are */
-        bool scattered;                          /* expert e is of worker e % workers, else a range */
+        bool scattered;                          /* expert e is of e % workers, else a range */
         wt_buffer *h, *shared, *kv;
         float *x, *weight, *margin, *leaf, *nodes, *logits;      /* host_alloc */
         int32_t *pick;
@@ -30,8 +31,8 @@ struct cf_batch {
         uint32_t *pages[CF_SEQS];
         char words[200];                         /* where it broke */
 };
-int cf_batch_new(struct cf_batch *b, struct cf_device *d, const struct cf_truth *t, uint32_t max_rows,
-                 uint32_t n_pages);
+int cf_batch_new(struct cf_batch *b, struct cf_device *d, const struct cf_truth *t,
+                 uint32_t max_rows, uint32_t n_pages);
 void cf_batch_free(struct cf_batch *b);
 
 struct cf_feed { uint32_t seq, pos, n; };        /* rows of one sequence in a step */

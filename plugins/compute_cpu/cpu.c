@@ -1,6 +1,6 @@
 /* cpu.c - the processor as a compute plugin: handles, memory and the table of stages. The layers
- * themselves are lib/model/layers, which the trainer runs too. Work is done before a call returns, so
- * events are trivial. Two plugins come out of this file: "cpu" with the fastest kernels that the
+ * themselves are lib/model/layers, which the trainer runs too. Work is done before a call returns,
+ * so events are trivial. Two plugins come out of this file: "cpu" with the fastest kernels that the
  * machine runs, and "cpu-ref" with the plain loops that are the meaning of the profile. */
 #include <stdlib.h>
 #include <string.h>
@@ -14,15 +14,16 @@ struct wt_event { int done; };
 
 static struct wt_event always = { 1 };
 
-static int open_with(wt_compute **out, const struct wt_host *host, const struct wt_compute_conf *conf,
-                     const char *kernels)
+static int open_with(wt_compute **out, const struct wt_host *host,
+                     const struct wt_compute_conf *conf, const char *kernels)
 {
         const struct wt_kernels *k = wt_kernels_pick(kernels);
         wt_compute *c;
         int err;
 
         if (!k)
-                return host->fail(WT_EUNSUPPORTED, "compute: this processor lacks AVX2, FMA or F16C, which "
+                return host->fail(WT_EUNSUPPORTED,
+                                  "compute: this processor lacks AVX2, FMA or F16C, which "
                                   "the build asks for; build on this machine");
         if (wt_trace_on)
                 k = wt_kernels_traced(k);
@@ -38,12 +39,14 @@ static int open_with(wt_compute **out, const struct wt_host *host, const struct 
         return WT_OK;
 }
 
-static int cpu_open(wt_compute **out, const struct wt_host *host, const struct wt_compute_conf *conf)
+static int cpu_open(wt_compute **out, const struct wt_host *host,
+                    const struct wt_compute_conf *conf)
 {
         return open_with(out, host, conf, NULL);
 }
 
-static int ref_open(wt_compute **out, const struct wt_host *host, const struct wt_compute_conf *conf)
+static int ref_open(wt_compute **out, const struct wt_host *host,
+                    const struct wt_compute_conf *conf)
 {
         return open_with(out, host, conf, "ref");
 }
@@ -56,18 +59,20 @@ static void cpu_close(wt_compute *c)
         free(c);
 }
 
-/* ---- weights and memory ------------------------------------------------------------------------------- */
+/* ---- weights and memory ---------------------------------------------------------------------- */
 
 static int upload(wt_compute *c, const struct wt_matrix *m, const void *blob, wt_weight **out)
 {
         wt_weight *w;
 
         if (!blob || wt_pack_bytes(m) == 0)
-                return c->stage.host.fail(WT_EINVAL, "upload: form %u, dtype %u, %u x (%u, %u) cannot be "
-                                          "read by layout p16", m->form, m->dtype, m->n_mat, m->n_out,
-                                          m->n_in);
+                return c->stage.host.fail(WT_EINVAL,
+                                          "upload: form %u, dtype %u, %u x (%u, %u) cannot be "
+                                          "read by layout p16",
+                                          m->form, m->dtype, m->n_mat, m->n_out, m->n_in);
         if ((uintptr_t)blob % 64)
-                return c->stage.host.fail(WT_EINVAL, "upload: a blob must start at a multiple of 64 bytes");
+                return c->stage.host.fail(WT_EINVAL,
+                                          "upload: a blob must start at a multiple of 64 bytes");
         if (!(w = malloc(sizeof *w)))
                 return c->stage.host.fail(WT_ENOMEM, "upload: no memory for a handle");
         *w = (wt_weight){ .m = *m, .data = blob };
@@ -110,7 +115,8 @@ static int buffer_new(wt_compute *c, size_t bytes, wt_buffer **out)
 
         if (!b || !(b->data = block_new(bytes))) {
                 free(b);
-                return c->stage.host.fail(WT_ENOMEM, "compute: no memory for a buffer of %zu bytes", bytes);
+                return c->stage.host.fail(WT_ENOMEM, "compute: no memory for a buffer of %zu bytes",
+                                          bytes);
         }
         b->bytes = bytes;
         *out = b;
@@ -145,8 +151,8 @@ static int copy_check(wt_compute *c, const wt_buffer *b, size_t at, size_t bytes
 {
         if (at <= b->bytes && bytes <= b->bytes - at)
                 return WT_OK;
-        return c->stage.host.fail(WT_EINVAL, "copy: %zu bytes at %zu are outside a buffer of %zu", bytes, at,
-                                  b->bytes);
+        return c->stage.host.fail(WT_EINVAL, "copy: %zu bytes at %zu are outside a buffer of %zu",
+                                  bytes, at, b->bytes);
 }
 
 static int copy_in(wt_compute *c, wt_buffer *dst, size_t at, const void *src, size_t bytes)
@@ -167,15 +173,27 @@ static int copy_out(wt_compute *c, void *dst, const wt_buffer *src, size_t at, s
         return err;
 }
 
-/* ---- stages ------------------------------------------------------------------------------------------- */
+/* ---- stages ---------------------------------------------------------------------------------- */
 
-static int embed(wt_compute *c, const struct wt_embed_args *a) { return wt_layer_embed(&c->stage, a); }
-static int attend(wt_compute *c, const struct wt_attend_args *a) { return wt_layer_attend(&c->stage, a); }
+static int embed(wt_compute *c, const struct wt_embed_args *a)
+{
+        return wt_layer_embed(&c->stage, a);
+}
+static int attend(wt_compute *c, const struct wt_attend_args *a)
+{
+        return wt_layer_attend(&c->stage, a);
+}
 static int gate(wt_compute *c, const struct wt_gate_args *a) { return wt_layer_gate(&c->stage, a); }
 static int ffn(wt_compute *c, const struct wt_ffn_args *a) { return wt_layer_ffn(&c->stage, a); }
-static int experts(wt_compute *c, const struct wt_expert_args *a) { return wt_layer_experts(&c->stage, a); }
+static int experts(wt_compute *c, const struct wt_expert_args *a)
+{
+        return wt_layer_experts(&c->stage, a);
+}
 static int fold(wt_compute *c, const struct wt_fold_args *a) { return wt_layer_fold(&c->stage, a); }
-static int combine(wt_compute *c, const struct wt_combine_args *a) { return wt_layer_combine(&c->stage, a); }
+static int combine(wt_compute *c, const struct wt_combine_args *a)
+{
+        return wt_layer_combine(&c->stage, a);
+}
 static int head(wt_compute *c, const struct wt_head_args *a) { return wt_layer_head(&c->stage, a); }
 
 static int event_new(wt_compute *c, wt_event **out)
@@ -204,15 +222,18 @@ static int done(wt_compute *c)
         return WT_OK;
 }
 
-#define CPU_OPS(open_fn)                                                                              \
-        { .size = sizeof(struct wt_compute_ops), .profile = "wn1/f32", .layout = "p16",               \
-          .pack_bytes = wt_pack_bytes, .pack = wt_pack, .open = open_fn, .close = cpu_close,          \
-          .upload = upload, .drop = drop, .buffer_new = buffer_new, .buffer_free = buffer_free,       \
-          .host_alloc = host_alloc, .host_free = host_free, .copy_in = copy_in, .copy_out = copy_out, \
-          .kv_page_bytes = wt_layer_page_bytes, .embed = embed, .attend = attend, .gate = gate,       \
-          .ffn = ffn, .expert_ffn = experts, .fold = fold, .combine = combine, .head = head,          \
-          .event_new = event_new, .event_free = event_free, .event_record = event_done,               \
-          .event_wait = event_done, .sync = done }
+#define CPU_OPS(open_fn)                                                                           \
+        {                                                                                          \
+                .size = sizeof(struct wt_compute_ops), .profile = "wn1/f32", .layout = "p16",      \
+                .pack_bytes = wt_pack_bytes, .pack = wt_pack, .open = open_fn, .close = cpu_close, \
+                .upload = upload, .drop = drop, .buffer_new = buffer_new,                          \
+                .buffer_free = buffer_free, .host_alloc = host_alloc, .host_free = host_free,      \
+                .copy_in = copy_in, .copy_out = copy_out, .kv_page_bytes = wt_layer_page_bytes,    \
+                .embed = embed, .attend = attend, .gate = gate, .ffn = ffn, .expert_ffn = experts, \
+                .fold = fold, .combine = combine, .head = head, .event_new = event_new,            \
+                .event_free = event_free, .event_record = event_done, .event_wait = event_done,    \
+                .sync = done                                                                       \
+        }
 
 static const struct wt_compute_ops cpu_ops = CPU_OPS(cpu_open);
 static const struct wt_compute_ops ref_ops = CPU_OPS(ref_open);

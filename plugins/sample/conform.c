@@ -15,7 +15,7 @@ struct check {
         uint32_t faults;
 };
 
-/* ---- the reference: everything sorted, nothing clever ----------------------------------------------------- */
+/* ---- the reference: everything sorted, nothing clever ---------------------------------------- */
 
 static const float *sort_logits;                 /* qsort has no argument */
 
@@ -96,16 +96,18 @@ static int32_t ref_draw(const struct wt_sample_in *in, double *w, int32_t *order
         return order[kept - 1];
 }
 
-/* ---- comparing ---------------------------------------------------------------------------------------- */
+/* ---- comparing ------------------------------------------------------------------------------- */
 
-static bool same_report(const struct wt_sample_in *in, const struct wt_sample_out *got, char *words, size_t n)
+static bool same_report(const struct wt_sample_in *in, const struct wt_sample_out *got, char *words,
+                        size_t n)
 {
         static int32_t order[MOST_V];
         struct wt_sample_in all = *in;
         double want = ref_logprob(in, got->id);
 
         if (memcmp(&want, &got->logprob, sizeof want)) {
-                snprintf(words, n, "log-probability of %d is %.17g, not %.17g", got->id, got->logprob, want);
+                snprintf(words, n, "log-probability of %d is %.17g, not %.17g", got->id,
+                         got->logprob, want);
                 return false;
         }
         all.n_banned = all.top_k = 0;
@@ -116,8 +118,10 @@ static bool same_report(const struct wt_sample_in *in, const struct wt_sample_ou
 
                 want = there ? ref_logprob(in, id) : -INFINITY;
                 if (got->top_id[i] != id || memcmp(&want, got->top_logprob + i, sizeof want)) {
-                        snprintf(words, n, "number %u of the best is %d, not %d, or its log-probability "
-                                 "differs", i, got->top_id[i], id);
+                        snprintf(words, n,
+                                 "number %u of the best is %d, not %d, or its log-probability "
+                                 "differs",
+                                 i, got->top_id[i], id);
                         return false;
                 }
         }
@@ -130,12 +134,15 @@ static bool same_draw(struct check *c, const struct wt_sample_in *in, char *word
         static int32_t order[MOST_V];
         int32_t top_id[N_TOP], want = ref_draw(in, w, order);
         double top_logprob[N_TOP];
-        struct wt_sample_out out = { .size = sizeof out, .top_id = top_id, .top_logprob = top_logprob };
+        struct wt_sample_out out = {
+                .size = sizeof out, .top_id = top_id, .top_logprob = top_logprob};
         int err = c->o->sample(c->scratch, in, &out);
 
         if (err || out.id != want) {
-                snprintf(words, n, "code %d, drew %d, not %d (vocabulary %u, temperature %g, top_k %u, "
-                         "top_p %g)", err, out.id, want, in->vocab, (double)in->temperature, in->top_k,
+                snprintf(words, n,
+                         "code %d, drew %d, not %d (vocabulary %u, temperature %g, top_k %u, "
+                         "top_p %g)",
+                         err, out.id, want, in->vocab, (double)in->temperature, in->top_k,
                          (double)in->top_p);
                 return false;
         }
@@ -148,7 +155,7 @@ static void note(struct check *c, const char *what, bool ok, const char *words)
         c->to->note(c->to->arg, what, ok, words);
 }
 
-/* ---- cases -------------------------------------------------------------------------------------------- */
+/* ---- cases ----------------------------------------------------------------------------------- */
 
 static float draw_logit(uint32_t kind, uint32_t trial, uint32_t i)
 {
@@ -157,19 +164,21 @@ static float draw_logit(uint32_t kind, uint32_t trial, uint32_t i)
         switch (kind) {
         case 0: return 20.0f * u - 10.0f;                        /* smooth */
         case 1: return (float)((int)(8.0f * u)) - 4.0f;          /* many ties, zeros */
-        case 2: return u < 0.5f ? -0.0f : 0.0f;                  /* nothing but zeros of both signs */
+        case 2: return u < 0.5f ? -0.0f : 0.0f; /* nothing but zeros of both signs */
         case 3: return u < 0.99f ? -80.0f * u : 30.0f * u;       /* a few stand out */
         default: return 3e38f * (2.0f * u - 1.0f);               /* as far apart as floats go */
         }
 }
 
-static const char *const kinds[] = { "smooth logits", "logits with many ties", "zeros of both signs",
-                                     "a few logits above the rest", "logits at the ends of the range" };
+static const char *const kinds[] = {"smooth logits", "logits with many ties", "zeros of both signs",
+                                    "a few logits above the rest",
+                                    "logits at the ends of the range"};
 
 static void check_draws(struct check *c)
 {
         static const uint32_t vocabs[] = { 1, 2, 25, 301, 2049, MOST_V };
-        static const float temps[] = { 0.0f, 1.0f, 0.7f, 1e-3f, 50.0f }, top_ps[] = { 1.0f, 0.9f, 0.5f, 1e-6f };
+        static const float temps[] = {0.0f, 1.0f, 0.7f, 1e-3f, 50.0f},
+                           top_ps[] = {1.0f, 0.9f, 0.5f, 1e-6f};
         static const uint32_t top_ks[] = { 0, 1, 5, 300 };
         static float logits[MOST_V];
         static int32_t bans[64];
@@ -208,21 +217,25 @@ static void check_refusals(struct check *c)
         struct wt_sample_out out = { .size = sizeof out };
 
         logits[2] = NAN;
-        note(c, "a logit that is NaN is refused", c->o->sample(c->scratch, &in, &out) == WT_EDATA, "");
+        note(c, "a logit that is NaN is refused", c->o->sample(c->scratch, &in, &out) == WT_EDATA,
+             "");
         logits[2] = -INFINITY;
         note(c, "an infinite logit is refused", c->o->sample(c->scratch, &in, &out) == WT_EDATA &&
              c->o->score(c->scratch, &in, 0, &out) == WT_EDATA, "");
         logits[2] = 3.0f;
         in.banned = all;
         in.n_banned = 4;
-        note(c, "nothing left to draw is refused", c->o->sample(c->scratch, &in, &out) == WT_EINVAL, "");
+        note(c, "nothing left to draw is refused", c->o->sample(c->scratch, &in, &out) == WT_EINVAL,
+             "");
         in.n_banned = 1;
         all[0] = 3;
         note(c, "the best that is not banned, but all of them in its log-probability",
              c->o->sample(c->scratch, &in, &out) == WT_OK && out.id == 2 &&
              out.logprob == ref_logprob(&in, 2), "");
-        note(c, "score needs an id of the vocabulary", c->o->score(c->scratch, &in, 4, &out) == WT_EINVAL &&
-             c->o->score(c->scratch, &in, -1, &out) == WT_EINVAL, "");
+        note(c, "score needs an id of the vocabulary",
+             c->o->score(c->scratch, &in, 4, &out) == WT_EINVAL &&
+                     c->o->score(c->scratch, &in, -1, &out) == WT_EINVAL,
+             "");
         note(c, "score gives a banned id's log-probability",
              c->o->score(c->scratch, &in, 3, &out) == WT_OK && out.id == 3 &&
              out.logprob == ref_logprob(&in, 3), "");
@@ -230,7 +243,8 @@ static void check_refusals(struct check *c)
         note(c, "top_p 0 is refused", c->o->sample(c->scratch, &in, &out) == WT_EINVAL, "");
         in.top_p = 1.0f;
         in.temperature = NAN;
-        note(c, "a temperature that is NaN is refused", c->o->sample(c->scratch, &in, &out) == WT_EINVAL, "");
+        note(c, "a temperature that is NaN is refused",
+             c->o->sample(c->scratch, &in, &out) == WT_EINVAL, "");
 }
 
 /* Each id as often as its probability says: 4 standard deviations of a fair draw. */
@@ -240,8 +254,12 @@ static void check_frequencies(struct check *c)
         static const float logits[5] = { 0.0f, 1.0f, -1.0f, 2.0f, 1.0f };
         uint32_t count[5] = { 0 };
         bool ok = true;
-        struct wt_sample_in in = { .size = sizeof in, .logits = logits, .vocab = 5, .temperature = 1.0f,
-                                   .top_p = 1.0f, .seed = 42 };
+        struct wt_sample_in in = {.size = sizeof in,
+                                  .logits = logits,
+                                  .vocab = 5,
+                                  .temperature = 1.0f,
+                                  .top_p = 1.0f,
+                                  .seed = 42};
 
         for (uint32_t i = 0; i < N; i++) {
                 struct wt_sample_out out = { .size = sizeof out };

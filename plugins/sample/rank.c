@@ -43,8 +43,8 @@ static void heap_sort(uint64_t *k, uint32_t n)
         }
 }
 
-/* Quicksort, median of three; a heap takes over where the pivots are bad, so that no choice of logits
- * makes it quadratic. The smaller side recurses: the depth is at most 32. */
+/* Quicksort, median of three; a heap takes over where the pivots are bad, so that no choice of
+ * logits makes it quadratic. The smaller side recurses: the depth is at most 32. */
 static void sort(uint64_t *k, uint32_t n, uint32_t depth)
 {
         while (n > SMALL) {

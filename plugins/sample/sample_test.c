@@ -1,4 +1,4 @@
-/* The sampler against the reference that sorts everything, and conformance against a wrong sampler. */
+/* The sampler against the reference that sorts everything, and a wrong sampler that is caught. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

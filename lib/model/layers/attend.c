@@ -22,22 +22,26 @@ static int run_check(struct wt_stage *s, const struct wt_attend_args *a, const s
         uint64_t end = (uint64_t)r->pos + r->n_rows;
 
         if (!r->n_rows || r->row >= a->n_rows || r->n_rows > a->n_rows - r->row)
-                return s->host.fail(WT_EINVAL, "attend: a run of rows [%u, +%u) is outside the step's %u",
+                return s->host.fail(WT_EINVAL,
+                                    "attend: a run of rows [%u, +%u) is outside the step's %u",
                                     r->row, r->n_rows, a->n_rows);
         if (end > a->cos->m.n_out || end > (uint64_t)s->max_pages * WT_PAGE)
-                return s->host.fail(WT_ERANGE, "attend: position %llu is past the rope table (%u) or the "
-                                    "%u pages that open was told of", (unsigned long long)end - 1,
-                                    a->cos->m.n_out, s->max_pages);
+                return s->host.fail(WT_ERANGE,
+                                    "attend: position %llu is past the rope table (%u) or the "
+                                    "%u pages that open was told of",
+                                    (unsigned long long)end - 1, a->cos->m.n_out, s->max_pages);
         if (!r->pages)
                 return s->host.fail(WT_EINVAL, "attend: a run has no page table");
         for (uint32_t j = 0; j <= (end - 1) / WT_PAGE; j++)
                 if (r->pages[j] >= n_pages)
-                        return s->host.fail(WT_EINVAL, "attend: page %u is outside the buffer of %zu "
-                                            "pages", r->pages[j], n_pages);
+                        return s->host.fail(WT_EINVAL,
+                                            "attend: page %u is outside the buffer of %zu "
+                                            "pages",
+                                            r->pages[j], n_pages);
         return WT_OK;
 }
 
-/* Every row of the step belongs to exactly one run. The scratch is free here: it holds the marks. */
+/* Every row of the step belongs to exactly one run. The scratch, free here, holds the marks. */
 static int runs_check(struct wt_stage *s, const struct wt_attend_args *a)
 {
         uint32_t rows = 0;
@@ -57,8 +61,8 @@ static int runs_check(struct wt_stage *s, const struct wt_attend_args *a)
                 rows += r->n_rows;
         }
         if (rows != a->n_rows)
-                return s->host.fail(WT_EINVAL, "attend: the runs hold %u of the step's %u rows", rows,
-                                    a->n_rows);
+                return s->host.fail(WT_EINVAL, "attend: the runs hold %u of the step's %u rows",
+                                    rows, a->n_rows);
         return WT_OK;
 }
 
@@ -70,7 +74,8 @@ int wt_layer_attend(struct wt_stage *s, const struct wt_attend_args *a)
         if ((err = wt_stage_check(s, "attend", a->n_rows, a->adapters, a->saved)) || !a->n_rows)
                 return err;
         if ((err = wt_buffer_check(s, a->h, "h", (size_t)a->n_rows * l->width)) ||
-            (err = wt_weight_check(s, a->w->attn_norm, "attn_norm", WT_FORM_VECTOR, 1, l->width, 1)))
+            (err = wt_weight_check(s, a->w->attn_norm, "attn_norm", WT_FORM_VECTOR, 1, l->width,
+                                   1)))
                 return err;
         if (!a->cos || !a->sin || a->cos->m.dtype != WT_F32 || a->sin->m.dtype != WT_F32)
                 return s->host.fail(WT_EINVAL, "attend: the rope tables must be given, as F32");

@@ -1,5 +1,5 @@
-/* attend_gqa.c - grouped-query attention: q, k, v = W x; rope on q and k; H/n_kv_heads queries share
- * the keys of one KV head. Page: per KV head 64 rows of key, then 64 rows of value. */
+/* attend_gqa.c - grouped-query attention: q, k, v = W x; rope on q and k; H/n_kv_heads queries
+ * share the keys of one KV head. Page: per KV head 64 rows of key, then 64 rows of value. */
 #include <string.h>
 #include "model/layers/stage.h"
 
@@ -7,7 +7,7 @@ struct gqa {
         struct wt_stage *s;
         const struct wt_attend_args *a;
         const struct wt_layer *l;
-        float *x, *q, *k, *v;                    /* (T, D) norm(h), then W_o o; (T, H, hd); (T, KV, hd) */
+        float *x, *q, *k, *v; /* (T, D) norm(h), then W_o o; (T, H, hd); (T, KV, hd) */
         float *o;                                /* (T, H, hd) */
         const struct wt_run **run_of;            /* (T) */
         void *attention;
@@ -60,7 +60,8 @@ static void append_row(const struct gqa *g, uint32_t t)
         const float *cos = wt_rope_row(g->a->cos, pos), *sin = wt_rope_row(g->a->sin, pos);
         bool interleaved = l->rope == WT_ROPE_INTERLEAVED;
         size_t half = (size_t)WT_PAGE * hd;
-        float *page = (float *)g->a->kv->data + r->pages[pos / WT_PAGE] * (2 * l->n_kv_heads * half);
+        float *page =
+                (float *)g->a->kv->data + r->pages[pos / WT_PAGE] * (2 * l->n_kv_heads * half);
 
         for (uint32_t h = 0; h < l->n_heads; h++)
                 g->s->k->rope(g->q + ((size_t)t * l->n_heads + h) * hd, hd, interleaved, cos, sin);

@@ -1,7 +1,9 @@
 /* attend_mla.c - multi-head latent attention, absorbed at every position (numbers.md N6).
- *   x = norm(h);  [c_raw | k_r] = W_kva x;  page row = [norm(c_raw) | rope(k_r)]       all rows first
- *   q = W_qb norm(W_qa x) or W_q x, per head [q_n | q_r];  qhat = W_UK' q_n;  rope(q_r)
- *   latent = softmax(qhat . c + q_r . k_r) c;  o_h = W_UV latent;  h += W_o o         by chunks of rows
+ *   all rows first:
+ *     x = norm(h);  [c_raw | k_r] = W_kva x;  page row = [norm(c_raw) | rope(k_r)]
+ *   then by chunks of rows:
+ *     q = W_qb norm(W_qa x) or W_q x, per head [q_n | q_r];  qhat = W_UK' q_n;  rope(q_r)
+ *     latent = softmax(qhat . c + q_r . k_r) c;  o_h = W_UV latent;  h += W_o o
  * Source: DeepSeek-V2 (arXiv:2405.04434) section 2.1 and appendix C. */
 #include <string.h>
 #include "model/layers/stage.h"
@@ -22,7 +24,7 @@ struct mla {
         void *attention;
         uint32_t chunk;
         uint32_t row0, n_rows;                   /* the chunk at hand */
-        uint32_t heads, rows, across;            /* of an item: heads, rows; items across the heads */
+        uint32_t heads, rows, across; /* of an item: heads, rows; items across the heads */
 };
 
 static uint32_t head_q(const struct wt_layer *l)
@@ -62,13 +64,14 @@ static int check(struct wt_stage *s, const struct wt_attend_args *a)
         uint32_t d = l->width, h = l->n_heads;
         int e;
 
-        if (l->q_rank && ((e = wt_weight_check(s, w->q_a, "q_a", WT_FORM_LINEAR, 1, l->q_rank, d)) ||
-                          (e = wt_weight_check(s, w->q_a_norm, "q_a_norm", WT_FORM_VECTOR, 1,
-                                               l->q_rank, 1))))
+        if (l->q_rank &&
+            ((e = wt_weight_check(s, w->q_a, "q_a", WT_FORM_LINEAR, 1, l->q_rank, d)) ||
+             (e = wt_weight_check(s, w->q_a_norm, "q_a_norm", WT_FORM_VECTOR, 1, l->q_rank, 1))))
                 return e;
         if ((e = wt_weight_check(s, w->q, "q", WT_FORM_LINEAR, 1, h * head_q(l),
                                  l->q_rank ? l->q_rank : d)) ||
-            (e = wt_weight_check(s, w->kv_a, "kv_a", WT_FORM_LINEAR, 1, l->kv_rank + l->rope_dim, d)) ||
+            (e = wt_weight_check(s, w->kv_a, "kv_a", WT_FORM_LINEAR, 1, l->kv_rank + l->rope_dim,
+                                 d)) ||
             (e = wt_weight_check(s, w->kv_a_norm, "kv_a_norm", WT_FORM_VECTOR, 1, l->kv_rank, 1)) ||
             (e = wt_weight_check(s, w->uk_t, "uk_t", WT_FORM_LINEAR, h, l->kv_rank, l->nope)) ||
             (e = wt_weight_check(s, w->uv, "uv", WT_FORM_LINEAR, h, l->v_dim, l->kv_rank)))
@@ -76,7 +79,7 @@ static int check(struct wt_stage *s, const struct wt_attend_args *a)
         return wt_weight_check(s, w->o, "o", WT_FORM_LINEAR, 1, d, h * l->v_dim);
 }
 
-/* ---- all rows: latents, appended to the pages ---------------------------------------------------------- */
+/* ---- all rows: latents, appended to the pages ------------------------------------------------ */
 
 /* One row's query latent is normed, its key latent and rotated key go to its page. */
 static void append_row(const struct mla *m, uint32_t t)
@@ -127,10 +130,11 @@ static void latents(struct mla *m)
                 for (uint32_t j = 0; j < m->a->runs[i].n_rows; j++)
                         m->run_of[m->a->runs[i].row + j] = m->a->runs + i;
         m->rows = wt_u32_max(1, t / (4 * m->s->host.n_threads));
-        wt_spread(m->s, wt_div_up(t, m->rows), (uint64_t)t * (l->q_rank + l->kv_rank), append_item, m);
+        wt_spread(m->s, wt_div_up(t, m->rows), (uint64_t)t * (l->q_rank + l->kv_rank), append_item,
+                  m);
 }
 
-/* ---- a chunk of rows ------------------------------------------------------------------------------ */
+/* ---- a chunk of rows ------------------------------------------------------------------------- */
 
 /* Items of some heads by some rows; heads in blocks whose outputs fill whole panels, so that no two
  * items share one. */
@@ -182,8 +186,8 @@ static void query_item(void *arg, uint32_t item, uint32_t slot)
         }
         for (uint32_t h = h0; h < h1; h++) {
                 w = wt_packed_of(&uk->m, uk->data, h);
-                k->linear(&w, 0, wt_panels(l->kv_rank), m->q + t0 * ldq + (size_t)h * hq, ldq, t1 - t0,
-                          m->qhat + t0 * ldl + (size_t)h * l->kv_rank, ldl);
+                k->linear(&w, 0, wt_panels(l->kv_rank), m->q + t0 * ldq + (size_t)h * hq, ldq,
+                          t1 - t0, m->qhat + t0 * ldl + (size_t)h * l->kv_rank, ldl);
         }
 }
 
@@ -199,8 +203,9 @@ static void value_item(void *arg, uint32_t item, uint32_t slot)
         for (uint32_t h = h0; h < h1; h++) {
                 struct wt_packed w = wt_packed_of(&m->a->w->uv->m, m->a->w->uv->data, h);
 
-                m->s->k->linear(&w, 0, wt_panels(l->v_dim), m->qhat + t0 * ldl + (size_t)h * l->kv_rank,
-                                ldl, t1 - t0, m->o + t0 * ldo + (size_t)h * l->v_dim, ldo);
+                m->s->k->linear(&w, 0, wt_panels(l->v_dim),
+                                m->qhat + t0 * ldl + (size_t)h * l->kv_rank, ldl, t1 - t0,
+                                m->o + t0 * ldo + (size_t)h * l->v_dim, ldo);
         }
 }
 
@@ -209,15 +214,28 @@ static void look(struct mla *m)
         const struct wt_layer *l = m->l;
         uint32_t row = l->kv_rank + l->rope_dim;
         struct wt_attention at = {
-                .n_kv = 1, .group = l->n_heads,
-                .qa = m->qhat, .qa_row = (size_t)l->n_heads * l->kv_rank,
-                .qr = m->q + l->nope, .qr_row = (size_t)l->n_heads * head_q(l), .qr_head = head_q(l),
-                .out = m->qhat, .out_row = (size_t)l->n_heads * l->kv_rank,
-                .kd = l->kv_rank, .rd = l->rope_dim, .vd = l->kv_rank,
-                .pages = m->a->kv->data, .page_floats = (size_t)WT_PAGE * row,
-                .ldk = row, .ldv = row, .kr_at = l->kv_rank,
+                .n_kv = 1,
+                .group = l->n_heads,
+                .qa = m->qhat,
+                .qa_row = (size_t)l->n_heads * l->kv_rank,
+                .qr = m->q + l->nope,
+                .qr_row = (size_t)l->n_heads * head_q(l),
+                .qr_head = head_q(l),
+                .out = m->qhat,
+                .out_row = (size_t)l->n_heads * l->kv_rank,
+                .kd = l->kv_rank,
+                .rd = l->rope_dim,
+                .vd = l->kv_rank,
+                .pages = m->a->kv->data,
+                .page_floats = (size_t)WT_PAGE * row,
+                .ldk = row,
+                .ldv = row,
+                .kr_at = l->kv_rank,
                 .scale = l->attn_scale,
-                .runs = m->a->runs, .n_runs = m->a->n_runs, .row0 = m->row0, .n_rows = m->n_rows,
+                .runs = m->a->runs,
+                .n_runs = m->a->n_runs,
+                .row0 = m->row0,
+                .n_rows = m->n_rows,
         };
 
         wt_attention_run(m->s, &at, m->attention);
@@ -232,13 +250,14 @@ static void chunk(struct mla *m)
         uint64_t heads = (uint64_t)m->n_rows * l->n_heads;
         struct wt_product p = { .w = w->o, .x = m->o, .ldx = (size_t)l->n_heads * l->v_dim,
                                 .m = m->n_rows, .y = x, .ldy = l->width };
-        struct wt_residual r = { m->s->k, (float *)m->a->h->data + (size_t)m->row0 * l->width, l->width,
-                                 m->a->bad, m->row0 };
+        struct wt_residual r = {m->s->k, (float *)m->a->h->data + (size_t)m->row0 * l->width,
+                                l->width, m->a->bad, m->row0};
 
         while (block * hq % WT_PANEL)
                 block *= 2;
         wt_spread(m->s, cut_heads(m, block),
-                  heads * ((uint64_t)hq * w->q->m.n_in + (uint64_t)l->kv_rank * l->nope), query_item, m);
+                  heads * ((uint64_t)hq * w->q->m.n_in + (uint64_t)l->kv_rank * l->nope),
+                  query_item, m);
         look(m);
         wt_spread(m->s, cut_heads(m, 1), heads * l->kv_rank * l->v_dim, value_item, m);
         wt_products(m->s, &p, 1, wt_residual_add, &r);

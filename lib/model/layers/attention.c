@@ -1,7 +1,8 @@
 /* attention.c - attention over KV pages (numbers.md N5): the one core of MLA and GQA.
  * A tile is some rows of one run times some heads of one KV head; it walks the pages of its span in
- * ascending order, and spans in ascending order. How rows, heads and spans are cut into items is free
- * (it depends on threads and load), for every (row, head) does the same operations in the same order. */
+ * ascending order, and spans in ascending order. How rows, heads and spans are cut into items is
+ * free (it depends on threads and load), for every (row, head) does the same operations in the same
+ * order. */
 #include "model/layers/stage.h"
 #include <string.h>
 
@@ -15,7 +16,7 @@ struct plan {
         uint32_t tile, n_tiles;                  /* rows of a tile */
         uint32_t heads, n_blocks;                /* query heads of a tile, blocks in a KV head */
         uint32_t spans;                          /* 1: the item does all spans */
-        size_t partial;                          /* floats of the first unit's first span; split only */
+        size_t partial; /* floats of the first unit's first span; split only */
         uint32_t left;                           /* counter of the first unit; split only */
 };
 
@@ -31,7 +32,12 @@ struct tile {
         const float *q; size_t ldq;              /* first query; (row, head) order */
 };
 
-struct run { const struct wt_attention *a; struct wt_stage *s; struct scratch *w; uint32_t n_plans; };
+struct run {
+        const struct wt_attention *a;
+        struct wt_stage *s;
+        struct scratch *w;
+        uint32_t n_plans;
+};
 
 /* at: where the plan's pointers live, inside the scratch itself. */
 void wt_attention_plan(struct wt_carve *c, uint32_t n_rows, size_t partial_floats, void **at)
@@ -64,7 +70,7 @@ size_t wt_attention_partials(uint32_t threads, uint32_t max_pages, uint32_t grou
         return n < SPLIT_BYTES_MOST / sizeof(float) ? n : SPLIT_BYTES_MOST / sizeof(float);
 }
 
-/* ---- one page, one span --------------------------------------------------------------------------- */
+/* ---- one page, one span ---------------------------------------------------------------------- */
 
 /* Rows before this one of the tile do not see page j. */
 static uint32_t first_row(const struct tile *t, uint32_t j)
@@ -74,7 +80,8 @@ static uint32_t first_row(const struct tile *t, uint32_t j)
 
 /* Page j of the tile into acc. All its queries share one product of scores; rows that see the page
  * only in part take their own loop bound. */
-static void page_part(const struct run *r, const struct tile *t, uint32_t j, float *score, struct acc d)
+static void page_part(const struct run *r, const struct tile *t, uint32_t j, float *score,
+                      struct acc d)
 {
         const struct wt_attention *a = r->a;
         const float *k = a->pages + t->p->pages[j] * a->page_floats + t->kv * a->kv_head;
@@ -96,7 +103,8 @@ static void page_part(const struct run *r, const struct tile *t, uint32_t j, flo
                                  a->ldv, a->vd, d.m + q, d.l + q, d.u + q * a->vd, a->vd);
 }
 
-static void merge_from(const struct run *r, const struct tile *t, uint32_t i0, struct acc d, struct acc e)
+static void merge_from(const struct run *r, const struct tile *t, uint32_t i0, struct acc d,
+                       struct acc e)
 {
         uint32_t vd = r->a->vd;
 
@@ -118,7 +126,7 @@ static void span_part(const struct run *r, const struct tile *t, uint32_t sp, fl
         }
 }
 
-/* ---- one tile ------------------------------------------------------------------------------------- */
+/* ---- one tile -------------------------------------------------------------------------------- */
 
 static void put_out(const struct run *r, const struct tile *t, struct acc d)
 {
@@ -129,7 +137,8 @@ static void put_out(const struct run *r, const struct tile *t, struct acc d)
                         size_t q = (size_t)i * t->n_heads + h;
 
                         r->s->k->divide(d.u + q * a->vd, d.l[q], a->vd,
-                                        a->out + (t->row + i) * a->out_row + (size_t)(t->head + h) * a->vd);
+                                        a->out + (t->row + i) * a->out_row +
+                                                (size_t)(t->head + h) * a->vd);
                 }
 }
 
@@ -206,9 +215,13 @@ static void tile_item(void *arg, uint32_t item, uint32_t slot)
         uint32_t sp = (item - p->first) % p->spans, unit = (item - p->first) / p->spans;
         uint32_t block = unit % p->n_blocks, kv = unit / p->n_blocks % a->n_kv;
         uint32_t row = unit / p->n_blocks / a->n_kv * p->tile, head = block * p->heads;
-        struct tile t = { .p = p, .row = p->row + row, .n_rows = wt_u32_min(p->tile, p->n_rows - row),
-                          .pos = p->pos + row, .kv = kv, .head = kv * a->group + head,
-                          .n_heads = wt_u32_min(p->heads, a->group - head) };
+        struct tile t = {.p = p,
+                         .row = p->row + row,
+                         .n_rows = wt_u32_min(p->tile, p->n_rows - row),
+                         .pos = p->pos + row,
+                         .kv = kv,
+                         .head = kv * a->group + head,
+                         .n_heads = wt_u32_min(p->heads, a->group - head)};
         struct wt_carve c = { wt_slot(r->s, slot), 0 };
         float *score = wt_carve_floats(&c, (size_t)WT_TILE_QUERIES * WT_PAGE);
         struct acc tmp = acc_take(&c, a->vd), span = acc_take(&c, a->vd), all = acc_take(&c, a->vd);
@@ -227,7 +240,7 @@ static void tile_item(void *arg, uint32_t item, uint32_t slot)
         put_out(r, &t, all);
 }
 
-/* ---- cutting runs into items ---------------------------------------------------------------------- */
+/* ---- cutting runs into items ----------------------------------------------------------------- */
 
 static uint32_t spans_of(const struct plan *p)
 {
@@ -236,7 +249,8 @@ static uint32_t spans_of(const struct plan *p)
 
 /* Smaller tiles while one costs more than a 2T-th of the whole: fewer rows first, then spans apart
  * (each page is still read once), then fewer heads. limit: (queries x pages) of a piece. */
-static void cut_run(const struct run *r, struct plan *p, uint64_t limit, size_t *partial, uint32_t *left)
+static void cut_run(const struct run *r, struct plan *p, uint64_t limit, size_t *partial,
+                    uint32_t *left)
 {
         const struct wt_attention *a = r->a;
         uint64_t pages = (p->pos + p->n_rows - 1) / WT_PAGE + 1;
@@ -282,9 +296,12 @@ void wt_attention_run(struct wt_stage *s, const struct wt_attention *a, void *at
 
                 if (r0 >= r1)
                         continue;
-                r.w->plans[r.n_plans] = (struct plan){ .row = r0 - a->row0, .n_rows = r1 - r0,
-                                                       .pos = u->pos + (r0 - u->row), .pages = u->pages };
-                total += heads * (r1 - r0) * ((r.w->plans[r.n_plans++].pos + r1 - r0 - 1) / WT_PAGE + 1);
+                r.w->plans[r.n_plans] = (struct plan){.row = r0 - a->row0,
+                                                      .n_rows = r1 - r0,
+                                                      .pos = u->pos + (r0 - u->row),
+                                                      .pages = u->pages};
+                total += heads * (r1 - r0) *
+                         ((r.w->plans[r.n_plans++].pos + r1 - r0 - 1) / WT_PAGE + 1);
         }
         if (s->host.n_threads > 1)
                 limit = total / (2 * s->host.n_threads) + 1;

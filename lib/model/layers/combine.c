@@ -1,6 +1,6 @@
 /* combine.c - sums over the trie of expert ids (numbers.md N7): fold sums nodes upward on a worker,
- * combine finishes the trie on the router and adds h = h + (trie + shared). Threads split columns, so
- * that sums may be written where they were read. */
+ * combine finishes the trie on the router and adds h = h + (trie + shared). Threads split columns,
+ * so that sums may be written where they were read. */
 #include "model/layers/stage.h"
 
 struct sums {
@@ -50,8 +50,8 @@ static bool inside(uint32_t bits, const struct wt_node *in, const struct wt_node
                in->prefix >> (in->depth - out->depth) == out->prefix;
 }
 
-static void trie(const struct sums *s, struct bench *b, uint32_t i, uint32_t n, uint32_t c0, uint32_t c1,
-                 float *to)
+static void trie(const struct sums *s, struct bench *b, uint32_t i, uint32_t n, uint32_t c0,
+                 uint32_t c1, float *to)
 {
         for (uint32_t j = 0; j < n; j++)
                 b->part[j] = s->in_rows[i + j] + c0;
@@ -100,19 +100,22 @@ static void combine_item(void *arg, uint32_t item, uint32_t slot)
         }
 }
 
-/* Nodes come over the wire: sorted by (slot, lowest id), none inside another, each inside the trie. */
-static int nodes_check(const struct sums *s, const char *stage, const struct wt_node *n, uint32_t count)
+/* Nodes come over the wire: sorted by (slot, lowest id), apart, each inside the trie. */
+static int nodes_check(const struct sums *s, const char *stage, const struct wt_node *n,
+                       uint32_t count)
 {
         for (uint32_t i = 0; i < count; i++) {
                 if (n[i].depth > s->bits || (uint64_t)n[i].prefix >> n[i].depth)
-                        return s->s->host.fail(WT_EINVAL, "%s: node %u (depth %u, prefix %u) is not in a "
-                                               "trie of %u bits", stage, i, n[i].depth, n[i].prefix,
-                                               s->bits);
+                        return s->s->host.fail(WT_EINVAL,
+                                               "%s: node %u (depth %u, prefix %u) is not in a "
+                                               "trie of %u bits",
+                                               stage, i, n[i].depth, n[i].prefix, s->bits);
                 if (i && (n[i].slot < n[i - 1].slot ||
                           (n[i].slot == n[i - 1].slot &&
                            first_id(s->bits, n + i) < first_id(s->bits, n + i - 1) +
                                                       ((uint64_t)1 << (s->bits - n[i - 1].depth)))))
-                        return s->s->host.fail(WT_EINVAL, "%s: node %u is out of order or inside another",
+                        return s->s->host.fail(WT_EINVAL,
+                                               "%s: node %u is out of order or inside another",
                                                stage, i);
         }
         return WT_OK;
@@ -124,23 +127,32 @@ static void spread(struct sums *s, wt_item_fn *fn)
 
         s->columns = wt_u32_max(64, wt_div_up(s->width, threads));
         s->columns = wt_u32_min(WT_FOLD_COLUMNS, (s->columns + 15) & ~15u);
-        wt_spread(s->s, wt_div_up(s->width, s->columns), (uint64_t)(s->n_in + s->n_rows) * s->width, fn,
-                  s);
+        wt_spread(s->s, wt_div_up(s->width, s->columns), (uint64_t)(s->n_in + s->n_rows) * s->width,
+                  fn, s);
 }
 
 static int most_check(const struct sums *s, const char *stage)
 {
         if (s->bits > 16 || slot_bytes(s->bits) > s->s->slot_bytes)
-                return s->s->host.fail(WT_EINVAL, "%s: a trie of %u bits is larger than the layers that "
-                                       "open was told of", stage, s->bits);
+                return s->s->host.fail(WT_EINVAL,
+                                       "%s: a trie of %u bits is larger than the layers that "
+                                       "open was told of",
+                                       stage, s->bits);
         return WT_OK;
 }
 
 int wt_layer_fold(struct wt_stage *st, const struct wt_fold_args *a)
 {
-        struct sums s = { .s = st, .in = a->in, .out = a->out, .in_rows = a->in_rows, .n_in = a->n_in,
-                          .n_out = a->n_out, .width = a->width, .bits = a->bits, .to = a->out_rows,
-                          .ldto = a->width };
+        struct sums s = {.s = st,
+                         .in = a->in,
+                         .out = a->out,
+                         .in_rows = a->in_rows,
+                         .n_in = a->n_in,
+                         .n_out = a->n_out,
+                         .width = a->width,
+                         .bits = a->bits,
+                         .to = a->out_rows,
+                         .ldto = a->width};
         uint32_t i = 0;
         int err;
 
@@ -179,7 +191,8 @@ int wt_layer_combine(struct wt_stage *st, const struct wt_combine_args *a)
             (err = most_check(&s, "combine")) || (err = nodes_check(&s, "combine", a->in, a->n_in)))
                 return err;
         if (a->n_in && a->in[a->n_in - 1].slot >= a->n_rows)
-                return st->host.fail(WT_EINVAL, "combine: a node is of row %u, the step has %u rows",
+                return st->host.fail(WT_EINVAL,
+                                     "combine: a node is of row %u, the step has %u rows",
                                      a->in[a->n_in - 1].slot, a->n_rows);
         s.to = a->h->data;
         s.shared = a->shared ? a->shared->data : NULL;

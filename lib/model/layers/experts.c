@@ -1,7 +1,7 @@
-/* experts.c - routed experts: leaf = fl(w * y), y = W_down (silu(W_gate x) * W_up x) (numbers.md N7).
- * Picks run in waves of as many as the scratch holds: all experts of a wave are one product of many
- * parts, so that a few rows each still feed every thread, and an expert's weights are read once
- * unless it alone has more rows than a wave. */
+/* experts.c - routed experts: leaf = fl(w * y), y = W_down (silu(W_gate x) * W_up x) (numbers.md
+ * N7). Picks run in waves of as many as the scratch holds: all experts of a wave are one product of
+ * many parts, so that a few rows each still feed every thread, and an expert's weights are read
+ * once unless it alone has more rows than a wave. */
 #include <string.h>
 #include "model/layers/stage.h"
 
@@ -94,10 +94,14 @@ static void fill(struct wave *w, uint32_t *group, uint32_t *pick)
                         return;
                 n = wt_u32_min(n, room);
                 if (n)
-                        w->p[w->n_p++] = (struct wt_product){
-                                .w = a->weights[*group].gate, .w2 = a->weights[*group].up,
-                                .x = w->x + (size_t)w->n * d, .ldx = d, .m = n,
-                                .y = w->g + (size_t)w->n * f, .y2 = w->u + (size_t)w->n * f, .ldy = f };
+                        w->p[w->n_p++] = (struct wt_product){.w = a->weights[*group].gate,
+                                                             .w2 = a->weights[*group].up,
+                                                             .x = w->x + (size_t)w->n * d,
+                                                             .ldx = d,
+                                                             .m = n,
+                                                             .y = w->g + (size_t)w->n * f,
+                                                             .y2 = w->u + (size_t)w->n * f,
+                                                             .ldy = f};
                 w->n += n;
                 *pick += n;
                 if (*pick < a->first[*group + 1])
@@ -122,8 +126,12 @@ static void run(struct wave *w, uint32_t group)
 
                 while (a->first[group + 1] <= w->pick0 + at)
                         group++;                 /* an empty group, or one that is done */
-                *p = (struct wt_product){ .w = a->weights[group].down, .x = w->g + (size_t)at * f,
-                                          .ldx = f, .m = p->m, .y = w->x + (size_t)at * d, .ldy = d };
+                *p = (struct wt_product){.w = a->weights[group].down,
+                                         .x = w->g + (size_t)at * f,
+                                         .ldx = f,
+                                         .m = p->m,
+                                         .y = w->x + (size_t)at * d,
+                                         .ldy = d};
                 at += p->m;
         }
         wt_products(w->s, w->p, w->n_p, put_leaf, w);
@@ -135,17 +143,21 @@ static int check(struct wt_stage *s, const struct wt_expert_args *a)
         int err;
 
         if (a->layer->ffn != WT_FFN_MOE)
-                return s->host.fail(WT_EINVAL, "expert_ffn: layer %u has no experts", a->layer->index);
+                return s->host.fail(WT_EINVAL, "expert_ffn: layer %u has no experts",
+                                    a->layer->index);
         if ((err = wt_stage_check(s, "expert_ffn", 0, a->adapters, a->saved)))
                 return err;
         for (uint32_t g = 0; g < a->n_groups; g++) {
                 const struct wt_expert_weights *w = a->weights + g;
 
                 if (a->first[g + 1] < a->first[g] || a->first[0] != 0)
-                        return s->host.fail(WT_EINVAL, "expert_ffn: group %u ends before it starts", g);
-                if ((err = wt_weight_check(s, w->gate, "gate of an expert", WT_FORM_LINEAR, 1, f, d)) ||
+                        return s->host.fail(WT_EINVAL, "expert_ffn: group %u ends before it starts",
+                                            g);
+                if ((err = wt_weight_check(s, w->gate, "gate of an expert", WT_FORM_LINEAR, 1, f,
+                                           d)) ||
                     (err = wt_weight_check(s, w->up, "up of an expert", WT_FORM_LINEAR, 1, f, d)) ||
-                    (err = wt_weight_check(s, w->down, "down of an expert", WT_FORM_LINEAR, 1, d, f)))
+                    (err = wt_weight_check(s, w->down, "down of an expert", WT_FORM_LINEAR, 1, d,
+                                           f)))
                         return err;
         }
         return WT_OK;

@@ -1,13 +1,13 @@
 /* ffn.c - the feed-forward stage: y = W_down (silu(W_gate x) * W_up x).
- * Dense: h += y of norm(h). Shared experts (one matrix for all of them): out = y of the rows that the
- * gate left for the experts. */
+ * Dense: h += y of norm(h). Shared experts (one matrix for all of them): out = y of the rows that
+ * the gate left for the experts. */
 #include "model/layers/stage.h"
 
-enum { CHUNK_BYTES = 64 << 20 };                 /* of gate and up outputs: V3's dense FFN has 144 KiB a row */
+enum { CHUNK_BYTES = 64 << 20 }; /* of gate and up outputs: V3's dense FFN has 144 KiB a row */
 
 struct ffn {
         const struct wt_kernels *k;
-        float *x;                                /* (chunk, D) norm(h), then W_down's output; dense only */
+        float *x; /* (chunk, D) norm(h), then W_down's output; dense only */
         float *g, *u;                            /* (chunk, F); g becomes silu(g) * u */
         uint32_t chunk;
         uint8_t *bad;
@@ -68,12 +68,14 @@ static int check(struct wt_stage *s, const struct wt_ffn_args *a)
         int err;
 
         if (!f || (!dense && !a->x))
-                return s->host.fail(WT_EINVAL, "ffn: layer %u has no dense or shared part, or x is missing",
+                return s->host.fail(WT_EINVAL,
+                                    "ffn: layer %u has no dense or shared part, or x is missing",
                                     l->index);
         if ((err = wt_stage_check(s, "ffn", a->n_rows, a->adapters, a->saved)) ||
             (err = wt_buffer_check(s, dense ? a->h : a->out, dense ? "h" : "out",
                                    (size_t)a->n_rows * d)) ||
-            (dense && (err = wt_weight_check(s, a->w->ffn_norm, "ffn_norm", WT_FORM_VECTOR, 1, d, 1))) ||
+            (dense &&
+             (err = wt_weight_check(s, a->w->ffn_norm, "ffn_norm", WT_FORM_VECTOR, 1, d, 1))) ||
             (err = wt_weight_check(s, a->w->ffn_gate, "ffn_gate", WT_FORM_LINEAR, 1, f, d)) ||
             (err = wt_weight_check(s, a->w->ffn_up, "ffn_up", WT_FORM_LINEAR, 1, f, d)))
                 return err;
@@ -88,8 +90,14 @@ static void chunk(struct wt_stage *s, struct ffn *f, const struct wt_ffn_args *a
         size_t at = (size_t)f->row0 * d;
         float *to = dense ? (float *)a->h->data + at : (float *)a->out->data + at;
         struct wt_residual r = { s->k, to, d, a->bad, f->row0 };
-        struct wt_product in = { .w = a->w->ffn_gate, .w2 = a->w->ffn_up, .x = dense ? f->x : a->x + at,
-                                 .ldx = d, .m = n, .y = f->g, .y2 = f->u, .ldy = hid };
+        struct wt_product in = {.w = a->w->ffn_gate,
+                                .w2 = a->w->ffn_up,
+                                .x = dense ? f->x : a->x + at,
+                                .ldx = d,
+                                .m = n,
+                                .y = f->g,
+                                .y2 = f->u,
+                                .ldy = hid};
         struct wt_product out = { .w = a->w->ffn_down, .x = f->g, .ldx = hid, .m = n,
                                   .y = dense ? f->x : to, .ldy = d };
 

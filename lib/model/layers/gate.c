@@ -70,8 +70,10 @@ static int check(struct wt_stage *s, const struct wt_gate_args *a)
                 return s->host.fail(WT_EINVAL, "gate: layer %u has no experts", l->index);
         if ((err = wt_stage_check(s, "gate", a->n_rows, a->adapters, a->saved)) ||
             (err = wt_buffer_check(s, a->h, "h", (size_t)a->n_rows * l->width)) ||
-            (err = wt_weight_check(s, a->w->ffn_norm, "ffn_norm", WT_FORM_VECTOR, 1, l->width, 1)) ||
-            (err = wt_weight_check(s, a->w->gate, "gate", WT_FORM_LINEAR, 1, l->n_experts, l->width)))
+            (err = wt_weight_check(s, a->w->ffn_norm, "ffn_norm", WT_FORM_VECTOR, 1, l->width,
+                                   1)) ||
+            (err = wt_weight_check(s, a->w->gate, "gate", WT_FORM_LINEAR, 1, l->n_experts,
+                                   l->width)))
                 return err;
         return l->has_bias ? wt_weight_check(s, a->w->gate_bias, "gate_bias", WT_FORM_VECTOR, 1,
                                              l->n_experts, 1) : WT_OK;
@@ -81,7 +83,7 @@ int wt_layer_gate(struct wt_stage *s, const struct wt_gate_args *a)
 {
         const struct wt_layer *l = a->layer;
         struct wt_carve c = { s->scratch, 0 };
-        struct gate g = { .s = s, .a = a, .per = wt_u32_max(1, a->n_rows / (4 * s->host.n_threads)) };
+        struct gate g = {.s = s, .a = a, .per = wt_u32_max(1, a->n_rows / (4 * s->host.n_threads))};
         struct wt_product p = { .w = a->w->gate, .x = a->x, .ldx = l->width, .m = a->n_rows,
                                 .ldy = l->n_experts };
         int err;
@@ -92,7 +94,7 @@ int wt_layer_gate(struct wt_stage *s, const struct wt_gate_args *a)
         p.y = g.z;
         wt_norm_rows(s, a->h->data, a->w->ffn_norm, a->n_rows, l->width, l->eps, a->x, a->bad);
         wt_products(s, &p, 1, NULL, NULL);
-        wt_spread(s, wt_div_up(a->n_rows, g.per), (uint64_t)a->n_rows * l->n_experts * 16, choose_item,
-                  &g);
+        wt_spread(s, wt_div_up(a->n_rows, g.per), (uint64_t)a->n_rows * l->n_experts * 16,
+                  choose_item, &g);
         return WT_OK;
 }

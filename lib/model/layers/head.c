@@ -8,7 +8,8 @@ int wt_layer_embed(struct wt_stage *s, const struct wt_embed_args *a)
         int err;
 
         if (!w || w->m.form != WT_FORM_ROWS || w->m.n_in != a->width)
-                return s->host.fail(WT_EINVAL, "embed: the table is missing or not of width %u", a->width);
+                return s->host.fail(WT_EINVAL, "embed: the table is missing or not of width %u",
+                                    a->width);
         if ((err = wt_stage_check(s, "embed", a->n_rows, NULL, NULL)) ||
             (err = wt_buffer_check(s, a->h, "h", (size_t)a->n_rows * a->width)))
                 return err;
@@ -32,8 +33,8 @@ size_t wt_head_scratch(const struct wt_stage *s, uint32_t width)
         return c.used;
 }
 
-static void check_logits(void *arg, const struct wt_product *p, uint32_t m0, uint32_t m1, uint32_t c0,
-                         uint32_t c1)
+static void check_logits(void *arg, const struct wt_product *p, uint32_t m0, uint32_t m1,
+                         uint32_t c0, uint32_t c1)
 {
         const struct head *h = arg;
 
@@ -60,7 +61,8 @@ int wt_layer_head(struct wt_stage *s, const struct wt_head_args *a)
         for (uint32_t i = 0; i < a->n; i++) {
                 if (a->rows[i] >= rows)
                         return s->host.fail(WT_EINVAL, "head: row %u is outside h", a->rows[i]);
-                memcpy(x + (size_t)i * a->width, (const float *)a->h->data + (size_t)a->rows[i] * a->width,
+                memcpy(x + (size_t)i * a->width,
+                       (const float *)a->h->data + (size_t)a->rows[i] * a->width,
                        a->width * sizeof *x);
         }
         wt_norm_rows(s, x, a->norm, a->n, a->width, a->eps, x, NULL);

@@ -124,9 +124,10 @@ int wt_stage_init(struct wt_stage *s, const struct wt_kernels *k, const struct w
                 t.host.n_threads = 1;
         if (!c->max_rows || c->max_rows > MOST_ROWS || c->max_pages > MOST_ROWS ||
             (c->n_layers && !c->layers))
-                return host->fail(WT_EINVAL, "compute: max_rows %u and max_pages %u must be at most %u, "
-                                  "max_rows not 0, and the layers given", c->max_rows, c->max_pages,
-                                  MOST_ROWS);
+                return host->fail(WT_EINVAL,
+                                  "compute: max_rows %u and max_pages %u must be at most %u, "
+                                  "max_rows not 0, and the layers given",
+                                  c->max_rows, c->max_pages, MOST_ROWS);
         for (uint32_t i = 0; i < c->n_layers; i++) {
                 const char *words = wt_layer_fault(c->layers + i);
 

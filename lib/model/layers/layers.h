@@ -1,7 +1,8 @@
-/* layers.h - the layers of the model on the processor: each stage of the compute ABI as one function
- * over the kernels of lib/math. The processor's plugin and the trainer run these same layers, so what
- * serves and what trains give the same bits by construction (architecture.md section 3).
- * Shapes as in plugin.h. A stage takes the ABI's own argument struct; its weights are those below. */
+/* layers.h - the layers of the model on the processor: each stage of the compute ABI as one
+ * function over the kernels of lib/math. The processor's plugin and the trainer run these same
+ * layers, so what serves and what trains give the same bits by construction (architecture.md
+ * section 3). Shapes as in plugin.h. A stage takes the ABI's own argument struct; its weights are
+ * those below. */
 #ifndef WITAN_MODEL_LAYERS_LAYERS_H
 #define WITAN_MODEL_LAYERS_LAYERS_H
 #include "math/kernels.h"
@@ -16,7 +17,7 @@ struct wt_stage {
         struct wt_host host;
         uint32_t max_rows, max_pages;
         char *scratch; size_t scratch_bytes;     /* of the step */
-        char *slots; size_t slot_bytes;          /* host.n_threads of them, one per working thread */
+        char *slots; size_t slot_bytes;          /* host.n_threads of them */
         size_t partial_floats;                   /* of attention that is split by spans */
 };
 

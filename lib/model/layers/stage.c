@@ -6,7 +6,7 @@
 /* Multiply-adds that are worth a thread's wake-up (some microseconds of work). */
 enum { GRAIN = 32768 };
 
-/* ---- spreading ------------------------------------------------------------------------------------ */
+/* ---- spreading ------------------------------------------------------------------------------- */
 
 struct spread { uint32_t next, n; wt_item_fn *fn; void *arg; };
 
@@ -37,7 +37,7 @@ void wt_spread(struct wt_stage *s, uint32_t n_items, uint64_t cost, wt_item_fn *
                 fn(arg, i, 0);
 }
 
-/* ---- products ------------------------------------------------------------------------------------- */
+/* ---- products -------------------------------------------------------------------------------- */
 
 struct cut {
         const struct wt_kernels *k;
@@ -101,7 +101,8 @@ void wt_products(struct wt_stage *s, struct wt_product *p, uint32_t n, wt_then_f
         pieces = 0;
         for (uint32_t i = 0; i < n; i++) {
                 p[i].first = pieces;
-                pieces += wt_div_up(wt_panels(p[i].w->m.n_out), c.panels) * wt_div_up(p[i].m, c.rows);
+                pieces +=
+                        wt_div_up(wt_panels(p[i].w->m.n_out), c.panels) * wt_div_up(p[i].m, c.rows);
         }
         wt_spread(s, pieces, cost, piece, &c);
 }
@@ -120,7 +121,7 @@ void wt_residual_add(void *arg, const struct wt_product *p, uint32_t m0, uint32_
         }
 }
 
-/* ---- norms ---------------------------------------------------------------------------------------- */
+/* ---- norms ----------------------------------------------------------------------------------- */
 
 struct norm {
         const struct wt_kernels *k;
@@ -155,7 +156,7 @@ void wt_norm_rows(struct wt_stage *s, const float *x, const struct wt_weight *w,
         wt_spread(s, wt_div_up(n_rows, n.per), (uint64_t)n_rows * width, norm_item, &n);
 }
 
-/* ---- checks --------------------------------------------------------------------------------------- */
+/* ---- checks ---------------------------------------------------------------------------------- */
 
 int wt_scratch_check(struct wt_stage *s, const struct wt_carve *c, const char *stage)
 {
@@ -169,7 +170,8 @@ int wt_weight_check(struct wt_stage *s, const struct wt_weight *w, const char *n
                     uint32_t n_mat, uint32_t n_out, uint32_t n_in)
 {
         if (!w)
-                return s->host.fail(WT_EINVAL, "weight %s is missing; upload it before the stage", name);
+                return s->host.fail(WT_EINVAL, "weight %s is missing; upload it before the stage",
+                                    name);
         if (w->m.form != form || w->m.n_mat != n_mat || w->m.n_out != n_out || w->m.n_in != n_in)
                 return s->host.fail(WT_EINVAL, "weight %s is form %u, %u x (%u, %u), not form %u, "
                                     "%u x (%u, %u) as the layer says", name, w->m.form, w->m.n_mat,
@@ -181,14 +183,18 @@ int wt_stage_check(struct wt_stage *s, const char *stage, uint32_t n_rows,
                    const struct wt_adapters *adapters, const struct wt_saved *saved)
 {
         if (adapters)
-                return s->host.fail(WT_EUNSUPPORTED, "%s: adapters are not supported by the processor's "
-                                    "plugin; serve a merged revision", stage);
+                return s->host.fail(WT_EUNSUPPORTED,
+                                    "%s: adapters are not supported by the processor's "
+                                    "plugin; serve a merged revision",
+                                    stage);
         if (saved)
-                return s->host.fail(WT_EUNSUPPORTED, "%s: activations are not kept by the processor's "
-                                    "plugin; pass NULL", stage);
+                return s->host.fail(WT_EUNSUPPORTED,
+                                    "%s: activations are not kept by the processor's "
+                                    "plugin; pass NULL",
+                                    stage);
         if (n_rows > s->max_rows)
-                return s->host.fail(WT_EINVAL, "%s: %u rows, open was told of at most %u", stage, n_rows,
-                                    s->max_rows);
+                return s->host.fail(WT_EINVAL, "%s: %u rows, open was told of at most %u", stage,
+                                    n_rows, s->max_rows);
         return WT_OK;
 }
 

@@ -1,12 +1,12 @@
-/* stage.h - what the layer files share: scratch that is carved, work that is spread over threads, and
- * products by N2 cut into panels. Inside lib/model/layers only. */
+/* stage.h - what the layer files share: scratch that is carved, work that is spread over threads,
+ * and products by N2 cut into panels. Inside lib/model/layers only. */
 #ifndef WITAN_MODEL_LAYERS_STAGE_H
 #define WITAN_MODEL_LAYERS_STAGE_H
 #include "model/layers/layers.h"
 
 enum {
         WT_SPAN = 16,                            /* pages in a span of N5 */
-        WT_TILE_QUERIES = 64,                    /* queries of an attention tile: its u stays in L2 */
+        WT_TILE_QUERIES = 64,                    /* of an attention tile: its u stays in L2 */
         WT_WAVE_GROUPS = 256,                    /* experts in flight in one product */
         WT_FOLD_COLUMNS = 512                    /* columns of a row that a thread sums at a time */
 };
@@ -38,8 +38,8 @@ static inline void wt_mark_bad(uint8_t *bad, uint32_t row)
 }
 
 /* Runs fn(arg, item, slot) for each item. slot < host.n_threads belongs to the call alone while it
- * runs. cost: multiply-adds in all; a small one stays on the calling thread, for waking another costs
- * more. */
+ * runs. cost: multiply-adds in all; a small one stays on the calling thread, for waking another
+ * costs more. */
 typedef void wt_item_fn(void *arg, uint32_t item, uint32_t slot);
 void wt_spread(struct wt_stage *s, uint32_t n_items, uint64_t cost, wt_item_fn *fn, void *arg);
 static inline char *wt_slot(const struct wt_stage *s, uint32_t slot)
@@ -52,7 +52,7 @@ struct wt_product {
         const struct wt_weight *w, *w2;
         const float *x; size_t ldx; uint32_t m;
         float *y, *y2; size_t ldy;
-        uint32_t first;                          /* item number of its first piece; wt_products fills */
+        uint32_t first;                          /* item of its first piece; wt_products fills */
 };
 /* A piece that is done: rows [m0, m1), columns [c0, c1) of p's y. */
 typedef void wt_then_fn(void *arg, const struct wt_product *p, uint32_t m0, uint32_t m1,
@@ -74,19 +74,20 @@ int wt_stage_check(struct wt_stage *s, const char *stage, uint32_t n_rows,
                    const struct wt_adapters *adapters, const struct wt_saved *saved);
 int wt_buffer_check(struct wt_stage *s, const struct wt_buffer *b, const char *name, size_t floats);
 
-/* ---- attention over pages (attention.c): MLA is one KV head that all heads share -------------------- */
+/* ---- attention over pages (attention.c): MLA is one KV head that all heads share ------------- */
 
 struct wt_attention {
         uint32_t n_kv, group;                    /* KV heads; query heads of each */
-        const float *qa; size_t qa_row;          /* query (row, head) at qa + row*qa_row + head*kd */
+        const float *qa; size_t qa_row;          /* (row, head) at qa + row*qa_row + head*kd */
         const float *qr; size_t qr_row, qr_head; /* rope part apart (MLA), or NULL */
         float *out; size_t out_row;              /* (rows, H, vd); may be qa where kd == vd */
         uint32_t kd, rd, vd;
-        const float *pages; size_t page_floats, kv_head;  /* floats of a page, and from head to head */
-        size_t ldk, ldv, kr_at, v_at;            /* row strides; where kr and v start in a KV head */
+        const float *pages;
+        size_t page_floats, kv_head;             /* floats of a page; from KV head to KV head */
+        size_t ldk, ldv, kr_at, v_at;            /* row strides; where kr and v start in a head */
         float scale;
         const struct wt_run *runs; uint32_t n_runs;
-        uint32_t row0, n_rows;                   /* the rows of this call; row0 is row 0 of qa, qr, out */
+        uint32_t row0, n_rows;                   /* of this call; row0 is row 0 of qa, qr, out */
 };
 void wt_attention_plan(struct wt_carve *c, uint32_t n_rows, size_t partial_floats, void **at);
 size_t wt_attention_slot_floats(uint32_t kd, uint32_t vd);
@@ -94,7 +95,7 @@ size_t wt_attention_slot_floats(uint32_t kd, uint32_t vd);
 size_t wt_attention_partials(uint32_t threads, uint32_t max_pages, uint32_t group, uint32_t vd);
 void wt_attention_run(struct wt_stage *s, const struct wt_attention *a, void *at);
 
-/* ---- what init asks the stages ------------------------------------------------------------------------ */
+/* ---- what init asks the stages --------------------------------------------------------------- */
 
 size_t wt_attend_scratch(const struct wt_stage *s, const struct wt_layer *l);
 size_t wt_attend_slot(const struct wt_layer *l);
@@ -110,7 +111,11 @@ int wt_attend_gqa(struct wt_stage *s, const struct wt_attend_args *a);
 size_t wt_attend_mla_scratch(const struct wt_stage *s, const struct wt_layer *l);
 size_t wt_attend_gqa_scratch(const struct wt_stage *s, const struct wt_layer *l);
 /* h += y on a piece of the output projection, and the finite check of the sum. arg: this. */
-struct wt_residual { const struct wt_kernels *k; float *h; size_t ldh; uint8_t *bad; uint32_t row0; };
+struct wt_residual {
+        const struct wt_kernels *k;
+        float *h; size_t ldh;
+        uint8_t *bad; uint32_t row0;
+};
 void wt_residual_add(void *arg, const struct wt_product *p, uint32_t m0, uint32_t m1, uint32_t c0,
                      uint32_t c1);
 /* cos or sin of a position: (rope_dim/2). */
