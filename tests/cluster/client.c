@@ -98,7 +98,8 @@ void seq_submit(struct field_client *c, struct seq_want *s)
         b->logits_digest = true;
         m->env.method = WT_M_SUBMIT;
         m->env.body = b;
-        memcpy(wt_msg_tensor(m, WT_I32, 1, &s->n_prompt), s->prompt, s->n_prompt * sizeof *s->prompt);
+        memcpy(wt_msg_tensor(m, WT_I32, 1, &s->n_prompt), s->prompt,
+               s->n_prompt * sizeof *s->prompt);
         memcpy(wt_msg_tensor(m, WT_I32, 1, &s->n_made), s->made, s->n_made * sizeof *s->made);
         if (wt_bus_send(c->bus, m) != WT_OK)
                 fail_msg("%s", wt_words());

@@ -1,5 +1,6 @@
-/* continue_test.c - a sequence goes on somewhere else as if nothing had been: after the ids that were made
- * already, at a router that takes over from one that drains, that was killed, that came back. */
+/* continue_test.c - a sequence goes on somewhere else as if nothing had been: after the ids that
+ * were made already, at a router that takes over from one that drains, that was killed, that came
+ * back. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -40,7 +41,8 @@ static void start(const char *more)
         snprintf(both, sizeof both, "--routers-at=%s,%s", at[0], at[1]);
         start_router(0, more);
         worker[0] = field_start(&f, NULL, "expert", "expert-0", both, "--threads=1", NULL);
-        worker[1] = field_start(&f, NULL, "expert", "expert-1", both, "--shard=1-3:2-9", "--threads=1", NULL);
+        worker[1] = field_start(&f, NULL, "expert", "expert-1", both, "--shard=1-3:2-9",
+                                "--threads=1", NULL);
         field_ready(&f, worker[0]);
         field_ready(&f, worker[1]);
         field_ready(&f, router[0]);
@@ -232,8 +234,9 @@ static void draining_refuses(void **state)
 
 /* ---- a stream goes on ---- */
 
-#define BODY "{\"model\":\"tiny\",\"prompt\":\"Once upon a time\",\"max_tokens\":160,\"temperature\":1," \
-             "\"top_p\":0.9,\"seed\":11,\"n\":8,\"ignore_eos\":true,\"stream\":true}"
+#define BODY "{\"model\":\"tiny\",\"prompt\":\"Once upon a time\",\"max_tokens\":160," \
+             "\"temperature\":1,\"top_p\":0.9,\"seed\":11,\"n\":8,\"ignore_eos\":true," \
+             "\"stream\":true}"
 
 struct blow { uint32_t at_chunk; void (*strike)(void); };
 
@@ -254,8 +257,8 @@ static void start_gateway(char http[64])
         snprintf(http, 64, "127.0.0.1:%d", field_port());
         snprintf(flag, sizeof flag, "--http=%s", http);
         snprintf(both, sizeof both, "--routers-at=%s,%s", at[0], at[1]);
-        g = field_start(&f, NULL, "gateway", "gateway-0", flag, both, "--open-door", "--router-wait=30s",
-                        NULL);
+        g = field_start(&f, NULL, "gateway", "gateway-0", flag, both, "--open-door",
+                        "--router-wait=30s", NULL);
         field_ready(&f, g);
 }
 
@@ -263,8 +266,8 @@ static void same_text(const struct answer *a, const struct answer *b)
 {
         for (uint32_t i = 0; i < 8; i++) {
                 if (a->error[0] != '\0' || a->text[i].len != b->text[i].len)
-                        fail_msg("choice %u: %zu bytes, not %zu; %s", i, a->text[i].len, b->text[i].len,
-                                 a->error);
+                        fail_msg("choice %u: %zu bytes, not %zu; %s", i, a->text[i].len,
+                                 b->text[i].len, a->error);
                 assert_memory_equal(a->text[i].data, b->text[i].data, a->text[i].len);
                 assert_string_equal(a->finish[i], b->finish[i]);
         }

@@ -82,7 +82,7 @@ static int learn(void **state)                   /* the undisturbed run, and a m
 struct load { struct seq_want s[LOAD]; uint32_t which[LOAD], next, over, made; };
 static struct load load;
 
-/* Takes what came; a sequence that ended is compared with the quiet one and another takes its place. */
+/* Takes what came; one that ended is compared with the quiet one, and another takes its place. */
 static void turn_load(bool go_on)
 {
         seq_collect(&c, load.s, LOAD, 1000);
@@ -152,8 +152,8 @@ static void killed_under_load(void **state)
         }
         while (load.over < load.next)
                 turn_load(false);
-        print_message("# %u kills, %u of them hit a call in flight (%.0f calls); %u sequences, 0 failed, "
-                      "0 changed; %.0f calls sent again\n", KILLS, hits, lost, load.over,
+        print_message("# %u kills, %u of them hit a call in flight (%.0f calls); %u sequences, "
+                      "0 failed, 0 changed; %.0f calls sent again\n", KILLS, hits, lost, load.over,
                       field_metric(&f, router, "witan_router_call_resends_total"));
         assert_true(field_metric(&f, router, "witan_router_failed_total") == 0);
         assert_true(2 * hits >= KILLS);
@@ -202,7 +202,8 @@ static void shard_comes_back(void **state)
         field_log_until(&f, "router-0", "ROUTER-WORKER-GONE");
         assert_true(seq_collect(&c, s, LOAD, SECOND / 10) < LOAD);
         assert_false(field_is_ready(&f, router, NULL));
-        worker[1] = field_start(&f, NULL, "expert", "expert-1", "--shard=1-5:7-15", "--threads=1", NULL);
+        worker[1] = field_start(&f, NULL, "expert", "expert-1", "--shard=1-5:7-15", "--threads=1",
+                                NULL);
         assert_int_equal(seq_collect(&c, s, LOAD, MINUTE), LOAD);
         for (uint32_t i = 0; i < LOAD; i++)
                 seq_same(&s[i], &quiet[i]);
@@ -236,7 +237,8 @@ static void shard_stays_away(void **state)
         print_message("# %u of %u failed: %s\n", failed, LOAD, s[LOAD - 1].message);
         assert_true(failed > 0);
         field_until(&f, router, "witan_router_kv_pages_used", 0, 0);
-        worker[1] = field_start(&f, NULL, "expert", "expert-1", "--shard=1-5:7-15", "--threads=1", NULL);
+        worker[1] = field_start(&f, NULL, "expert", "expert-1", "--shard=1-5:7-15", "--threads=1",
+                                NULL);
         field_ready(&f, router);
         run_all(s, LOAD);
         assert_int_equal(seq_collect(&c, s, LOAD, MINUTE), LOAD);

@@ -78,8 +78,8 @@ static void run_child(const struct field *f, const char *build, const char *role
         snprintf(flag[1], sizeof *flag, "--model=%s", f->model);
         snprintf(flag[2], sizeof *flag, "--name=%s", p->name);
         snprintf(flag[3], sizeof *flag, "--metrics=%s", p->metrics);
-        snprintf(flag[4], sizeof *flag, strcmp(role, "router") == 0 ? "--bus=%s" : "--routers-at=%s",
-                 f->bus);
+        snprintf(flag[4], sizeof *flag,
+                 strcmp(role, "router") == 0 ? "--bus=%s" : "--routers-at=%s", f->bus);
         for (int i = 0; i < 5; i++)
                 argv[n++] = flag[i];
         for (; *more != NULL && n < 31; more++)
@@ -225,7 +225,8 @@ double field_metric(struct field *f, uint32_t i, const char *name)
         int status = 0;
 
         if (fetch(f->p[i].metrics, "/metrics", &status, &b) && status == 200)
-                for (const char *p = b.data; p != NULL && *p != '\0'; p = strchr(p, '\n'), p += p != NULL)
+                for (const char *p = b.data; p != NULL && *p != '\0';
+                     p = strchr(p, '\n'), p += p != NULL)
                         if (strncmp(p, name, n) == 0 && (p[n] == ' ' || p[n] == '{')) {
                                 const char *v = memchr(p + n, ' ', strcspn(p + n, "\n"));
                                 sum = (sum < 0 ? 0 : sum) + (v != NULL ? strtod(v, NULL) : 0);
@@ -241,7 +242,8 @@ double field_until(struct field *f, uint32_t i, const char *name, double low, do
 
         while ((v = field_metric(f, i, name)) < low || v > high) {
                 if (wt_now_us(&wt_clock_real) > end)
-                        fail_msg("%s of %s is %g after 30 s, not %g to %g", name, f->p[i].name, v, low, high);
+                        fail_msg("%s of %s is %g after 30 s, not %g to %g", name, f->p[i].name, v,
+                                 low, high);
                 nap();
         }
         return v;
@@ -256,7 +258,8 @@ const char *field_log(struct field *f, const char *name, const char *word)
         line[0] = '\0';
         snprintf(path, sizeof path, "%s/logs/%s.log", f->dir, name);
         if (wt_file_read(path, 64 << 20, &b) == WT_OK)
-                for (char *p = b.data; p != NULL && *p != '\0'; p = strchr(p, '\n'), p += p != NULL) {
+                for (char *p = b.data; p != NULL && *p != '\0';
+                     p = strchr(p, '\n'), p += p != NULL) {
                         char one[1024];
                         snprintf(one, sizeof one, "%.*s", (int)strcspn(p, "\n"), p);
                         if (strstr(one, word) != NULL)

@@ -1,6 +1,7 @@
-/* field.h - real processes for tests: a state folder with keys, routers and workers started from a build
- * folder, readiness by /readyz with a deadline, and a bus client that speaks as a gateway. Nothing here
- * sleeps to wait: everything polls a condition. Failures of the field itself stop the test. */
+/* field.h - real processes for tests: a state folder with keys, routers and workers started from a
+ * build folder, readiness by /readyz with a deadline, and a bus client that speaks as a gateway.
+ * Nothing here sleeps to wait: everything polls a condition. Failures of the field itself stop the
+ * test. */
 #ifndef WITAN_TESTS_FIELD_H
 #define WITAN_TESTS_FIELD_H
 #include <sys/types.h>
@@ -22,11 +23,11 @@ void field_open(struct field *f, const char *build, const char *model);
 /* Stops what still runs (SIGTERM, then SIGKILL after 20 s) and removes the folder. */
 void field_close(struct field *f);
 int field_port(void);                            /* free a moment ago on 127.0.0.1 */
-/* Starts bin/witan-ROLE with the field's own flags and further ones ("--a=b" words, NULL at the end).
- * Output: DIR/logs/NAME.log. Returns its number. */
+/* Starts bin/witan-ROLE with the field's own flags and further ones ("--a=b", NULL at the end; the
+ * last of a kind counts). Output: DIR/logs/NAME.log. Returns its number. */
 uint32_t field_start(struct field *f, const char *build, const char *role, const char *name, ...);
 void field_ready(struct field *f, uint32_t i);   /* waits for its /readyz, at most 60 s */
-bool field_is_ready(struct field *f, uint32_t i, char words[256]);    /* one look; words: what it says */
+bool field_is_ready(struct field *f, uint32_t i, char words[256]);    /* one look, its words */
 void field_kill(struct field *f, uint32_t i, int sig);   /* SIGKILL waits until it is gone */
 int field_wait(struct field *f, uint32_t i);     /* waits for its end, at most 30 s; exit code */
 /* The sum over all rows of a metric of process i (labels ignored); -1 when it has none. */
@@ -35,12 +36,13 @@ double field_metric(struct field *f, uint32_t i, const char *name);
 double field_until(struct field *f, uint32_t i, const char *name, double low, double high);
 /* The last line of a process's log that holds word; "" if none. Static memory. */
 const char *field_log(struct field *f, const char *name, const char *word);
-const char *field_log_until(struct field *f, const char *name, const char *word);   /* at most 30 s */
+const char *field_log_until(struct field *f, const char *name, const char *word);   /* 30 s */
 
 /* A bus client. */
 struct field_client { wt_bus *bus; struct wt_keyring ring; struct wt_welcome welcome; };
 void client_open(struct field_client *c, struct field *f, const char *name);    /* until welcome */
-void client_open_at(struct field_client *c, struct field *f, const char *name, const char *endpoint);
+void client_open_at(struct field_client *c, struct field *f, const char *name,
+                    const char *endpoint);
 void client_close(struct field_client *c);
 /* The next message, or NULL after the deadline. */
 wt_msg *client_next(struct field_client *c, uint64_t timeout_us);
@@ -58,7 +60,8 @@ void seq_submit(struct field_client *c, struct seq_want *s);
 void seq_cancel(struct field_client *c, const struct seq_want *s);
 /* Takes events until all n sequences are over, or the deadline: returns how many are over. */
 uint32_t seq_collect(struct field_client *c, struct seq_want *s, uint32_t n, uint64_t timeout_us);
-/* 40 mixed sequences, the same everywhere: prompts of 1 to 300 ids, answers of 1 to 48, greedy and not. */
+/* 40 mixed sequences, the same everywhere: prompts of 1 to 300 ids, answers of 1 to 48, greedy and
+ * not. */
 enum { MIXED = 40 };
 void seq_mixed(struct seq_want s[MIXED], uint32_t vocab);
 /* SHA-256 over the digests in order, as hex. */
@@ -72,10 +75,11 @@ struct answer {
         struct wt_buf text[ANSWER_MAX];          /* by choice */
         char finish[ANSWER_MAX][16], error[256];
         uint32_t chunks; bool done;              /* done: [DONE] came */
-        bool (*each)(void *arg, struct answer *a); void *arg;    /* after every chunk; false: hang up */
+        bool (*each)(void *arg, struct answer *a);               /* after a chunk; false: hang up */
+        void *arg;
         struct wt_buf rest;                      /* of a line that is not whole yet */
 };
-/* POST /v1/completions at HOST:PORT with a body that asks for a stream; HTTP status, 0: broken off. */
+/* POST /v1/completions at HOST:PORT; the body asks for a stream. HTTP status, 0: broken off. */
 int answer_stream(const char *address, const char *body, struct answer *a);
 void answer_free(struct answer *a);
 #endif

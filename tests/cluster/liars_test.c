@@ -1,6 +1,7 @@
-/* liars_test.c - peers with a good key that do not tell the truth: a worker that holds calls back, answers
- * old ones again and answers those of others; a router that sends calls of another epoch, of variants
- * and adapters that nobody has. Real processes on the other side of the socket keep their bits. */
+/* liars_test.c - peers with a good key that do not tell the truth: a worker that holds calls back,
+ * answers old ones again and answers those of others; a router that sends calls of another epoch,
+ * of variants and adapters that nobody has. Real processes on the other side of the socket keep
+ * their bits. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -14,8 +15,8 @@
 #include "field.h"
 #include "model/pack.h"
 
-enum { SECOND = 1000 * 1000, MINUTE = 60 * SECOND, MOE_LAYERS = 5, EXPERTS = 16, HELD = MOE_LAYERS * EXPERTS,
-       WIDTH = 256, MAX_OLD = 4096 };
+enum { SECOND = 1000 * 1000, MINUTE = 60 * SECOND, MOE_LAYERS = 5, EXPERTS = 16,
+       HELD = MOE_LAYERS * EXPERTS, WIDTH = 256, MAX_OLD = 4096 };
 
 static struct field f;
 static wt_model *model;                          /* only looked at, for the variants */
@@ -102,8 +103,8 @@ static void lie_about(uint64_t id, uint64_t of_epoch, uint32_t layer)
                 n_lies++;
 }
 
-/* The router has asked another one: now it says that the call is ended, as an honest worker would, so
- * that it is asked again. */
+/* The router has asked another one: now it says that the call is ended, as an honest worker would,
+ * so that it is asked again. */
 static void take_cancel(const wt_msg *cancel)
 {
         wt_msg *m = wt_msg_new(liar.bus);
@@ -119,8 +120,8 @@ static void take_cancel(const wt_msg *cancel)
                 wt_msg_free(m);
 }
 
-/* Its own call is held back; calls of before are answered again, and the neighbours' in number, which
- * another worker has. */
+/* Its own call is held back; calls of before are answered again, and the neighbours' in number,
+ * which another worker has. */
 static void take_call(const wt_msg *m)
 {
         const struct wt_expert_call *c = m->env.body;
@@ -145,8 +146,8 @@ static void liar_turn(void)
                         welcome.here = true;
                         welcome.status = m->env.status;
                         epoch = ((const struct wt_welcome *)m->env.body)->epoch;
-                        snprintf(welcome.words, sizeof welcome.words, "%.*s", (int)m->env.message.len,
-                                 (const char *)m->env.message.data);
+                        snprintf(welcome.words, sizeof welcome.words, "%.*s",
+                                 (int)m->env.message.len, (const char *)m->env.message.data);
                 } else if (m->env.method == WT_M_EXPERT_CALL) {
                         take_call(m);
                 } else if (m->env.method == WT_M_EXPERT_CANCEL) {
@@ -197,7 +198,8 @@ static void old_replies_change_nothing(void **state)
 
         (void)state;
         field_open(&f, NULL, "models/tiny");
-        router = field_start(&f, NULL, "router", "router-0", "--threads=1", "--hedge-after=50ms", NULL);
+        router = field_start(&f, NULL, "router", "router-0", "--threads=1", "--hedge-after=50ms",
+                             NULL);
         worker = field_start(&f, NULL, "expert", "expert-0", "--threads=1", NULL);
         field_ready(&f, worker);
         field_ready(&f, router);
@@ -215,8 +217,10 @@ static void old_replies_change_nothing(void **state)
                 liar_turn();
         }
         seq_same(&s, &truth);
-        print_message("# %u calls held back, %u cancelled by the router, %u false replies, %.0f dropped\n",
-                      n_calls, n_cancels, n_lies, field_metric(&f, router, "witan_router_replies_late_total"));
+        print_message("# %u calls held back, %u cancelled by the router, %u false replies, %.0f "
+                      "dropped\n",
+                      n_calls, n_cancels, n_lies,
+                      field_metric(&f, router, "witan_router_replies_late_total"));
         assert_true(n_calls >= 6 && n_lies > n_calls);
         field_until(&f, router, "witan_router_replies_late_total", n_lies, n_lies);
         assert_true(field_metric(&f, router, "witan_router_call_hedges_won_total") >= 1);
@@ -277,18 +281,22 @@ static wt_msg *next_of(uint32_t method)
         }
 }
 
-struct lie { const char *name; uint64_t epoch; const char *profile; uint32_t layer, expert; bool variant,
-             adapter, picks_cut; uint32_t status; const char *needle; };
+struct lie {
+        const char *name;
+        uint64_t epoch; const char *profile; uint32_t layer, expert;
+        bool variant, adapter, picks_cut;        /* wrong, unknown, out of range */
+        uint32_t status; const char *needle;     /* what comes back */
+};
 static const struct lie lies[] = {
         { .name = "the truth", .epoch = 50, .layer = 2, .expert = 7, .status = WT_OK },
-        { .name = "an epoch of before", .epoch = 49, .layer = 2, .expert = 7, .status = WT_EABORTED,
-          .needle = "epoch 49" },
+        { .name = "an epoch of before", .epoch = 49, .layer = 2, .expert = 7,
+          .status = WT_EABORTED, .needle = "epoch 49" },
         { .name = "another profile", .epoch = 50, .profile = "wn1/q8", .layer = 2, .expert = 7,
           .status = WT_EPRECONDITION, .needle = "wn1/q8" },
         { .name = "a dense layer", .epoch = 50, .layer = 0, .expert = 7, .status = WT_ENOTFOUND,
           .needle = "layer 0" },
-        { .name = "a layer beyond the model", .epoch = 50, .layer = 60, .expert = 7, .status = WT_ENOTFOUND,
-          .needle = "layer 60" },
+        { .name = "a layer beyond the model", .epoch = 50, .layer = 60, .expert = 7,
+          .status = WT_ENOTFOUND, .needle = "layer 60" },
         { .name = "an expert that it does not hold", .epoch = 50, .layer = 2, .expert = 12,
           .status = WT_ENOTFOUND, .needle = "expert 12 of layer 2" },
         { .name = "an unknown variant", .epoch = 50, .layer = 2, .expert = 7, .variant = true,
@@ -310,7 +318,8 @@ static void send_call(const struct lie *l, uint64_t id)
         for (uint32_t i = 0; i < WIDTH; i++)
                 rows[i] = 0.01f * (float)i;
         *pick = (struct wt_pick){ 0, l->expert, l->picks_cut ? 21 : 0, 0.5f };
-        memcpy(v, variant[l->layer >= 1 && l->layer <= MOE_LAYERS ? l->layer - 1 : 0][l->expert], 32);
+        memcpy(v, variant[l->layer >= 1 && l->layer <= MOE_LAYERS ? l->layer - 1 : 0][l->expert],
+               32);
         v[0] ^= l->variant;
         b->profile = WT_STR(l->profile != NULL ? l->profile : "wn1/f32");
         b->layer = l->layer;
@@ -341,7 +350,8 @@ static void check_answer(const struct lie *l, uint64_t id, float out[WIDTH])
 
         assert_int_equal(m->env.call_id, id);
         assert_int_equal(m->env.status, l->status);
-        snprintf(words, sizeof words, "%.*s", (int)m->env.message.len, (const char *)m->env.message.data);
+        snprintf(words, sizeof words, "%.*s", (int)m->env.message.len,
+                 (const char *)m->env.message.data);
         if (l->status == WT_OK) {
                 assert_int_equal(m->env.n_tensors, 2);
                 assert_int_equal(m->frame[1].len, WIDTH * sizeof(float));
@@ -373,7 +383,8 @@ static void stale_and_unknown_calls(void **state)
         (void)state;
         field_open(&f, NULL, "models/tiny");
         open_trunk("router-0");
-        worker = field_start(&f, NULL, "expert", "expert-0", "--shard=1-5:0-9", "--threads=1", NULL);
+        worker = field_start(&f, NULL, "expert", "expert-0", "--shard=1-5:0-9", "--threads=1",
+                             NULL);
         m = next_of(WT_M_HELLO);
         peer = m->peer;
         assert_int_equal(m->env.tensors[0].shape[0], MOE_LAYERS * 10);
@@ -394,7 +405,7 @@ static void stale_and_unknown_calls(void **state)
         before = field_metric(&f, worker, "witan_expert_messages_malformed_total");
         send_call(&(struct lie){ .epoch = 50, .layer = 2, .expert = 7, .picks_cut = true }, ++id);
         field_until(&f, worker, "witan_expert_messages_malformed_total", before + 1, before + 1);
-        send_welcome(51);                        /* a new life of the router: the old epoch is void */
+        send_welcome(51);                        /* a new life of the router: epoch 50 is void */
         send_call(&lies[0], ++id);
         check_answer(&(struct lie){ .status = WT_EABORTED, .needle = "epoch 50" }, id, again);
         send_call(&(struct lie){ .epoch = 51, .layer = 2, .expert = 7 }, ++id);

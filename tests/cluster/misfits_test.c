@@ -1,6 +1,6 @@
-/* misfits_test.c - what does not fit is refused at the start in a sentence that says what, where and what
- * to do: workers with other bytes or another config, ports that are taken, model folders that are
- * wrong. Exit codes are those of architecture.md section 5, and nothing is left running. */
+/* misfits_test.c - what does not fit is refused at the start in a sentence that says what, where
+ * and what to do: workers with other bytes or another config, ports that are taken, model folders
+ * that are wrong. Exit codes are those of architecture.md section 5; nothing is left running. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -29,9 +29,9 @@ static struct field f;
 
 static void copy_model(const char *to)
 {
-        static const char *const files[] = { "config.json", "generation_config.json", "model.safetensors",
-                                             "special_tokens_map.json", "tokenizer.json",
-                                             "tokenizer_config.json" };
+        static const char *const files[] = {
+                "config.json", "generation_config.json", "model.safetensors", "tokenizer.json",
+                "tokenizer_config.json", "special_tokens_map.json" };
 
         assert_int_equal(wt_dir_make(to, 0700), WT_OK);
         for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
@@ -156,7 +156,8 @@ static void bad_bias(const char *dir)
         struct file e;
 
         edit(&e, dir, "model.safetensors");
-        memcpy(e.b.data + tensor_at(&e, "model.layers.2.mlp.gate.e_score_correction_bias") + 12, &nan, 4);
+        memcpy(e.b.data + tensor_at(&e, "model.layers.2.mlp.gate.e_score_correction_bias") + 12,
+               &nan, 4);
         save(&e);
 }
 
@@ -199,11 +200,12 @@ static void ask_for(struct seq_want *s, uint8_t id)
         s->id[0] = id;
 }
 
-static const struct misfit { const char *name; void (*spoil)(const char *dir); const char *words[4]; }
-misfits[] = {
+struct misfit { const char *name; void (*spoil)(const char *dir); const char *words[4]; };
+static const struct misfit misfits[] = {
         { "a worker with other bytes of one expert", flip_expert,
           { "refuses", "expert 5 of layer 3", "variant", "--model" } },
-        { "a worker with another config", change_config, { "refuses", "config.json", "expert-1", "--model" } },
+        { "a worker with another config", change_config,
+          { "refuses", "config.json", "expert-1", "--model" } },
 };
 enum { N_MISFITS = sizeof misfits / sizeof *misfits };
 
@@ -303,7 +305,8 @@ static void port_in_use(void **state)
                 snprintf(flag, sizeof flag, rows[i].flag, port);
                 p = field_start(&f, NULL, rows[i].role, rows[i].name, flag,
                                 gateway ? "--open-door" : "--threads=1",
-                                strstr(flag, "--metrics") != NULL && gateway ? "--http=127.0.0.1:0" : NULL,
+                                strstr(flag, "--metrics") != NULL && gateway ? "--http=127.0.0.1:0"
+                                                                             : NULL,
                                 NULL);
                 assert_int_equal(field_wait(&f, p), 2);
                 snprintf(flag, sizeof flag, "witan-%s: ", rows[i].role);
@@ -365,8 +368,9 @@ static int up(const char *fmt, ...)
         va_start(ap, fmt);
         vsnprintf(flags, sizeof flags, fmt, ap);
         va_end(ap);
-        snprintf(line, sizeof line, "%s/bin/witan up --state %s --threads 1 %s >%s/said 2>&1 </dev/null",
-                 f.build, f.dir, flags, f.dir);
+        snprintf(line, sizeof line,
+                 "%s/bin/witan up --state %s --threads 1 %s >%s/said 2>&1 </dev/null", f.build,
+                 f.dir, flags, f.dir);
         st = system(line);
         return WIFEXITED(st) ? WEXITSTATUS(st) : -1;
 }
@@ -378,23 +382,30 @@ static void said(const char *a, const char *b, const char *c)
 
         snprintf(path, sizeof path, "%s/said", f.dir);
         assert_int_equal(wt_file_read(path, 1 << 20, &text), WT_OK);
-        for (const char *p = text.data; p != NULL && *p != '\0'; p = strchr(p, '\n'), p += p != NULL)
+        for (const char *p = text.data; p != NULL && *p != '\0';
+             p = strchr(p, '\n'), p += p != NULL)
                 if (strncmp(p, "witan up: ", 10) == 0)
                         print_message("# %.*s\n", (int)strcspn(p, "\n"), p);
-        if (strstr(text.data, a) == NULL || strstr(text.data, b) == NULL || strstr(text.data, c) == NULL)
+        if (strstr(text.data, a) == NULL || strstr(text.data, b) == NULL ||
+            strstr(text.data, c) == NULL)
                 fail_msg("it does not say \"%s\", \"%s\" and \"%s\": %s", a, b, c, text.data);
         wt_buf_free(&text);
 }
 
-static const struct folder { const char *name; void (*spoil)(const char *dir); const char *words[3]; }
-folders[] = {
-        { "truncated tensors", truncate_tensors, { "model.safetensors", "ends at byte", "cut short" } },
-        { "tensors longer than their header says", lengthen_tensors, { "model.safetensors", "bytes", "" } },
+struct folder { const char *name; void (*spoil)(const char *dir); const char *words[3]; };
+static const struct folder folders[] = {
+        { "truncated tensors", truncate_tensors,
+          { "model.safetensors", "ends at byte", "cut short" } },
+        { "tensors longer than their header says", lengthen_tensors,
+          { "model.safetensors", "20021956 bytes", "20021952" } },
         { "a tensor that is missing", lose_tensor,
-          { "model.layers.4.mlp.experts.2.gate_proj.weight", "", "" } },
-        { "tensors that overlap", overlap_tensors, { "model.safetensors", "lm_head.weight", "" } },
-        { "NaN in a gate bias", bad_bias, { "e_score_correction_bias", "2", "3" } },
-        { "a config that contradicts the tensors", contradict, { "config.json", "12", "16" } },
+          { "model.layers.4.mlp.experts.2.gate_proj.weight", "missing", "" } },
+        { "tensors that overlap", overlap_tensors,
+          { "model.safetensors", "lm_head.weight", "overlap" } },
+        { "NaN in a gate bias", bad_bias,
+          { "model.layers.2.mlp.gate.e_score_correction_bias[3]", "NaN", "finite" } },
+        { "a config that contradicts the tensors", contradict,
+          { "model.layers.1.mlp.gate.weight", "16x256", "12x256" } },
         { "an unknown family", unknown_family, { "config.json", "deepseek_v9", "deepseek_v3" } },
         { "no config", no_config, { "config.json", "", "" } },
 };
@@ -452,15 +463,17 @@ static void up_port_in_use(void **state)
 int main(void)
 {
         static const struct CMUnitTest others[] = {
-                cmocka_unit_test(another_trunk), cmocka_unit_test(port_in_use), cmocka_unit_test(no_folder),
-                cmocka_unit_test(up_port_in_use) };
+                cmocka_unit_test(another_trunk), cmocka_unit_test(port_in_use),
+                cmocka_unit_test(no_folder), cmocka_unit_test(up_port_in_use) };
         enum { N_OTHERS = sizeof others / sizeof *others };
         struct CMUnitTest tests[N_OTHERS + N_MISFITS + N_FOLDERS], *t = tests;
 
         for (size_t i = 0; i < N_MISFITS; i++)
-                *t++ = (struct CMUnitTest){ misfits[i].name, misfit, NULL, NULL, (void *)&misfits[i] };
+                *t++ = (struct CMUnitTest){ misfits[i].name, misfit, NULL, NULL,
+                                            (void *)&misfits[i] };
         for (size_t i = 0; i < N_FOLDERS; i++)
-                *t++ = (struct CMUnitTest){ folders[i].name, bad_folder, NULL, NULL, (void *)&folders[i] };
+                *t++ = (struct CMUnitTest){ folders[i].name, bad_folder, NULL, NULL,
+                                            (void *)&folders[i] };
         memcpy(t, others, sizeof others);
         return cmocka_run_group_tests_name("misfits", tests, NULL, NULL);
 }

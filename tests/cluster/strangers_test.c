@@ -1,6 +1,6 @@
-/* strangers_test.c - who may not speak, and what nobody may say: keys that are not listed, no keys, names
- * of others, frames that are wrong, too long, old or of another life. Whatever they try, the cluster
- * goes on: after each, a plain sequence has the bits that it had before. */
+/* strangers_test.c - who may not speak, and what nobody may say: keys that are not listed, no keys,
+ * names of others, frames that are wrong or too long. Whatever they try, the cluster goes on: after
+ * each, a plain sequence has the bits that it had before. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -250,7 +250,8 @@ static void noise(void **state)
 /* Says hello through the bus and returns the answer's status; words get its message. */
 static uint32_t try_hello(const char *key, const char *role, const char *name, char words[512])
 {
-        struct wt_bus_conf conf = { .name = key, .connect = (const char *[]){ f.bus }, .n_connect = 1 };
+        const char *endpoint = f.bus;
+        struct wt_bus_conf conf = { .name = key, .connect = &endpoint, .n_connect = 1 };
         uint64_t end = now() + MINUTE;
         struct wt_keyring k;
         uint32_t status;
@@ -268,7 +269,8 @@ static uint32_t try_hello(const char *key, const char *role, const char *name, c
                 assert_true(now() < end);
                 m = wt_msg_new(bus);
                 h = WT_ARENA_NEW(&m->arena, struct wt_hello);
-                *h = (struct wt_hello){ .role = WT_STR(role), .name = WT_STR(name), .incarnation = 4 };
+                *h = (struct wt_hello){ .role = WT_STR(role), .name = WT_STR(name),
+                                        .incarnation = 4 };
                 m->env.method = WT_M_HELLO;
                 m->env.body = h;
                 if (strcmp(role, "expert") == 0)
@@ -357,21 +359,26 @@ static void submit_before_hello(void **state)
 
 /* ---- frames ---- */
 
-static struct wt_buf good_submit, ids;           /* an envelope, and the tensor of 4 ids that it names */
+static struct wt_buf good_submit, ids;           /* an envelope, and the 4 ids that it names */
 
 static void make_submit(void)
 {
         static const int32_t four[4] = { 5, 6, 7, 8 };
-        struct wt_submit b = { .request = WT_BYTES("0123456789abcdef", 16), .max_tokens = 1, .top_p = 1 };
+        struct wt_submit b = { .request = WT_BYTES("0123456789abcdef", 16), .max_tokens = 1,
+                               .top_p = 1 };
         struct wt_envelope e = { .version = WT_WIRE_VERSION, .method = WT_M_SUBMIT, .body = &b,
-                                 .n_tensors = 2, .tensors = { { WT_I32, 1, { 4 } }, { WT_I32, 1, { 0 } } } };
+                                 .n_tensors = 2,
+                                 .tensors = { { WT_I32, 1, { 4 } }, { WT_I32, 1, { 0 } } } };
 
         assert_int_equal(wt_wire_encode(&e, &good_submit), WT_OK);
         wt_buf_add(&ids, four, sizeof four);
 }
 
 static void send_nothing(struct raw *r) { raw_send(r, "", 0, false); }
-static void send_garbage(struct raw *r) { raw_send(r, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 11, false); }
+static void send_garbage(struct raw *r)
+{
+        raw_send(r, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 11, false);
+}
 static void send_cut(struct raw *r) { raw_send(r, good_submit.data, good_submit.len - 3, false); }
 static void send_no_frames(struct raw *r) { raw_send(r, good_submit.data, good_submit.len, false); }
 
@@ -495,8 +502,9 @@ static void newer_peer(void **state)
 int main(void)
 {
         static const struct CMUnitTest others[] = {
-                cmocka_unit_test(unlisted_key), cmocka_unit_test(no_key), cmocka_unit_test(plain_password),
-                cmocka_unit_test(wrong_server_key), cmocka_unit_test(noise), cmocka_unit_test(another_name),
+                cmocka_unit_test(unlisted_key), cmocka_unit_test(no_key),
+                cmocka_unit_test(plain_password), cmocka_unit_test(wrong_server_key),
+                cmocka_unit_test(noise), cmocka_unit_test(another_name),
                 cmocka_unit_test(another_routing_id), cmocka_unit_test(submit_before_hello),
                 cmocka_unit_test(frame_too_long), cmocka_unit_test(newer_peer) };
         enum { N_OTHERS = sizeof others / sizeof *others };

@@ -1,6 +1,6 @@
-/* truth_test.c - what the picture in the README claims, looked at from outside: the router maps no routed
- * expert's bytes, workers map their own and nothing else, every pick is answered by a worker, and the
- * memory for keys and values is what was allowed. */
+/* truth_test.c - what the picture in the README claims, looked at from outside: the router maps no
+ * routed expert's bytes, workers map their own and nothing else, every pick is answered by a
+ * worker, and the memory for keys and values is what was allowed. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "field.h"
 
-enum { SECOND = 1000 * 1000, MINUTE = 60 * SECOND, LAYERS = 6, MOE_LAYERS = 5, EXPERTS = 16, PICKS = 2 };
+enum { SECOND = 1000 * 1000, MINUTE = 60 * SECOND, MOE_LAYERS = 5, PICKS = 2 };
 
 static struct field f;
 static struct field_client c;
@@ -76,8 +76,8 @@ static void start(const char *shard[3], const char *router_flag[3])
         char flag[80], name[16];
 
         field_open(&f, NULL, "models/tiny");
-        router = field_start(&f, NULL, "router", "router-0", "--threads=2", router_flag[0], router_flag[1],
-                             router_flag[2], NULL);
+        router = field_start(&f, NULL, "router", "router-0", "--threads=2", router_flag[0],
+                             router_flag[1], router_flag[2], NULL);
         for (uint32_t i = 0; i < 3 && shard[i] != NULL; i++) {
                 snprintf(flag, sizeof flag, "--shard=%s", shard[i]);
                 snprintf(name, sizeof name, "expert-%u", i);
@@ -119,7 +119,7 @@ static void who_maps_what(void **state)
         assert_int_equal(w[1].n_packs, MOE_LAYERS * 10);
         assert_int_equal(w[2].n_packs, 7);
         assert_int_equal(common(&w[0], &w[1]), 0);
-        assert_int_equal(common(&w[2], &w[0]) + common(&w[2], &w[1]), 7);    /* shared, not copied */
+        assert_int_equal(common(&w[2], &w[0]) + common(&w[2], &w[1]), 7); /* shared */
         for (uint32_t i = 0; i < w[1].n_packs; i++) {
                 char path[320];
                 struct stat st;
@@ -131,7 +131,7 @@ static void who_maps_what(void **state)
         }
         assert_true(field_metric(&f, worker[1], "witan_expert_mapped_bytes") <= bytes);
         assert_true(field_metric(&f, worker[1], "witan_expert_mapped_bytes") > bytes / 2);
-        print_message("# router: %u packs; workers: %u, %u and %u packs, none of them the router's\n",
+        print_message("# router: %u packs; workers: %u, %u and %u, none of them the router's\n",
                       r.n_packs, w[0].n_packs, w[1].n_packs, w[2].n_packs);
         stop();
 }
@@ -200,7 +200,7 @@ static void refused_with(struct seq_want *s, int status, const char *a, const ch
         print_message("# %s\n", s->message);
 }
 
-/* A flood against room for a few: all are answered in their turn, and the pool is never exceeded. */
+/* A flood against room for a few: all are answered in turn, and the pool is never exceeded. */
 static void kv_is_bounded(void **state)
 {
         enum { FLOOD = 60, PAGES = 12 };
@@ -238,8 +238,8 @@ static void kv_is_bounded(void **state)
         }
         for (uint32_t i = 0; i < FLOOD; i++)
                 assert_int_equal(s[i].finish, WT_LENGTH);
-        print_message("# flood of %d: at most %.0f of %d pages, at most %.0f waited\n", FLOOD, most, PAGES,
-                      waited);
+        print_message("# flood of %d: at most %.0f of %d pages, at most %.0f waited\n", FLOOD, most,
+                      PAGES, waited);
         assert_true(most >= PAGES - 4 && waited > 0);
         field_until(&f, router, "witan_router_kv_pages_used", 0, 0);
         ask_for(&big, 99, 500, 500);             /* within the context, never within the pool */
