@@ -58,7 +58,7 @@ static int unknown(const struct call *c, const char *flag, int len)
 static int not_of_this_verb(const struct call *c, enum wt_set s, const char *flag, int len)
 {
         for (int i = 0; witan_verbs[i] != NULL; i++)
-                if (verb_takes(witan_verbs[i], s)) {
+                if (witan_verbs[i]->role == 0 && verb_takes(witan_verbs[i], s)) {
                         verb_usage(c, "--%.*s is no flag of this verb; it belongs to witan %s", len, flag,
                                    witan_verbs[i]->name);
                         return -1;

@@ -8,7 +8,7 @@
 #include "near.h"
 
 const struct verb *const witan_verbs[] = { &verb_up, &verb_down, &verb_ps, &verb_chat, &verb_models,
-                                           &verb_key, NULL };
+                                           &verb_key, &verb_config, NULL };
 
 /* What a verb is called elsewhere. */
 static const char *const elsewhere[][2] = {
@@ -66,7 +66,9 @@ static int run(const struct verb *v, int argc, char **argv, char **envp)
                 return EXIT_USAGE;
         }
         if (wt_conf_load(&c.conf, v->role != 0 ? v->role : WT_FOR_WITAN, n, rest, envp, NULL) != WT_OK) {
-                rc = verb_usage(&c, "%s", wt_words());
+                c.words = rest;
+                c.n_words = n;
+                rc = v->broken != NULL ? v->broken(&c) : verb_usage(&c, "%s", wt_words());
         } else if (wt_conf_wants_help(c.conf)) {
                 help_verb(stdout, v);
                 rc = EXIT_DONE;

@@ -37,9 +37,11 @@ struct verb {
         const enum wt_set *sets;                 /* settings that it takes, ended by N_WT_SETTINGS; NULL: all */
         bool plain;                              /* prints no data: there is no -o */
         unsigned role;                           /* whose settings: 0 means WT_FOR_WITAN */
+        int (*broken)(struct call *c);           /* instead of run when the settings cannot be read:
+                                                  * conf is NULL, words are settings' flags too; wt_words() */
 };
 extern const struct verb *const witan_verbs[];   /* NULL at the end */
-extern const struct verb verb_up, verb_down, verb_ps, verb_chat, verb_models, verb_key;
+extern const struct verb verb_up, verb_down, verb_ps, verb_chat, verb_models, verb_key, verb_config;
 extern const enum wt_set verb_state_only[];      /* for .sets: --state and --config */
 
 /* Says what went wrong on stderr, "witan VERB: ...", and returns EXIT_FAILED or EXIT_USAGE. */

@@ -1,0 +1,97 @@
+/* sense.c - see sense.h. One rule, one function. */
+#include "sense.h"
+#include <stdlib.h>
+#include <string.h>
+#include "base/log.h"
+#include "near.h"
+
+int sense_port(const char *address)
+{
+        const char *colon = strrchr(address, ':');
+        char *end;
+        long port;
+
+        if (colon == NULL || colon[1] < '0' || colon[1] > '9')
+                return -1;
+        port = strtol(colon + 1, &end, 10);
+        return *end == '\0' && port <= 65535 ? (int)port : -1;
+}
+
+static wt_err log_level(const wt_conf *c)
+{
+        static const char *const levels[] = { "error", "warn", "notice", "info", "debug", NULL };
+        const char *s = wt_conf_str(c, WT_SET_log_level), *near;
+
+        if (wt_level_of(s) >= 0)
+                return WT_OK;
+        near = near_word(s, levels);
+        return wt_fail(WT_EINVAL, "log_level: '%s' (%s) is no level; say error, warn, notice, info or debug"
+                       "%s%s%s", s, wt_conf_where(c, WT_SET_log_level), near != NULL ? "; did you mean " : "",
+                       near != NULL ? near : "", near != NULL ? "?" : "");
+}
+
+static wt_err http(const wt_conf *c)
+{
+        const char *s = wt_conf_str(c, WT_SET_http);
+
+        if (sense_port(s) >= 0)
+                return WT_OK;
+        return wt_fail(WT_EINVAL, "http: '%s' (%s) is no address; write HOST:PORT such as 127.0.0.1:8080, port "
+                       "0 for any free one", s, wt_conf_where(c, WT_SET_http));
+}
+
+static wt_err bus(const wt_conf *c)
+{
+        const char *s = wt_conf_str(c, WT_SET_bus);
+
+        if ((strncmp(s, "tcp://", 6) == 0 && sense_port(s + 6) >= 0) ||
+            (strncmp(s, "ipc://", 6) == 0 && s[6] != '\0'))
+                return WT_OK;
+        return wt_fail(WT_EINVAL, "bus: '%s' (%s) is no endpoint; write tcp://HOST:PORT or ipc://PATH", s,
+                       wt_conf_where(c, WT_SET_bus));
+}
+
+static wt_err replicas(const wt_conf *c)
+{
+        uint64_t r = wt_conf_u64(c, WT_SET_replicas), n = wt_conf_u64(c, WT_SET_experts);
+
+        if (r <= n)
+                return WT_OK;
+        return wt_fail(WT_EINVAL, "replicas: %llu (%s) needs as many workers, and experts is %llu (%s); raise "
+                       "experts or lower replicas", (unsigned long long)r, wt_conf_where(c, WT_SET_replicas),
+                       (unsigned long long)n, wt_conf_where(c, WT_SET_experts));
+}
+
+static wt_err gpu(const wt_conf *c)
+{
+        const char *s = wt_conf_str(c, WT_SET_gpu);
+
+        if (strcmp(s, "auto") == 0 || strcmp(s, "none") == 0 || s[strspn(s, "0123456789")] == '\0')
+                return WT_OK;
+        return wt_fail(WT_EINVAL, "gpu: '%s' (%s) is neither a number nor a word that is known; say auto, none "
+                       "or how many", s, wt_conf_where(c, WT_SET_gpu));
+}
+
+static wt_err (*const rules[])(const wt_conf *) = { log_level, http, bus, replicas, gpu };
+enum { N_RULES = sizeof rules / sizeof *rules };
+
+uint32_t sense_each(const wt_conf *c, void (*each)(void *arg, const char *words), void *arg)
+{
+        uint32_t n = 0;
+
+        for (int i = 0; i < N_RULES; i++)
+                if (rules[i](c) != WT_OK) {
+                        each(arg, wt_words());
+                        n++;
+                }
+        return n;
+}
+
+wt_err sense_check(const wt_conf *c)
+{
+        wt_err err = WT_OK;
+
+        for (int i = 0; i < N_RULES && err == WT_OK; i++)
+                err = rules[i](c);
+        return err;
+}
