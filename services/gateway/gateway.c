@@ -79,14 +79,16 @@ static void take(struct gateway *g, wt_msg *m)
 static bool drain_bus(void *arg)
 {
         struct gateway *g = arg;
+        bool more = true;
         wt_msg *m;
 
-        for (int i = 0; i < 64; i++) {
-                if (wt_bus_recv(g->conf.bus, &m) != WT_OK)
-                        return wt_bus_ready(g->conf.bus);
-                take(g, m);
+        for (int i = 0; i < 64 && more; i++) {
+                more = wt_bus_recv(g->conf.bus, &m) == WT_OK;
+                if (more)
+                        take(g, m);
         }
-        return true;
+        requests_reap(g);
+        return more || wt_bus_ready(g->conf.bus);
 }
 
 static void on_bus(void *arg, int fd, unsigned ready)
@@ -155,6 +157,7 @@ void gateway_close(struct gateway *g)
                         wt_call_abort(g->open->call);
                 request_end(g->open, "interrupted");
         }
+        requests_reap(g);
         if (g->tick.fire != NULL)
                 wt_loop_timer_off(g->conf.loop, &g->tick);
         wt_loop_after(g->conf.loop, NULL, NULL);

@@ -114,7 +114,8 @@ static void request_unlink(struct request *r)
         wt_metric_set(&g->metrics[M_OPEN], g->n_open);
 }
 
-/* outcome: "ok", "refused", "failed", "client_closed". */
+/* outcome: "ok", "refused", "failed", "client_closed". The memory stays until the end of the turn, so that
+ * whoever refused may still look at the request on the way out. */
 void request_end(struct request *r, const char *outcome)
 {
         struct gateway *g = r->g;
@@ -133,6 +134,13 @@ void request_end(struct request *r, const char *outcome)
         wt_metric_see(&g->metrics[M_DURATION],
                       (double)(wt_now_us(g->conf.clock) - r->start_us) / 1e6);
 
+        r->call = NULL;
+        r->next = g->over;
+        g->over = r;
+}
+
+static void request_free(struct request *r)
+{
         for (uint32_t i = 0; i < r->n_seqs; i++)
                 sequence_fini(&r->seqs[i]);
         free(r->seqs);
@@ -146,4 +154,13 @@ void request_end(struct request *r, const char *outcome)
         free(r->opt.stops.len);
         wt_json_free(r->body);
         free(r);
+}
+
+void requests_reap(struct gateway *g)
+{
+        while (g->over != NULL) {
+                struct request *r = g->over;
+                g->over = r->next;
+                request_free(r);
+        }
 }

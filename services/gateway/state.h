@@ -93,7 +93,7 @@ struct gateway {
         wt_http *http;
         const wt_chat *chat;                     /* NULL: the tokenizer has no chat format */
         struct router_peer *routers;
-        struct request *open, *bucket[N_BUCKETS];
+        struct request *open, *over, *bucket[N_BUCKETS];         /* over: ended, not freed yet */
         uint32_t n_open;
         int spool_fd;
         bool draining;
@@ -109,7 +109,8 @@ wt_err gateway_metrics_init(struct gateway *g);
 /* request.c */
 struct request *request_new(struct gateway *g, wt_call *c, const struct door *d);
 struct request *request_find(struct gateway *g, const uint8_t id[16]);
-void request_end(struct request *r, const char *outcome);        /* records, cancels, frees */
+void request_end(struct request *r, const char *outcome);        /* records, cancels; freed by reap */
+void requests_reap(struct gateway *g);           /* once a turn: frees those that ended */
 bool request_seqs(struct request *r);            /* prompts x n (or best_of) sequences */
 uint32_t request_index(const struct sequence *s);        /* "index" of its choice in the answer */
 
