@@ -507,8 +507,11 @@ static int start(void **st)
 static int stop(void **st)
 {
         int rc = command("down --state %s >/dev/null", state);
+        char line[400];
 
         (void)st;
+        snprintf(line, sizeof line, "! grep -A20 -E 'Sanitizer|runtime error|bug:' %s/logs/*.log >&2", state);
+        rc |= system(line);                      /* a sanitized build has nothing to say */
         nftw(state, remove_one, 16, FTW_DEPTH | FTW_PHYS);
         return rc;
 }
