@@ -14,7 +14,8 @@ static const char z85[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQ
                           ".-:+=^!/*?&<>()[]{}@%$#";
 static const char word[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ._-";
 
-/* The next blank-separated field of line; NULL: none, too long, or with a character not of chars. */
+/* The next blank-separated field of line; NULL: none, too long, or with a character not of
+ * chars. */
 static char *field(char **at, const char *chars, size_t most)
 {
         char *s = *at + strspn(*at, " \t\r");
@@ -100,7 +101,7 @@ static wt_err load(struct bus_allow *a)
 
         a->n = 0;
         clock_gettime(CLOCK_REALTIME, &now);
-        if (stat(a->path, &a->seen) < 0)         /* before reading: a change in between shows later */
+        if (stat(a->path, &a->seen) < 0)         /* first: a change while we read shows later */
                 err = wt_fail(WT_ENOTFOUND, "allow-list %s: %s", a->path, strerror(errno));
         else if ((err = wt_file_read(a->path, MAX_FILE, &text)) == WT_OK)
                 err = parse(a, &text);

@@ -1,5 +1,5 @@
-/* allow.h - the allow-list of a bus that binds: lines "NAME ROLE PUBLICKEY", '#' comments, blank lines.
- * A key is listed once; a name may have two keys while one replaces the other. */
+/* allow.h - the allow-list of a bus that binds: lines "NAME ROLE PUBLICKEY", '#' comments, blank
+ * lines. A key is listed once; a name may have two keys while one replaces the other. */
 #ifndef WITAN_BUS_ALLOW_H
 #define WITAN_BUS_ALLOW_H
 #include <sys/stat.h>
@@ -11,8 +11,8 @@ struct bus_allow {
         struct bus_allowed *list;
         uint32_t n, cap;
         struct stat seen;                        /* of the file that list came from */
-        bool settled;                            /* false: read so soon after its change that another
-                                                  * change could look the same */
+        bool settled;                            /* false: read so soon after its change that
+                                                  * another change could look the same */
 };
 
 /* WT_EINVAL names the line. a must be zeroed. */

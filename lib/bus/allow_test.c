@@ -23,18 +23,21 @@ static void put(const char *text, size_t len)
 }
 
 #define T(s) s, sizeof s - 1
-static const struct row { const char *name, *text; size_t len; uint32_t n; const char *words; } rows[] = {
+static const struct row { const char *name, *text; size_t len; uint32_t n; const char *words; }
+rows[] = {
         { "nothing",               T(""), 0, NULL },
         { "one",                   T("expert-0 expert " K1 "\n"), 1, NULL },
         { "no last newline",       T("expert-0 expert " K1), 1, NULL },
-        { "comments and blanks",   T("# a\n\n  \t\n a\texpert   " K0 " \r\n#b\nb gateway " K1 "\r\n"), 2, NULL },
+        { "comments and blanks",
+          T("# a\n\n  \t\n a\texpert   " K0 " \r\n#b\nb gateway " K1 "\r\n"), 2, NULL },
         { "a name with two keys",  T("a expert " K0 "\na expert " K1 "\n"), 2, NULL },
         { "a name of 64",          T(N64 " expert " K0 "\n"), 1, NULL },
         { "a name of 65",          T(N64 "n expert " K0 "\n"), 0, "line 1" },
         { "a role of 17",          T("a aaaaaaaaaaaaaaaaa " K0 "\n"), 0, "line 1" },
-        { "a key of 39",           T("a expert 000000000000000000000000000000000000000\n"), 0, "line 1" },
+        { "a key of 39", T("a expert 000000000000000000000000000000000000000\n"), 0, "line 1" },
         { "a key of 41",           T("a expert " K0 "0\n"), 0, "line 1" },
-        { "a key that is not Z85", T("a expert 00000000000000000000000000000000000000~0\n"), 0, "line 1" },
+        { "a key that is not Z85", T("a expert 00000000000000000000000000000000000000~0\n"), 0,
+          "line 1" },
         { "no key",                T("a expert " K0 "\nb expert\n"), 0, "line 2" },
         { "a fourth word",         T("a expert " K0 " x\n"), 0, "line 1" },
         { "a slash in a name",     T("../a expert " K0 "\n"), 0, "line 1" },
@@ -96,13 +99,15 @@ int main(void)
         const char *tmp = getenv("TMPDIR");
         int rc;
 
-        snprintf(dir, sizeof dir, "%s/witan-allow-XXXXXX", tmp && strlen(tmp) < 64 ? tmp : P_tmpdir);
+        snprintf(dir, sizeof dir, "%s/witan-allow-XXXXXX",
+                 tmp && strlen(tmp) < 64 ? tmp : P_tmpdir);
         if (!mkdtemp(dir))
                 return 1;
         snprintf(path, sizeof path, "%s/allowed", dir);
         for (size_t i = 0; i < N_ROWS; i++)
                 tests[i] = (struct CMUnitTest){ rows[i].name, reads, NULL, NULL, (void *)&rows[i] };
-        tests[N_ROWS] = (struct CMUnitTest){ "a changed list counts at once", changes, NULL, NULL, NULL };
+        tests[N_ROWS] = (struct CMUnitTest){ "a changed list counts at once", changes, NULL, NULL,
+                                             NULL };
         rc = cmocka_run_group_tests(tests, NULL, NULL);
         unlink(path);
         rmdir(dir);

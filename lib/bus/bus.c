@@ -39,7 +39,7 @@ static wt_err choose(const struct wt_bus_conf *c, const struct wt_bus_ops **out)
                 ops = its;
         }
         if (!ops)
-                return wt_fail(WT_EINVAL, "a bus without endpoints: name one to bind or to connect");
+                return wt_fail(WT_EINVAL, "a bus without endpoints: name one to bind or connect");
         *out = ops;
         return WT_OK;
 }

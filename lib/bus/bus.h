@@ -1,10 +1,10 @@
-/* bus.h - messages between services. Two transports behind one table: zmq (ROUTER/DEALER with CURVE
- * and a ZAP allow-list, for tcp:// and ipc://) and inproc (queues in one process, for inproc://).
- * One thread owns a bus. Only lib/bus/zmq*.c includes zmq.h.
+/* bus.h - messages between services. Two transports behind one table: zmq (ROUTER/DEALER with
+ * CURVE and a ZAP allow-list, for tcp:// and ipc://) and inproc (queues in one process, for
+ * inproc://). One thread owns a bus. Only lib/bus/zmq*.c includes zmq.h.
  *
  * A service that binds sees many peers; one that connects sees the services it connected to, in
- * order of its endpoints: peer 0, 1, ... A message belongs to whoever holds it: a send that succeeds
- * takes it, one that fails does not. */
+ * order of its endpoints: peer 0, 1, ... A message belongs to whoever holds it: a send that
+ * succeeds takes it, one that fails does not. */
 #ifndef WITAN_BUS_BUS_H
 #define WITAN_BUS_BUS_H
 #include <stdbool.h>
@@ -27,12 +27,12 @@ typedef struct wt_msg {
 struct wt_bus_keys {                             /* CURVE; all NULL: only inproc:// is allowed */
         const char *public_key, *secret_key;     /* Z85, 40 characters */
         const char *server_key;                  /* of the services connected to */
-        const char *allow_file;                  /* binds: lines "NAME ROLE PUBLICKEY"; read again when
-                                                  * it changes. Unlisted keys are refused by ZAP */
+        const char *allow_file;                  /* binds: lines "NAME ROLE PUBLICKEY"; read again
+                                                  * when it changes; ZAP refuses unlisted keys */
 };
 struct wt_bus_conf {
-        const char *name;                        /* own name: the routing id; peers check it by key */
-        const char *bind;                        /* endpoint or NULL; port 0 or '*': any free port */
+        const char *name;                        /* own name; zmq: peers know us by our key alone */
+        const char *bind;                        /* endpoint or NULL; port '*': any free port */
         const char *const *connect; uint32_t n_connect;
         struct wt_bus_keys keys;
         const struct wt_bus_ops *transport;      /* NULL: chosen by the endpoint's scheme */
@@ -71,14 +71,17 @@ void wt_bus_wait(wt_bus *b, int fd, uint64_t timeout_us);
 uint32_t wt_bus_peers(const wt_bus *b);          /* numbers below this have been given out */
 const char *wt_bus_peer_name(const wt_bus *b, uint32_t peer);   /* from the allow-list, by key */
 const char *wt_bus_peer_role(const wt_bus *b, uint32_t peer);   /* "" inproc: as named in connect */
-/* True once after one or more peers may have gone (their connection closed): find out by ping. */
+/* True once after one or more peers may have gone (their connection closed): find out by ping.
+ * A bus that connects says hello again then: after a reconnection the bound side can send to it
+ * only once it has spoken (until then WT_EUNAVAILABLE). */
 bool wt_bus_lost(wt_bus *b);
 
 struct wt_bus_stats { uint64_t sent, received, bytes_sent, bytes_received, refused_keys,
                       dropped_malformed, dropped_too_long, dropped_identity; };
 void wt_bus_stats(const wt_bus *b, struct wt_bus_stats *out);
 
-/* Splits the setting routers_at ("tcp://a:1,tcp://b:1") into out (most), copied into room (bytes). */
+/* Splits the setting routers_at ("tcp://a:1,tcp://b:1") into out (most), copied into room
+ * (bytes). */
 wt_err wt_bus_endpoints(const char *list, char *room, size_t bytes, const char **out, uint32_t most,
                         uint32_t *n);
 

@@ -21,7 +21,7 @@ struct wt_bus {
         wt_msg *free_msgs;
         struct bus_block *free_blocks[BUS_N_CLASSES];
         size_t kept_bytes;                       /* in free_blocks */
-        uint64_t n_msgs, n_blocks;               /* made and not freed; tests: no growth when warm */
+        uint64_t n_msgs, n_blocks;               /* made and not freed: no growth when warm */
         uint64_t n_out;                          /* of them, not in a free list */
         bool closed;                             /* the last to come home frees the bus */
 };

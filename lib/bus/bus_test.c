@@ -20,7 +20,10 @@ static const char *scheme;
 
 static wt_bus *bound(uint32_t hwm) { return rig_bind(&rig, rig_endpoint(&rig, scheme), hwm); }
 
-static wt_bus *linked(wt_bus *to, uint32_t who) { return rig_connect(&rig, who, wt_bus_endpoint(to), 0); }
+static wt_bus *linked(wt_bus *to, uint32_t who)
+{
+        return rig_connect(&rig, who, wt_bus_endpoint(to), 0);
+}
 
 static void ping_pong(void **state)
 {
@@ -296,7 +299,8 @@ static void endpoints_in_order(void **state)
         wt_bus *s0 = bound(0), *s1 = bound(0), *c = NULL;
         const char *ends[] = { wt_bus_endpoint(s0), wt_bus_endpoint(s1) };
         struct wt_bus_conf conf = { .name = "expert-2", .connect = ends, .n_connect = 2,
-                .keys = { rig.id[3].public_key, rig.id[3].secret_key, rig.id[0].public_key, NULL } };
+                .keys = { rig.id[3].public_key, rig.id[3].secret_key, rig.id[0].public_key,
+                          NULL } };
         wt_msg *m;
 
         (void)state;
@@ -391,7 +395,7 @@ static void one_burst(wt_bus *s, uint64_t round)
         wt_msg *m = NULL;
 
         memset(seen, 0, sizeof seen);
-        while (sent < BURST) {                   /* one flush: nothing is received unless it must be */
+        while (sent < BURST) {                   /* one flush: receives only if it must */
                 m = m ? m : rig_ping(s, 0, round * BURST + sent);
                 if (wt_bus_send(s, m) == WT_OK) {
                         m = NULL;

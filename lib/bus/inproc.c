@@ -14,7 +14,7 @@ static const char scheme[] = "inproc://";
 
 struct port;
 struct peer {
-        char *name;                              /* of the bus there; an endpoint where we connect */
+        char *name;                              /* of the bus there; endpoint if we connect */
         struct port *to;                         /* held; NULL: not linked now */
         uint32_t back;                           /* our number there */
         uint32_t queued;                         /* its messages in our queue: at most hwm */
@@ -22,11 +22,11 @@ struct peer {
 struct port {
         pthread_mutex_t lock;
         atomic_uint refs;
-        int fd;                                  /* eventfd: readable while the queue is not empty, and
-                                                  * once when a peer has gone */
+        int fd;                                  /* eventfd: readable while the queue is not empty,
+                                                  * and once when a peer has gone */
         bool closed, lost;
         wt_msg *head, **tail;
-        struct peer **peers;                     /* first those we connect to, then those bound to us */
+        struct peer **peers;                     /* those we connect to, then those bound to us */
         uint32_t n_peers, cap_peers, n_connect, hwm;
         char *name, *endpoint;                   /* own name; "inproc://NAME" as bound, or "" */
         struct port *next;                       /* in the registry */

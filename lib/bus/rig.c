@@ -12,11 +12,13 @@
 #include "base/clock.h"
 #include "base/file.h"
 
-static const char *const names[RIG_NAMES] = { "router", "expert-0", "expert-1", "expert-2", "expert-3",
-                                              "gateway-0", "gateway-1", "gateway-2" };
+static const char *const names[RIG_NAMES] = {
+        "router", "expert-0", "expert-1", "expert-2", "expert-3",
+        "gateway-0", "gateway-1", "gateway-2",
+};
 
-/* libzmq and libsodium are not built with TSan, so their ordering is invisible: what they write is not
- * judged. */
+/* libzmq and libsodium are not built with TSan, so their ordering is invisible: what they write
+ * is not judged. */
 const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void)
 {
@@ -47,7 +49,8 @@ void rig_init(struct rig *r)
         const char *tmp = getenv("TMPDIR");
 
         memset(r, 0, sizeof *r);
-        snprintf(r->dir, sizeof r->dir, "%s/witan-bus-XXXXXX", tmp && strlen(tmp) < 64 ? tmp : P_tmpdir);
+        snprintf(r->dir, sizeof r->dir, "%s/witan-bus-XXXXXX",
+                 tmp && strlen(tmp) < 64 ? tmp : P_tmpdir);
         assert_non_null(mkdtemp(r->dir));
         snprintf(r->allow, sizeof r->allow, "%s/allowed", r->dir);
         for (int i = 0; i < RIG_NAMES; i++) {

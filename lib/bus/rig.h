@@ -1,5 +1,5 @@
-/* rig.h - for tests: a folder with keys and an allow-list, buses on any transport, and waiting for a
- * condition with a deadline. */
+/* rig.h - for tests: a folder with keys and an allow-list, buses on any transport, and waiting
+ * for a condition with a deadline. */
 #ifndef WITAN_BUS_RIG_H
 #define WITAN_BUS_RIG_H
 #include "bus/bus_impl.h"
@@ -9,7 +9,7 @@ enum { RIG_NAMES = 8, RIG_DEADLINE_MS = 20000 };
 struct rig_id { const char *name, *role; char public_key[41], secret_key[41]; };
 struct rig {
         char dir[128], allow[160];
-        struct rig_id id[RIG_NAMES];             /* 0: "router"; 1 ..: "expert-0", "expert-1", ... */
+        struct rig_id id[RIG_NAMES];             /* 0: "router"; 1: "expert-0"; ... */
         uint32_t serial;                         /* so that each endpoint is used once */
 };
 
@@ -18,7 +18,8 @@ void rig_fini(struct rig *r);
 /* Writes the allow-list with the names of these numbers, 0 at the end. */
 void rig_allow(struct rig *r, const uint32_t *which);
 void rig_allow_all(struct rig *r);
-/* A fresh endpoint of a scheme ("inproc", "tcp", "ipc"); the text is the rig's until the next call. */
+/* A fresh endpoint of a scheme ("inproc", "tcp", "ipc"); the text is the rig's until the next
+ * call. */
 const char *rig_endpoint(struct rig *r, const char *scheme);
 
 /* Fails the test when it cannot. hwm 0: the default. */
@@ -45,5 +46,5 @@ uint64_t rig_now_ms(void);
                         rig_turn(b2);                                                           \
                 }                                                                               \
         } while (0)
-void rig_turn(wt_bus *b);                        /* drops what waits, sleeps up to 2 ms; NULL is fine */
+void rig_turn(wt_bus *b);                        /* drops what waits, sleeps up to 2 ms */
 #endif

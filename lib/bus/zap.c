@@ -1,5 +1,5 @@
-/* zap.c - answers libzmq's question about each handshake: 200 with the name and role of a listed key,
- * or 400. A socket of inproc://zeromq.zap.01 sees no traffic but libzmq's own. */
+/* zap.c - answers libzmq's question about each handshake: 200 with the name and role of a listed
+ * key, or 400. A socket of inproc://zeromq.zap.01 sees no traffic but libzmq's own. */
 #include "bus/zap.h"
 #include <errno.h>
 #include <stdio.h>
@@ -18,7 +18,8 @@ struct zap {
         pthread_t thread;
 };
 
-struct question { zmq_msg_t part[N_ASKED]; int n; };     /* n: parts received, also beyond N_ASKED */
+/* n: parts received, also beyond N_ASKED. */
+struct question { zmq_msg_t part[N_ASKED]; int n; };
 
 /* False: the context ends. */
 static bool ask(void *sock, struct question *q)
@@ -53,7 +54,8 @@ static const struct bus_allowed *judge(struct zap *z, struct question *q)
 {
         char key[41];
 
-        if (q->n != N_ASKED || !part_is(q, ASK_VERSION, "1.0") || !part_is(q, ASK_MECHANISM, "CURVE") ||
+        if (q->n != N_ASKED || !part_is(q, ASK_VERSION, "1.0") ||
+            !part_is(q, ASK_MECHANISM, "CURVE") ||
             zmq_msg_size(&q->part[ASK_KEY]) != KEY_BYTES)
                 return NULL;
         if (!zmq_z85_encode(key, zmq_msg_data(&q->part[ASK_KEY]), KEY_BYTES))

@@ -1,5 +1,5 @@
-/* zap.h - who may connect: a ZAP handler (ZeroMQ RFC 27) on a thread of its own. Without one, libzmq
- * lets any key in; so it is there before a socket binds and ends with the context. */
+/* zap.h - who may connect: a ZAP handler (ZeroMQ RFC 27) on a thread of its own. Without one,
+ * libzmq lets any key in; so it is there before a socket binds and ends with the context. */
 #ifndef WITAN_BUS_ZAP_H
 #define WITAN_BUS_ZAP_H
 #include "bus/bus_impl.h"

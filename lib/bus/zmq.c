@@ -61,7 +61,8 @@ wt_err zbus_socket(struct zbus *z, int type, void **out)
                 rc = set_int(s, router_tuning[i].option, router_tuning[i].value);
         if (rc == 0 && set_int(s, ZMQ_SNDHWM, (int)z->hwm) == 0 &&
             set_int(s, ZMQ_RCVHWM, (int)z->hwm) == 0 &&
-            zmq_setsockopt(s, ZMQ_MAXMSGSIZE, &most, sizeof most) == 0 && set_keys(z, s, type) == 0) {
+            zmq_setsockopt(s, ZMQ_MAXMSGSIZE, &most, sizeof most) == 0 &&
+            set_keys(z, s, type) == 0) {
                 *out = s;
                 return WT_OK;
         }
@@ -94,7 +95,8 @@ static bool readable(void *sock)
         int events = 0;
         size_t len = sizeof events;
 
-        return sock && zmq_getsockopt(sock, ZMQ_EVENTS, &events, &len) == 0 && (events & ZMQ_POLLIN);
+        return sock && zmq_getsockopt(sock, ZMQ_EVENTS, &events, &len) == 0 &&
+               (events & ZMQ_POLLIN);
 }
 
 /* The first look at a socket is what makes libzmq signal at all: a queue that was never found empty
@@ -121,8 +123,8 @@ static wt_err bind_failed(const char *endpoint)
         case EACCES: case EPERM:
                 return wt_fail(WT_EPERM, "bind to %s: %s", endpoint, strerror(errno));
         case EINVAL: case ENODEV: case EADDRNOTAVAIL: case EPROTONOSUPPORT: case ENAMETOOLONG:
-                return wt_fail(WT_EINVAL, "bind to %s: %s; name an address of this machine", endpoint,
-                               zmq_strerror(errno));
+                return wt_fail(WT_EINVAL, "bind to %s: %s; name an address of this machine",
+                               endpoint, zmq_strerror(errno));
         default:
                 return wt_fail(WT_EIO, "bind to %s: %s", endpoint, zmq_strerror(errno));
         }
@@ -139,8 +141,8 @@ static wt_err check_ipc(const char *endpoint, bool binds)
         if (strncmp(endpoint, "ipc://", 6) != 0 || strcmp(path, "*") == 0)
                 return WT_OK;
         if (strlen(path) >= sizeof a.sun_path)
-                return wt_fail(WT_EINVAL, "%s: the path has %zu bytes, a UNIX socket's at most %zu; "
-                               "choose a shorter folder", endpoint, strlen(path),
+                return wt_fail(WT_EINVAL, "%s: the path has %zu bytes, a UNIX socket's at most "
+                               "%zu; choose a shorter folder", endpoint, strlen(path),
                                sizeof a.sun_path - 1);
         if (!binds || (s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) < 0)
                 return WT_OK;
@@ -203,12 +205,13 @@ static wt_err take_keys(struct zbus *z, const struct wt_bus_conf *c)
                 if (!rows[i].wanted)
                         continue;
                 if (!rows[i].from || strlen(rows[i].from) != 40)
-                        return wt_fail(WT_EINVAL, "bus %s: tcp:// and ipc:// are always encrypted and "
-                                       "want a %s key of 40 characters", c->name, rows[i].what);
+                        return wt_fail(WT_EINVAL, "bus %s: tcp:// and ipc:// are always encrypted "
+                                       "and want a %s key of 40 characters", c->name, rows[i].what);
                 memcpy(rows[i].to, rows[i].from, 41);
         }
         if (c->bind && !k->allow_file)
-                return wt_fail(WT_EINVAL, "bus %s: %s wants an allow-list of keys", c->name, c->bind);
+                return wt_fail(WT_EINVAL, "bus %s: %s wants an allow-list of keys", c->name,
+                               c->bind);
         return WT_OK;
 }
 
@@ -286,7 +289,8 @@ static bool zbus_ready(void *impl)
 static void zbus_wait(void *impl, int fd, uint64_t timeout_us)
 {
         struct zbus *z = impl;
-        struct pollfd on[2] = { { .fd = z->all, .events = POLLIN }, { .fd = fd, .events = POLLIN } };
+        struct pollfd on[2] = { { .fd = z->all, .events = POLLIN },
+                                { .fd = fd, .events = POLLIN } };
         uint64_t now = wt_now_us(&wt_clock_real), end = now + timeout_us;
         bool known = z->lost;                    /* only news ends the wait */
 

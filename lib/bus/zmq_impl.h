@@ -1,11 +1,11 @@
-/* zmq_impl.h - the ZeroMQ transport in its files: zmq.c opens and closes, zmq_link.c keeps connections
- * and tells what was lost, zmq_peer.c knows who is who, zmq_io.c sends and receives.
+/* zmq_impl.h - the ZeroMQ transport in its files: zmq.c opens and closes, zmq_link.c keeps
+ * connections and tells what was lost, zmq_peer.c knows who is who, zmq_io.c sends and receives.
  *
  * Who a peer is, its key says and nothing else. Peers set no routing id, so a ROUTER gives each
  * connection a number of its own; ZAP binds the key to a name, and the name's messages say which
- * connection is now the name's. (Were the routing id the name, any listed key could take another's
- * connection over and be sent what is meant for it, by saying that name once: ZAP is not told the
- * peer's routing id, and ROUTER_HANDOVER asks nobody.) */
+ * connection is now the name's. (Were the routing id the name, any listed key could take
+ * another's connection over and be sent what is meant for it, by saying that name once: ZAP is
+ * not told the peer's routing id, and ROUTER_HANDOVER asks nobody.) */
 #ifndef WITAN_BUS_ZMQ_IMPL_H
 #define WITAN_BUS_ZMQ_IMPL_H
 #include "bus/bus_impl.h"
@@ -41,8 +41,8 @@ struct zbus {
         uint32_t n_peers, cap_peers, last_peer;
         struct zbus_link *links;                 /* numbers 0 .. n_links - 1 */
         uint32_t n_links, turn;                  /* turn: whose socket is looked at first */
-        int all, events, timer;                  /* epoll of everything; epoll of monitors and timer,
-                                                  * inside all; timerfd of the next redial */
+        int all, events, timer;                  /* epoll of everything; epoll of monitors and
+                                                  * timer, inside all; timerfd of the next redial */
         bool lost;
         uint32_t hwm;
         char public_key[41], secret_key[41], server_key[41];
@@ -57,7 +57,7 @@ void zbus_unwatch(int epoll, void *sock);
 wt_err zbus_monitor(struct zbus *z, void *sock, int events, void **out);
 wt_err zbus_link_open(struct zbus *z, struct zbus_link *l);
 void zbus_link_close(struct zbus *z, struct zbus_link *l);
-void zbus_pump(struct zbus *z);                  /* looks at monitors and timer when they have news */
+void zbus_pump(struct zbus *z);                  /* looks at monitors and timer if they have news */
 /* zmq_peer.c: number of the peer that a message came from; false: not who it says. */
 bool zbus_identify(struct zbus *z, const struct zbus_id *from, const char *user, uint32_t *peer);
 struct zbus_peer *zbus_peer(struct zbus *z, uint32_t peer);      /* NULL: not a bound one */

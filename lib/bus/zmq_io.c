@@ -1,7 +1,7 @@
-/* zmq_io.c - messages to and from ZeroMQ's parts: envelope, then one part per tensor.
- * Out: a frame of ZERO_COPY bytes or more is lent to libzmq, which gives it back from its I/O thread.
- * In: frames are copied. CURVE has copied them several times by then, and a frame of ours is aligned,
- * pooled and free of libzmq's bookkeeping. */
+/* zmq_io.c - messages to and from ZeroMQ's parts: envelope, then one part per tensor. Out: a
+ * frame of ZERO_COPY bytes or more is lent to libzmq, which gives it back from its I/O thread.
+ * In: frames are copied. CURVE has copied them several times by then, and a frame of ours is
+ * aligned, pooled and free of libzmq's bookkeeping. */
 #include <errno.h>
 #include <string.h>
 #include <zmq.h>
@@ -80,11 +80,13 @@ static wt_err route(struct zbus *z, uint32_t peer, void **sock, struct wt_frame 
         if (!z->links[peer].up)
                 zbus_pump(z);
         *sock = z->links[peer].sock;
-        return z->links[peer].up ? WT_OK : wt_fail(WT_EUNAVAILABLE, "%s is not connected now", *name);
+        return z->links[peer].up ? WT_OK
+                                 : wt_fail(WT_EUNAVAILABLE, "%s is not connected now", *name);
 }
 
-/* All parts of m. Once the first is in, the others cannot be refused for lack of room; if the peer goes
- * in between, libzmq drops what is in, and the rest has to be offered so that it can drop that too. */
+/* All parts of m. Once the first is in, the others cannot be refused for lack of room; if the
+ * peer goes in between, libzmq drops what is in, and the rest has to be offered so that it can
+ * drop that too. */
 static wt_err send_parts(void *sock, const struct wt_frame *first, const wt_msg *m,
                          const struct wt_buf *envelope, const char *to)
 {
@@ -239,8 +241,8 @@ static wt_msg *next_of(struct zbus *z, void *sock, uint32_t link)
                 uint32_t peer = link;
                 wt_msg *m = NULL;
 
-                if (is_router && p.n && !zbus_identify(z, &p.from, zmq_msg_gets(&p.part[0], "User-Id"),
-                                                       &peer))
+                if (is_router && p.n &&
+                    !zbus_identify(z, &p.from, zmq_msg_gets(&p.part[0], "User-Id"), &peer))
                         bus_count(&z->b->dropped_identity, 1);
                 else
                         m = read_message(z, &p, peer);

@@ -1,7 +1,8 @@
-/* zmq_link.c - connections: what libzmq's monitors tell, and dialling anew where libzmq gives up.
- * A DEALER whose handshake was refused, or whose peer broke the protocol, never tries again (libzmq
- * ends its session); one that merely lost its peer does. So a link that is down and silent for too long
- * gets a new socket, at once after a refusal (our key may be listed in a moment). */
+/* zmq_link.c - connections: what libzmq's monitors tell, and dialling anew where libzmq gives
+ * up. A DEALER whose handshake was refused, or whose peer broke the protocol, never tries again
+ * (libzmq ends its session); one that merely lost its peer does. So a link that is down and
+ * silent for too long gets a new socket, at once after a refusal (our key may be listed in a
+ * moment). */
 #include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>
@@ -73,8 +74,8 @@ wt_err zbus_link_open(struct zbus *z, struct zbus_link *l)
             (err = zbus_watch(z->all, l->sock)) != WT_OK)
                 return err;
         if (zmq_connect(l->sock, l->endpoint) < 0)
-                return wt_fail(errno == EINVAL ? WT_EINVAL : WT_EIO, "connect to %s: %s", l->endpoint,
-                               zmq_strerror(errno));
+                return wt_fail(errno == EINVAL ? WT_EINVAL : WT_EIO, "connect to %s: %s",
+                               l->endpoint, zmq_strerror(errno));
         return WT_OK;
 }
 

@@ -121,7 +121,8 @@ static void unlisted(void **state)
         rig_allow(&rig, (const uint32_t[]){ 2, 0 });
         c = rig_connect(&rig, 1, wt_bus_endpoint(s), 0);
         m = rig_ping(c, 0, 1);
-        RIG_UNTIL(s, c, (assert_int_equal(wt_bus_send(c, m), WT_EUNAVAILABLE), stats().refused_keys >= 2));
+        RIG_UNTIL(s, c, (assert_int_equal(wt_bus_send(c, m), WT_EUNAVAILABLE),
+                         stats().refused_keys >= 2));
         assert_int_equal(stats().received, 0);
         assert_int_equal(wt_bus_peers(s), 0);
         rig_allow(&rig, (const uint32_t[]){ 2, 1, 0 });  /* from now on it is: no one opens anew */
@@ -132,7 +133,8 @@ static void unlisted(void **state)
         rig_allow(&rig, (const uint32_t[]){ 2, 0 });     /* and no longer */
         c = rig_connect(&rig, 1, wt_bus_endpoint(s), 0);
         m = rig_ping(c, 0, 2);
-        RIG_UNTIL(s, c, (assert_int_equal(wt_bus_send(c, m), WT_EUNAVAILABLE), stats().refused_keys >= 4));
+        RIG_UNTIL(s, c, (assert_int_equal(wt_bus_send(c, m), WT_EUNAVAILABLE),
+                         stats().refused_keys >= 4));
         wt_msg_free(m);
         wt_bus_close(c);
 }
@@ -179,8 +181,8 @@ static void wrong_doors(void **state)
 
 /* ---- as whom ---- */
 
-/* A listed peer that calls itself by another's name: its words are dropped, and what is meant for the
- * other one never goes to it. */
+/* A listed peer that calls itself by another's name: its words are dropped, and what is meant
+ * for the other one never goes to it. */
 static void foreign_name(void **state)
 {
         wt_bus *c = rig_connect(&rig, 1, wt_bus_endpoint(s), 0);
@@ -252,17 +254,19 @@ static void later_connection(void **state)
 
 /* ---- what it says ---- */
 
-static const struct bad { const char *name; uint32_t n_parts; struct { const char *p; size_t n; } part[10];
-                          } bads[] = {
+static const struct bad { const char *name; uint32_t n_parts;
+                          struct { const char *p; size_t n; } part[10]; } bads[] = {
         { "empty envelope",         1, { { "", 0 } } },
         { "garbage",                1, { { "\xff\xff\xff\xff garbage", 12 } } },
         { "another version",        1, { { "\x08\x02\x18\x12\x92\x01\x00", 7 } } },
         { "a frame too many",       2, { { "\x08\x01\x18\x12\x92\x01\x00", 7 }, { "x", 1 } } },
         { "a frame too few",        1, { { "\x08\x01\x18\x3c\x5a\x04\x08\x11\x10\x03", 10 } } },
-        { "a frame too long",       2, { { "\x08\x01\x18\x3c\x5a\x04\x08\x11\x10\x03", 10 }, { "abcd", 4 } } },
-        { "a frame too short",      2, { { "\x08\x01\x18\x3c\x5a\x04\x08\x11\x10\x03", 10 }, { "ab", 2 } } },
-        { "ten parts",              10, { { "\x08\x01\x18\x12\x92\x01\x00", 7 }, { "", 0 }, { "", 0 }, { "", 0 },
-                                        { "", 0 }, { "", 0 }, { "", 0 }, { "", 0 }, { "", 0 }, { "x", 1 } } },
+        { "a frame too long", 2,
+          { { "\x08\x01\x18\x3c\x5a\x04\x08\x11\x10\x03", 10 }, { "abcd", 4 } } },
+        { "a frame too short", 2,
+          { { "\x08\x01\x18\x3c\x5a\x04\x08\x11\x10\x03", 10 }, { "ab", 2 } } },
+        { "ten parts", 10, { { "\x08\x01\x18\x12\x92\x01\x00", 7 }, { "", 0 }, { "", 0 }, { "", 0 },
+                             { "", 0 }, { "", 0 }, { "", 0 }, { "", 0 }, { "", 0 }, { "x", 1 } } },
         { "call without its body",  1, { { "\x08\x01\x18\x20", 4 } } },
         { "hello of nobody",        1, { { "\x08\x01\x18\x10\x82\x01\x00", 7 } } },
 };
@@ -364,30 +368,36 @@ static void killed(void **state)
 
 static void refused_settings(void **state)
 {
-        static const char long_path[] = "ipc:///0123456789012345678901234567890123456789012345678901234567"
+        static const char long_path[] = "ipc:///01234567890123456789012345678901234567890123456789"
                 "890123456789012345678901234567890123456789012345678901234567890123456789";
         const char *pub = rig.id[0].public_key, *sec = rig.id[0].secret_key;
-        const char *tcp[] = { "tcp://127.0.0.1:1" }, *mixed[] = { "inproc://x" }, *far[] = { "udp://a:1" };
+        const char *tcp[] = { "tcp://127.0.0.1:1" }, *mixed[] = { "inproc://x" };
+        const char *far[] = { "udp://a:1" };
         const char *deep[] = { long_path };
         const struct { const char *name; struct wt_bus_conf c; const char *words; } t[] = {
                 { "no endpoint", { .name = "a" }, "without endpoints" },
                 { "no name", { .bind = "inproc://a" }, "name" },
                 { "no keys", { .name = "a", .bind = "tcp://127.0.0.1:*" }, "public key" },
-                { "a short key", { .name = "a", .connect = tcp, .n_connect = 1, .keys = { "x", sec, pub, NULL } },
+                { "a short key", { .name = "a", .connect = tcp, .n_connect = 1,
+                  .keys = { "x", sec, pub, NULL } },
                   "public key" },
-                { "no server key", { .name = "a", .connect = tcp, .n_connect = 1, .keys = { pub, sec, NULL, NULL } },
+                { "no server key", { .name = "a", .connect = tcp, .n_connect = 1,
+                  .keys = { pub, sec, NULL, NULL } },
                   "server key" },
-                { "no list", { .name = "a", .bind = "tcp://127.0.0.1:*", .keys = { pub, sec, NULL, NULL } },
+                { "no list", { .name = "a", .bind = "tcp://127.0.0.1:*",
+                  .keys = { pub, sec, NULL, NULL } },
                   "allow-list" },
-                { "two transports", { .name = "a", .bind = "tcp://127.0.0.1:*", .connect = mixed, .n_connect = 1,
-                  .keys = { pub, sec, pub, rig.allow } }, "one transport" },
+                { "two transports", { .name = "a", .bind = "tcp://127.0.0.1:*", .connect = mixed,
+                  .n_connect = 1, .keys = { pub, sec, pub, rig.allow } }, "one transport" },
                 { "udp", { .name = "a", .connect = far, .n_connect = 1 }, "udp://a:1" },
-                { "long path", { .name = "a", .bind = long_path, .keys = { pub, sec, NULL, rig.allow } }, "shorter" },
+                { "long path", { .name = "a", .bind = long_path,
+                  .keys = { pub, sec, NULL, rig.allow } }, "shorter" },
                 { "long path there", { .name = "a", .connect = deep, .n_connect = 1,
                   .keys = { pub, sec, pub, NULL } }, "shorter" },
                 { "an address of another", { .name = "a", .bind = "tcp://192.0.2.1:7071",
                   .keys = { pub, sec, NULL, rig.allow } }, "192.0.2.1" },
-                { "no port", { .name = "a", .bind = "tcp://127.0.0.1", .keys = { pub, sec, NULL, rig.allow } },
+                { "no port", { .name = "a", .bind = "tcp://127.0.0.1",
+                  .keys = { pub, sec, NULL, rig.allow } },
                   "127.0.0.1" },
         };
 
@@ -396,7 +406,8 @@ static void refused_settings(void **state)
                 wt_bus *b = NULL;
 
                 if (wt_bus_open(&b, &t[i].c) != WT_EINVAL || !strstr(wt_words(), t[i].words))
-                        fail_msg("%s: \"%s\" does not say \"%s\"", t[i].name, wt_words(), t[i].words);
+                        fail_msg("%s: \"%s\" does not say \"%s\"", t[i].name, wt_words(),
+                                 t[i].words);
                 assert_null(b);
         }
 }
@@ -444,7 +455,8 @@ int main(int argc, char **argv)
         if (argc == 6 && strcmp(argv[1], "--peer") == 0)
                 return peer_process(argv + 2);
         for (size_t i = 0; i < N; i++)
-                tests[i] = (struct CMUnitTest){ cases[i].name, cases[i].run, open_server, close_server, NULL };
+                tests[i] = (struct CMUnitTest){ cases[i].name, cases[i].run, open_server,
+                                                close_server, NULL };
         rig_init(&rig);
         rc = cmocka_run_group_tests(tests, NULL, NULL);
         rig_fini(&rig);

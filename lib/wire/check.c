@@ -1,6 +1,7 @@
 /* check.c - a message that decodes is not yet a message that is true. What a service may rely on
- * once a message has passed: tensors of the dtype and shape that the method asks for, ids and indices
- * in range, orders as promised. Frames may lie at any address, so numbers are copied out of them. */
+ * once a message has passed: tensors of the dtype and shape that the method asks for, ids and
+ * indices in range, orders as promised. Frames may lie at any address, so numbers are copied out
+ * of them. */
 #include <math.h>
 #include "wire/table.h"
 
@@ -132,7 +133,7 @@ static wt_err check_picks(const struct wt_expert_call *c, const void *picks, uin
                 if (at == c->n_experts || c->experts[at].expert != expert)
                         return wt_fail(WT_EDATA, "expert_call: pick %u is of expert %u, which is "
                                        "not listed or out of order", i, expert);
-                at++;                            /* strictly: the next pick of this row lies beyond */
+                at++;                            /* the next pick of this row lies beyond */
                 last_row = row;
                 bits = u32_at(picks, 4 * (size_t)i + 3);
                 memcpy(&weight, &bits, sizeof weight);
@@ -172,8 +173,8 @@ static wt_err check_call(const struct frames *f)
         return WT_OK;
 }
 
-/* A node covers the ids [prefix, prefix + 1) * 2^(MAX_DEPTH - depth), whatever the layer's bits: nodes
- * of a slot must ascend and lie apart. */
+/* A node covers the ids [prefix, prefix + 1) * 2^(MAX_DEPTH - depth), whatever the layer's bits:
+ * nodes of a slot must ascend and lie apart. */
 static wt_err check_nodes(const void *nodes, uint32_t n)
 {
         uint32_t last_slot = 0, free_from = 0;
@@ -217,7 +218,8 @@ static wt_err check_reply(const struct frames *f)
 static wt_err check_processors(const struct wt_submit *s)
 {
         const struct { const char *name; float value, lo, hi; } rows[] = {
-                { "min_p", s->min_p, 0, 1 }, { "repetition_penalty", s->repetition_penalty, 0, 100 },
+                { "min_p", s->min_p, 0, 1 },
+                { "repetition_penalty", s->repetition_penalty, 0, 100 },
                 { "frequency_penalty", s->frequency_penalty, -2, 2 },
                 { "presence_penalty", s->presence_penalty, -2, 2 } };
 
@@ -226,8 +228,9 @@ static wt_err check_processors(const struct wt_submit *s)
                         return wt_fail(WT_EDATA, "submit: %s is not within %g to %g", rows[i].name,
                                        (double)rows[i].lo, (double)rows[i].hi);
         for (uint32_t i = 0; i < s->n_bias; i++)
-                if (s->bias[i].id > INT32_MAX || !(s->bias[i].value >= -100 && s->bias[i].value <= 100))
-                        return wt_fail(WT_EDATA, "submit: bias[%u] is not an id with a value of -100 to "
+                if (s->bias[i].id > INT32_MAX ||
+                    !(s->bias[i].value >= -100 && s->bias[i].value <= 100))
+                        return wt_fail(WT_EDATA, "submit: bias[%u] is no id with -100 to "
                                        "100", i);
         return WT_OK;
 }
@@ -367,8 +370,8 @@ wt_err wt_wire_check_depths(const struct wt_pick *p, uint32_t n, uint32_t bits)
                 a = p[i - 1].expert >> (bits - shallow);
                 b = p[i].expert >> (bits - shallow);
                 if (a == b)
-                        return wt_fail(WT_EDATA, "expert_call: pick %u has depth %u beside depth %u "
-                                       "in one node", i, p[i].depth, p[i - 1].depth);
+                        return wt_fail(WT_EDATA, "expert_call: pick %u has depth %u beside depth "
+                                       "%u in one node", i, p[i].depth, p[i - 1].depth);
         }
         return WT_OK;
 }

@@ -11,7 +11,9 @@ static struct wt_arena arena;
 
 static struct wt_expert_call *call(struct sample *s) { return s->e.body; }
 static struct wt_submit *submit(struct sample *s) { return s->e.body; }
-static struct wt_event_msg *event(struct sample *s) { return ((struct wt_events *)s->e.body)->events; }
+static struct wt_hello *hello(struct sample *s) { return s->e.body; }
+static struct wt_events *events(struct sample *s) { return s->e.body; }
+static struct wt_event_msg *event(struct sample *s) { return events(s)->events; }
 static struct wt_pick *pick(struct sample *s) { return s->frame[1]; }
 static struct wt_node *node(struct sample *s) { return s->frame[0]; }
 
@@ -38,13 +40,13 @@ static void frame_extra(struct sample *s) { shape(s, s->e.n_tensors++, 1, 0); }
 static void wrong_dtype(struct sample *s) { s->e.tensors[0].dtype = WT_U32; }
 static void unknown_dtype(struct sample *s) { s->e.tensors[0].dtype = 99; }
 
-static void role_router(struct sample *s) { ((struct wt_hello *)s->e.body)->role = WT_STR("router"); }
+static void role_router(struct sample *s) { hello(s)->role = WT_STR("router"); }
 static void role_gateway(struct sample *s)
 {
         ((struct wt_hello *)s->e.body)->role = WT_STR("gateway");
         s->e.n_tensors = 0;
 }
-static void gateway_holds(struct sample *s) { ((struct wt_hello *)s->e.body)->role = WT_STR("gateway"); }
+static void gateway_holds(struct sample *s) { hello(s)->role = WT_STR("gateway"); }
 static void nameless(struct sample *s) { ((struct wt_hello *)s->e.body)->name.len = 0; }
 static void config_31(struct sample *s) { ((struct wt_hello *)s->e.body)->config.len = 31; }
 static void held_39(struct sample *s) { shape(s, 0, 2, 39); }
@@ -77,7 +79,12 @@ static void slots_at_end(struct sample *s) { call(s)->slot_base = UINT32_MAX - 3
 static void no_width(struct sample *s) { shape(s, 0, 3, 0); }
 static void picks_of_3(struct sample *s) { shape(s, 1, 5, 3); }
 static void empty_part(struct sample *s) { shape(s, 0, 0, 4); shape(s, 1, 0, 4); plain_call(s); }
-static void one_huge_row(struct sample *s) { plain_call(s); shape(s, 0, 1, 1 << 17); shape(s, 1, 0, 4); }
+static void one_huge_row(struct sample *s)
+{
+        plain_call(s);
+        shape(s, 0, 1, 1 << 17);
+        shape(s, 1, 0, 4);
+}
 static void full_part(struct sample *s) { plain_call(s); shape(s, 0, 16, 4096); shape(s, 1, 0, 4); }
 static void over_part(struct sample *s) { plain_call(s); shape(s, 0, 17, 4096); shape(s, 1, 0, 4); }
 
@@ -107,6 +114,12 @@ static void top_p_more(struct sample *s) { submit(s)->top_p = 1.01f; }
 static void top_p_nan(struct sample *s) { submit(s)->top_p = NAN; }
 static void request_15(struct sample *s) { submit(s)->request.len = 15; }
 static void own_revision(struct sample *s) { submit(s)->revision.len = 0; }
+static void min_p_2(struct sample *s) { submit(s)->min_p = 1.5f; }
+static void repetition_inf(struct sample *s) { submit(s)->repetition_penalty = INFINITY; }
+static void frequency_nan(struct sample *s) { submit(s)->frequency_penalty = NAN; }
+static void presence_3(struct sample *s) { submit(s)->presence_penalty = -2.5f; }
+static void bias_id(struct sample *s) { submit(s)->bias[1].id = 0x80000000u; }
+static void bias_nan(struct sample *s) { submit(s)->bias[0].value = NAN; }
 static void eos_negative(struct sample *s) { submit(s)->eos[0] = 0x80000000u; }
 
 static void logprob_missing(struct sample *s) { event(s)->n_logprobs = 1; }
@@ -209,6 +222,12 @@ static const struct row { const char *name; uint32_t method; void (*lie)(struct 
         { "top_p NaN", WT_M_SUBMIT, top_p_nan, "top_p" },
         { "request of 15 bytes", WT_M_SUBMIT, request_15, "request" },
         { "the router's own revision", WT_M_SUBMIT, own_revision, NULL },
+        { "min_p above 1", WT_M_SUBMIT, min_p_2, "min_p" },
+        { "infinite repetition penalty", WT_M_SUBMIT, repetition_inf, "repetition_penalty" },
+        { "frequency penalty NaN", WT_M_SUBMIT, frequency_nan, "frequency_penalty" },
+        { "presence penalty below -2", WT_M_SUBMIT, presence_3, "presence_penalty" },
+        { "bias of a negative id", WT_M_SUBMIT, bias_id, "bias[1]" },
+        { "bias NaN", WT_M_SUBMIT, bias_nan, "bias[0]" },
         { "end token below 0", WT_M_SUBMIT, eos_negative, "eos[0]" },
 
         { "events as a bare status", WT_M_EVENTS, bare, NULL },
@@ -283,16 +302,18 @@ static void all_true(void **state)
 /* bits 4; nodes as (expert >> (4 - depth)). */
 static void depths(void **state)
 {
-        static const struct { const char *name; struct wt_pick p[3]; uint32_t n, bits; wt_err want; } t[] = {
-                { "apart",              { { 0, 1, 4, 1 }, { 0, 5, 2, 1 }, { 0, 12, 1, 1 } }, 3, 4, WT_OK },
-                { "one node for all",   { { 0, 1, 0, 1 }, { 0, 5, 0, 1 }, { 0, 12, 0, 1 } }, 3, 4, WT_OK },
+        static const struct { const char *name; struct wt_pick p[3]; uint32_t n, bits;
+                              wt_err want; } t[] = {
+                { "apart", { { 0, 1, 4, 1 }, { 0, 5, 2, 1 }, { 0, 12, 1, 1 } }, 3, 4, WT_OK },
+                { "one for all", { { 0, 1, 0, 1 }, { 0, 5, 0, 1 }, { 0, 12, 0, 1 } }, 3, 4, WT_OK },
                 { "leaf in a node",     { { 0, 4, 2, 1 }, { 0, 5, 4, 1 } }, 2, 4, WT_EDATA },
                 { "node around a leaf", { { 0, 4, 4, 1 }, { 0, 5, 2, 1 } }, 2, 4, WT_EDATA },
                 { "another row's",      { { 0, 4, 2, 1 }, { 1, 5, 4, 1 } }, 2, 4, WT_OK },
                 { "depth beyond bits",  { { 0, 4, 5, 1 } }, 1, 4, WT_EDATA },
                 { "expert beyond bits", { { 0, 16, 4, 1 } }, 1, 4, WT_EDATA },
                 { "one expert, no bits", { { 0, 0, 0, 1 }, { 1, 0, 0, 1 } }, 2, 0, WT_OK },
-                { "root over others",   { { 0, 1, 3, 1 }, { 0, 9, 3, 1 }, { 0, 12, 0, 1 } }, 3, 4, WT_EDATA },
+                { "root over others", { { 0, 1, 3, 1 }, { 0, 9, 3, 1 }, { 0, 12, 0, 1 } }, 3, 4,
+                  WT_EDATA },
         };
 
         (void)state;

@@ -1,8 +1,8 @@
-/* decode.c - protobuf to structs. Each message is walked twice: first its array entries are counted
- * and its limits compared, then memory is taken and filled. Bytes stay where they lie in the input
- * until their message ends, so that a field sent twice (the last one counts) costs nothing.
- * Stricter than protobuf asks: values that do not fit their type, a known field of another wire type,
- * groups, and a body given twice are refused; no correct sender makes them. */
+/* decode.c - protobuf to structs. Each message is walked twice: first its array entries are
+ * counted and its limits compared, then memory is taken and filled. Bytes stay where they lie in
+ * the input until their message ends, so that a field sent twice (the last one counts) costs
+ * nothing. Stricter than protobuf asks: values that do not fit their type, a known field of
+ * another wire type, groups, and a body given twice are refused; no correct sender makes them. */
 #include "wire/table.h"
 
 struct span { const uint8_t *at, *end; };
@@ -184,7 +184,8 @@ static wt_err push(struct reader *r, const struct wire_desc *d, char *base, stru
         return take_arrays(r, l);
 }
 
-static wt_err set_number(const struct wire_desc *d, const struct wire_field *f, char *at, uint64_t v)
+static wt_err set_number(const struct wire_desc *d, const struct wire_field *f, char *at,
+                         uint64_t v)
 {
         uint32_t v32 = (uint32_t)v;
         bool fits = true;

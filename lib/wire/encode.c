@@ -1,6 +1,6 @@
-/* encode.c - structs to protobuf, canonically: ascending field numbers, zeros left out, packed where
- * the .proto says so, shortest varints. A message's length goes before it once the message is
- * written, by moving it; nesting is three deep, so a byte moves at most twice. */
+/* encode.c - structs to protobuf, canonically: ascending field numbers, zeros left out, packed
+ * where the .proto says so, shortest varints. A message's length goes before it once the message
+ * is written, by moving it; nesting is three deep, so a byte moves at most twice. */
 #include "wire/table.h"
 
 /* A message being written: the next field and array entry, and where its bytes began. */

@@ -1,6 +1,6 @@
-/* oracle_test.c - protobuf-c, generated from proto/, is the judge: our tables say what the .proto
- * says, our bytes mean there what they mean here and are the very bytes that it would write, and its
- * bytes read here, also with every zero spelt out. */
+/* oracle_test.c - protobuf-c, generated from proto/, is the judge: our tables say what the
+ * .proto says, our bytes mean there what they mean here and are the very bytes that it would
+ * write, and its bytes read here, also with every zero spelt out. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -52,7 +52,8 @@ static void same_table(const struct wire_desc *d, const ProtobufCMessageDescript
                 if (!q || strcmp(q->name, f->name) != 0 || !type_matches(f, q))
                         fail_msg("%s.%s (%u) is not so in the .proto", d->name, f->name, f->number);
                 assert_int_equal(f->how != WIRE_ONE, q->label == PROTOBUF_C_LABEL_REPEATED);
-                assert_int_equal(f->how == WIRE_PACKED, (q->flags & PROTOBUF_C_FIELD_FLAG_PACKED) != 0);
+                assert_int_equal(f->how == WIRE_PACKED,
+                                 (q->flags & PROTOBUF_C_FIELD_FLAG_PACKED) != 0);
                 if (f->type == WIRE_MSG)
                         same_table(f->sub, q->descriptor,
                                    ((const ProtobufCMessageDescriptor *)q->descriptor)->n_fields);
@@ -65,7 +66,8 @@ static void tables(void **state)
 
         (void)state;
         for (const uint32_t *m = sample_methods; *m; m++, n_bodies++) {
-                const ProtobufCFieldDescriptor *q = protobuf_c_message_descriptor_get_field(top, *m);
+                const ProtobufCFieldDescriptor *q =
+                        protobuf_c_message_descriptor_get_field(top, *m);
                 const ProtobufCMessageDescriptor *d;
 
                 assert_non_null(q);
@@ -141,7 +143,8 @@ static void same_envelope(const struct wt_envelope *e, const ProtobufCMessage *p
 {
         same_struct(&wire_envelope, (const char *)e, p);
         for (const uint32_t *m = sample_methods; *m; m++) {
-                const ProtobufCFieldDescriptor *q = protobuf_c_message_descriptor_get_field(top, *m);
+                const ProtobufCFieldDescriptor *q =
+                        protobuf_c_message_descriptor_get_field(top, *m);
                 const ProtobufCMessage *body = *(ProtobufCMessage *const *)member(p, q->offset);
 
                 assert_int_equal(body != NULL, *m == e->method && e->body != NULL);
@@ -166,7 +169,8 @@ static void spell_out(ProtobufCMessage *p)
                         for (size_t k = 0; k < n; k++)
                                 if (sub[k])
                                         spell_out(sub[k]);
-                } else if (q->label == PROTOBUF_C_LABEL_OPTIONAL && q->type != PROTOBUF_C_TYPE_STRING) {
+                } else if (q->label == PROTOBUF_C_LABEL_OPTIONAL &&
+                           q->type != PROTOBUF_C_TYPE_STRING) {
                         *(protobuf_c_boolean *)member(p, q->quantifier_offset) = 1;
                 }
         }

@@ -14,7 +14,8 @@ static void own_bytes(struct wt_arena *a, char *at)
         memcpy(at, &b, sizeof b);
 }
 
-/* Copies the field's array (if it has one) and its bytes; nested messages are left to the caller. */
+/* Copies the field's array (if it has one) and its bytes; nested messages are left to the
+ * caller. */
 static void own_field(struct wt_arena *a, const struct wire_field *f, char *base)
 {
         uint32_t n = f->how == WIRE_ONE ? 1 : wire_count(f, base);

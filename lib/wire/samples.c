@@ -4,8 +4,8 @@
 
 const uint32_t sample_methods[] = {
         WT_M_HELLO, WT_M_WELCOME, WT_M_PING, WT_M_BYE, WT_M_ASSIGN, WT_M_UNASSIGN, WT_M_PUSH,
-        WT_M_EXPERT_CALL, WT_M_EXPERT_REPLY, WT_M_EXPERT_CANCEL, WT_M_SUBMIT, WT_M_CANCEL, WT_M_EVENTS,
-        0,
+        WT_M_EXPERT_CALL, WT_M_EXPERT_REPLY, WT_M_EXPERT_CANCEL, WT_M_SUBMIT, WT_M_CANCEL,
+        WT_M_EVENTS, 0,
 };
 
 /* ---- random ---- */
@@ -137,7 +137,8 @@ static bool equal_struct(const struct wire_desc *d, const char *x, const char *y
                 if (f->how != WIRE_ONE && n != wire_count(f, y))
                         return false;
                 for (uint32_t k = 0; k < n; k++)
-                        if (!equal_item(f, ax + k * wire_item_bytes(f), ay + k * wire_item_bytes(f)))
+                        if (!equal_item(f, ax + k * wire_item_bytes(f),
+                                        ay + k * wire_item_bytes(f)))
                                 return false;
         }
         return true;
@@ -158,7 +159,8 @@ static struct wt_bytes filled(struct wt_arena *a, uint32_t len, int with)
         return (struct wt_bytes){ memset(wt_arena_take(a, len), with, len), len };
 }
 
-static void *tensor(struct sample *s, struct wt_arena *a, uint32_t dtype, uint32_t n, uint32_t width)
+static void *tensor(struct sample *s, struct wt_arena *a, uint32_t dtype, uint32_t n,
+                    uint32_t width)
 {
         uint32_t i = s->e.n_tensors++;
 
@@ -172,7 +174,8 @@ static void *tensor(struct sample *s, struct wt_arena *a, uint32_t dtype, uint32
 static void true_call(struct sample *s, struct wt_arena *a)
 {
         static const struct wt_pick picks[] = {
-                { 0, 2, 3, .5f }, { 0, 5, 4, .25f }, { 1, 5, 0, 1.f }, { 2, 2, 1, .5f }, { 2, 9, 1, -.5f },
+                { 0, 2, 3, .5f }, { 0, 5, 4, .25f }, { 1, 5, 0, 1.f }, { 2, 2, 1, .5f },
+                { 2, 9, 1, -.5f },
         };
         static const uint32_t ids[] = { 2, 5, 9 };
         static const int32_t adapter[] = { -1, 0, 1 };
@@ -254,8 +257,9 @@ static void true_body(struct sample *s, struct wt_arena *a)
                 memset(tensor(s, a, WT_U8, 2, 40), 3, 80);
                 break;
         case WT_M_WELCOME:
-                *(struct wt_welcome *)b = (struct wt_welcome){ .epoch = 3, .revision = filled(a, 32, 6),
-                        .profile = WT_STR("wn1/f32"), .max_context = 4096, .vocab = 1024,
+                *(struct wt_welcome *)b = (struct wt_welcome){ .epoch = 3,
+                        .revision = filled(a, 32, 6), .profile = WT_STR("wn1/f32"),
+                        .max_context = 4096, .vocab = 1024,
                         .kv_pages = 100, .max_waiting = 64, .model = WT_STR("tiny") };
                 break;
         case WT_M_PING:   ((struct wt_ping *)b)->stamp = 1u << 31; break;

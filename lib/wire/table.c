@@ -269,7 +269,7 @@ wt_err wire_limits(wt_err code, const struct wire_desc *d, const char *base)
                                 return wt_fail(code, "%s.%s has %u entries at NULL", d->name,
                                                f->name, n);
                         if (f->type != WIRE_BYTES)
-                                continue;        /* numbers and messages have no limit of their own */
+                                continue;        /* numbers and messages: none of their own */
                 }
                 for (uint32_t k = 0; k < n; k++)
                         if ((err = item_limit(code, d, f, at + k * wire_item_bytes(f))) != WT_OK)
@@ -290,8 +290,8 @@ wt_err wire_envelope_limits(wt_err code, const struct wt_envelope *e)
                 return wt_fail(code, "envelope is part %u of %u", e->part, parts);
         for (uint32_t i = 0; i < e->n_tensors; i++)
                 if (!wt_tensor_bytes(&e->tensors[i], &bytes) || bytes > WT_MAX_FRAME)
-                        return wt_fail(code, "tensor %u: dtype %u with %u dimensions makes no frame "
-                                       "of at most %d bytes", i, e->tensors[i].dtype,
+                        return wt_fail(code, "tensor %u: dtype %u with %u dimensions makes no "
+                                       "frame of at most %d bytes", i, e->tensors[i].dtype,
                                        e->tensors[i].n_dim, WT_MAX_FRAME);
         return WT_OK;
 }

@@ -11,7 +11,8 @@ enum { WIRE_LEVELS = 3, WIRE_MAX_FIELDS = 32, WIRE_MAX_UNKNOWN = 64 };
 
 enum wire_type { WIRE_U32, WIRE_U64, WIRE_I32, WIRE_BOOL, WIRE_FLOAT, WIRE_DOUBLE, WIRE_FIXED64,
                  WIRE_BYTES, WIRE_STR, WIRE_MSG };
-enum wire_how { WIRE_ONE, WIRE_MANY, WIRE_PACKED, WIRE_INLINE };  /* INLINE: an array in the struct */
+/* INLINE: an array within the struct. */
+enum wire_how { WIRE_ONE, WIRE_MANY, WIRE_PACKED, WIRE_INLINE };
 
 struct wire_desc;
 struct wire_field {

@@ -1,10 +1,10 @@
 /* wire.h - what crosses the bus, as C structs, and its protobuf encoding (proto/witan/v1).
- * A message is an envelope, one body and up to 8 raw tensor frames. The codec is table driven, works
- * in the message's arena, allocates nothing of its own, does not recurse, and checks every limit that
- * proto/ states while it reads: a count or a length is compared before memory is taken for it.
- * (Own code instead of protobuf-c, because that one allocates per field on the hot path, has no count
- * limits and recurses; protobuf-c is the oracle of the tests.)
- * The in-process transport passes these structs as they are and needs no codec. */
+ * A message is an envelope, one body and up to 8 raw tensor frames. The codec is table driven,
+ * works in the message's arena, allocates nothing of its own, does not recurse, and checks every
+ * limit that proto/ states while it reads: a count or a length is compared before memory is
+ * taken for it. (Own code instead of protobuf-c, because that one allocates per field on the hot
+ * path, has no count limits and recurses; protobuf-c is the oracle of the tests.) The in-process
+ * transport passes these structs as they are and needs no codec. */
 #ifndef WITAN_WIRE_WIRE_H
 #define WITAN_WIRE_WIRE_H
 #include <stdbool.h>
@@ -36,7 +36,8 @@ struct wt_welcome { uint64_t epoch; struct wt_bytes profile, revision; uint32_t 
 struct wt_ping { uint64_t stamp; };
 struct wt_bye { struct wt_bytes reason; };
 struct wt_assign { uint32_t layer, expert; struct wt_bytes variant; };  /* also Unassign */
-struct wt_push { uint64_t plan_version, policy_version; struct wt_bytes key_revoked; bool draining; };
+struct wt_push { uint64_t plan_version, policy_version; struct wt_bytes key_revoked;
+                 bool draining; };
 
 struct wt_expert_ref { uint32_t expert; struct wt_bytes variant; };
 struct wt_expert_call { struct wt_bytes profile; uint32_t layer, slot_base;
@@ -87,8 +88,9 @@ wt_err wt_wire_encode(const struct wt_envelope *e, struct wt_buf *out);
  * WT_EDATA in words: truncated, unknown wire type, limit, body that does not match method, a tensor
  * whose shape overflows. Unknown fields are skipped (at most 64). */
 wt_err wt_wire_decode(struct wt_envelope *e, const void *data, size_t len, struct wt_arena *a);
-/* The same without bytes between, for transports that pass structs: copies all that e points to into
- * a, so that e no longer borrows from whoever built it. WT_EINVAL as by encoding; e is left alone. */
+/* The same without bytes between, for transports that pass structs: copies all that e points to
+ * into a, so that e no longer borrows from whoever built it. WT_EINVAL as by encoding; e is left
+ * alone. */
 wt_err wt_wire_own(struct wt_envelope *e, struct wt_arena *a);
 /* Bytes a tensor's frame must have; false: unknown dtype, more than 3 dimensions, overflow. */
 bool wt_tensor_bytes(const struct wt_tensor *t, size_t *bytes);
@@ -98,8 +100,9 @@ bool wt_tensor_bytes(const struct wt_tensor *t, size_t *bytes);
  * words. */
 wt_err wt_wire_check(const struct wt_envelope *e, const void *const *frame, const size_t *frame_len,
                      uint32_t n_frame);
-/* What the wire alone cannot know, for a worker: n picks, sorted, of a layer whose ids have `bits` bits:
- * ids and depths fit, and no pick's node lies inside the node of another pick of its row. */
+/* What the wire alone cannot know, for a worker: n picks, sorted, of a layer whose ids have
+ * `bits` bits: ids and depths fit, and no pick's node lies inside the node of another pick of
+ * its row. */
 wt_err wt_wire_check_depths(const struct wt_pick *p, uint32_t n, uint32_t bits);
 const char *wt_method_name(uint32_t method);     /* "expert_call", ... or "unknown" */
 #endif

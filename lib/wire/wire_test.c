@@ -69,8 +69,8 @@ static void owning(void **state)
                 }
 }
 
-/* Cut off at every byte, and with every bit turned over: refused, or a message that encodes and reads
- * back as the same. */
+/* Cut off at every byte, and with every bit turned over: refused, or a message that encodes and
+ * reads back as the same. */
 static void steady(const void *p, size_t n)
 {
         struct wt_envelope e, got;
@@ -123,14 +123,17 @@ refused[] = {
         { "field 0",              B("\x08\x01\x00"), "no tag" },
         { "tag cut off",          B("\x08\x01\x80"), "cut off" },
         { "varint cut off",       B("\x08\x01\x10\x80"), "cut off" },
-        { "varint of 11 bytes",   B("\x08\x01\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), "cut off" },
-        { "varint beyond 64 bit", B("\x08\x01\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"), "cut off" },
+        { "varint of 11 bytes",
+          B("\x08\x01\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), "cut off" },
+        { "varint beyond 64 bit",
+          B("\x08\x01\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"), "cut off" },
         { "method beyond 32 bit", B("\x08\x01\x18\x80\x80\x80\x80\x10"), "method: does not fit" },
         { "status beyond 16",     B("\x08\x01\x28\x11"), "status is 17" },
         { "group",                B("\x08\x01\x0b\x0c"), "wire type 3" },
         { "wire type 6",          B("\x08\x01\x0e"), "wire type 6" },
         { "length beyond end",    B("\x08\x01\x32\x05""abcd"), "cut off" },
-        { "length of 2^63",       B("\x08\x01\x32\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01"), "cut off" },
+        { "length of 2^63",
+          B("\x08\x01\x32\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01"), "cut off" },
         { "string with a NUL",    B("\x08\x01\x32\x03""a\0b"), "NUL" },
         { "number as bytes",      B("\x08\x01\x12\x01\x05"), "another wire type" },
         { "body as number",       B("\x08\x01\x18\x12\x90\x01\x05"), "another wire type" },
@@ -140,14 +143,18 @@ refused[] = {
         { "part of parts",        B("\x08\x01\x48\x03\x50\x03"), "part 3 of 3" },
         { "part of one",          B("\x08\x01\x48\x01"), "part 1 of 1" },
         { "unknown dtype",        B("\x08\x01\x5a\x02\x08\x07"), "tensor 0" },
-        { "four dimensions",      B("\x08\x01\x5a\x08\x10\x01\x10\x01\x10\x01\x10\x01"), "more than 3" },
+        { "four dimensions",
+          B("\x08\x01\x5a\x08\x10\x01\x10\x01\x10\x01\x10\x01"), "more than 3" },
         { "four, packed",         B("\x08\x01\x5a\x06\x12\x04\x01\x01\x01\x01"), "more than 3" },
-        { "shape overflows",      B("\x08\x01\x5a\x0e\x12\x0c\xff\xff\xff\xff\x0f\xff\xff\xff\xff\x0f"
+        { "shape overflows",
+          B("\x08\x01\x5a\x0e\x12\x0c\xff\xff\xff\xff\x0f\xff\xff\xff\xff\x0f"
                                     "\xff\x7f"), "tensor 0" },
         { "frame of 1 GiB",       B("\x08\x01\x5a\x06\x10\x80\x80\x80\x80\x01"), "tensor 0" },
-        { "nine tensors",         B("\x08\x01\x5a\0\x5a\0\x5a\0\x5a\0\x5a\0\x5a\0\x5a\0\x5a\0\x5a\0"), "8" },
+        { "nine tensors",
+          B("\x08\x01\x5a\0\x5a\0\x5a\0\x5a\0\x5a\0\x5a\0\x5a\0\x5a\0\x5a\0"), "8" },
         { "packed cut off",       B("\x08\x01\x5a\x04\x12\x02\x01\x80"), "cut off" },
-        { "bool of 2",            B("\x08\x01\x18\x16\xb2\x01\x02\x20\x02"), "draining: does not fit" },
+        { "bool of 2",
+          B("\x08\x01\x18\x16\xb2\x01\x02\x20\x02"), "draining: does not fit" },
 };
 
 static void refuses(void **state)
@@ -170,7 +177,8 @@ static void other_forms(void **state)
         static const char packed_shape[] = "\x08\x01\x5a\x06\x12\x02\x05\x06\x08\x10";
         static const char split_shape[] = "\x08\x01\x5a\x07\x12\x01\x05\x10\x06\x08\x10";
         static const char loose_ids[] =
-                "\x08\x01\x18\x32\x92\x03\x13\x0a\x11\x30\x05\x30\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"
+                "\x08\x01\x18\x32\x92\x03\x13\x0a\x11\x30\x05\x30\xff\xff\xff\xff\xff\xff\xff"
+                "\xff\xff\x01"
                 "\x32\x02\x07\x08";
         static const char last_wins[] = "\x08\x02\x32\x01""a\x08\x01\x32\x01""b";
         struct wt_envelope e;
@@ -210,7 +218,7 @@ static void unknown_fields(void **state)
                         wt_buf_add(&bytes, "\xc2\x3e\x03\x0b\x0b\x0b", 6);
                 assert_int_equal(decode(&e, bytes.data, bytes.len), n == 64 ? WT_OK : WT_EDATA);
         }
-        fresh();                                 /* a method from the future: read, without its body */
+        fresh();                                 /* a method from the future: no body */
         assert_int_equal(decode(&e, "\x08\x01\x18\x3c\xe2\x03\x01\x00", 8), WT_OK);
         assert_int_equal(e.method, 60);
         assert_null(e.body);
@@ -219,7 +227,8 @@ static void unknown_fields(void **state)
 
 /* ---- more than the limits allow, out and in ---- */
 
-struct excess { const char *name; uint32_t method; void (*make)(struct wt_envelope *e); const char *words; };
+struct excess { const char *name; uint32_t method; void (*make)(struct wt_envelope *e);
+                const char *words; };
 
 static void many_experts(struct wt_envelope *e)
 {
@@ -272,7 +281,10 @@ static void long_salt(struct wt_envelope *e)
 {
         ((struct wt_submit *)e->body)->cache_salt = WT_BYTES(wt_arena_take(&ours, 65), 65);
 }
-static void no_finish(struct wt_envelope *e) { ((struct wt_events *)e->body)->events[1].finish = 6; }
+static void no_finish(struct wt_envelope *e)
+{
+        ((struct wt_events *)e->body)->events[1].finish = 6;
+}
 static void long_message(struct wt_envelope *e)
 {
         e->message = WT_BYTES(memset(wt_arena_take(&ours, 1025), 'm', 1025), 1025);
@@ -356,8 +368,8 @@ static void flood(uint32_t method, const char *item, size_t item_len, size_t n)
 
 static void receiving_too_much(void **state)
 {
-        static const struct { const char *what; uint32_t method; const char *item; size_t len, most; }
-        rows[] = {
+        static const struct { const char *what; uint32_t method; const char *item;
+                              size_t len, most; } rows[] = {
                 { "experts", WT_M_EXPERT_CALL, "\x22\x00", 2, 1024 },
                 { "adapters", WT_M_EXPERT_CALL, "\x2a\x00", 2, 64 },
                 { "bad slots", WT_M_EXPERT_REPLY, "\x18\x05", 2, 4096 },
@@ -377,11 +389,11 @@ static void receiving_too_much(void **state)
                 wt_arena_fini(&theirs);
                 wt_arena_init(&theirs, 4096);
                 assert_int_equal(decode(&e, bytes.data, bytes.len), WT_EDATA);
-                assert_ptr_equal(theirs.at, theirs.head);        /* refused before memory was taken */
+                assert_ptr_equal(theirs.at, theirs.head);  /* before memory was taken */
         }
         flood(WT_M_BYE, "\x0a\x10""abcdefghijklmnop", 18, 900000);
         assert_int_equal(decode(&e, bytes.data, bytes.len), WT_OK);
-        assert_ptr_equal(theirs.at, theirs.head);        /* a field sent again and again costs nothing */
+        assert_ptr_equal(theirs.at, theirs.head);  /* the same field again costs nothing */
         assert_int_equal(((struct wt_bye *)e.body)->reason.len, 16);
         flood(WT_M_BYE, "\x0a\x10""abcdefghijklmnop", 18, 940000);
         assert_int_equal(decode(&e, bytes.data, bytes.len), WT_EDATA);   /* 16.9 MB */
@@ -406,7 +418,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 { "random messages come back, in canonical bytes", round_trip, NULL, NULL, NULL },
                 { "an owned message needs nothing of its builder's", owning, NULL, NULL, NULL },
-                { "cut off at every byte, every bit flipped", truncated_and_flipped, NULL, NULL, NULL },
+                { "cut off at every byte, bits flipped", truncated_and_flipped, NULL, NULL, NULL },
                 { "bytes that must be refused", refuses, NULL, NULL, NULL },
                 { "packed, loose and repeated forms", other_forms, NULL, NULL, NULL },
                 { "64 unknown fields are skipped, 65 refused", unknown_fields, NULL, NULL, NULL },

@@ -1,5 +1,6 @@
-/* fuzz_wire.c - the codec and the checks. Input: u32 LE length of the envelope, the envelope, then the
- * tensors' frames one after another. Whatever is accepted must encode, and read back as the same. */
+/* fuzz_wire.c - the codec and the checks. Input: u32 LE length of the envelope, the envelope,
+ * then the tensors' frames one after another. Whatever is accepted must encode, and read back as
+ * the same. */
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
