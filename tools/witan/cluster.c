@@ -21,6 +21,14 @@ static pid_t pid_of(const wt_json *j, wt_jv v, const char *key)
         return (pid_t)pid;
 }
 
+static uint32_t number(const wt_json *j, wt_jv v, const char *key)
+{
+        uint64_t n = 0;
+
+        wt_json_u64(j, wt_json_get(j, v, key), &n);
+        return (uint32_t)n;
+}
+
 wt_err cluster_read(struct cluster *c, const char *state)
 {
         struct wt_buf b = { 0 };
@@ -29,6 +37,7 @@ wt_err cluster_read(struct cluster *c, const char *state)
         wt_jv list;
         wt_err err;
 
+        memset(c, 0, sizeof *c);
         snprintf(path, sizeof path, "%s/witan.json", state);
         if ((err = wt_file_read(path, 1 << 20, &b)) != WT_OK)
                 return err == WT_ENOTFOUND ? wt_fail(err, "no cluster has been started in %s; witan up "
@@ -36,25 +45,24 @@ wt_err cluster_read(struct cluster *c, const char *state)
         err = wt_json_parse(&j, b.data, b.len, &wt_json_default);
         wt_buf_free(&b);
         if (err != WT_OK)
-                return wt_fail_in(err, "%s", path);
-        memset(c, 0, sizeof *c);
+                return wt_fail(err, "%s: %s; witan up writes it anew", path, wt_words());
         copy(j, 0, "http", c->http, sizeof c->http);
         copy(j, 0, "admin_key", c->admin_key, sizeof c->admin_key);
         copy(j, 0, "model", c->model, sizeof c->model);
         c->supervisor = pid_of(j, 0, "supervisor");
+        c->replicas = number(j, 0, "replicas");
         list = wt_json_get(j, 0, "processes");
         for (wt_jv v = wt_json_first(j, list); v != WT_JSON_NONE && c->n < MAX_PROCESSES;
              v = wt_json_next(j, v)) {
                 struct process *p = &c->processes[c->n++];
-                int64_t restarts = 0;
                 copy(j, v, "role", p->role, sizeof p->role);
                 copy(j, v, "name", p->name, sizeof p->name);
                 copy(j, v, "endpoint", p->endpoint, sizeof p->endpoint);
                 copy(j, v, "metrics", p->metrics, sizeof p->metrics);
                 copy(j, v, "shard", p->shard, sizeof p->shard);
+                copy(j, v, "revision", p->revision, sizeof p->revision);
                 p->pid = pid_of(j, v, "pid");
-                wt_json_i64(j, wt_json_get(j, v, "restarts"), &restarts);
-                p->restarts = (uint32_t)restarts;
+                p->restarts = number(j, v, "restarts");
         }
         wt_json_free(j);
         return WT_OK;
@@ -71,6 +79,7 @@ wt_err cluster_write(const struct cluster *c, const char *state)
         wt_buf_json_kv(&b, "admin_key", c->admin_key);
         wt_buf_json_kv(&b, "model", c->model);
         wt_buf_json_ki(&b, "supervisor", c->supervisor);
+        wt_buf_json_ku(&b, "replicas", c->replicas);
         wt_buf_json_key(&b, "processes");
         wt_buf_str(&b, "[");
         for (uint32_t i = 0; i < c->n; i++) {
@@ -85,6 +94,8 @@ wt_err cluster_write(const struct cluster *c, const char *state)
                 wt_buf_json_ku(&b, "restarts", p->restarts);
                 if (p->shard[0] != '\0')
                         wt_buf_json_kv(&b, "shard", p->shard);
+                if (p->revision[0] != '\0')
+                        wt_buf_json_kv(&b, "revision", p->revision);
                 wt_buf_str(&b, "}");
         }
         wt_buf_str(&b, "]}\n");

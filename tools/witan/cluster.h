@@ -13,11 +13,13 @@ struct process {
         char metrics[64];                        /* HOST:PORT of /metrics, /healthz, /readyz */
         uint32_t restarts;
         char shard[1024];                        /* experts: what --shard says */
+        char revision[65];                       /* experts: of the model, in hex; "" until it is known */
 };
 struct cluster {
         char http[300];                          /* URL */
         char admin_key[80], model[4096];
         pid_t supervisor;
+        uint32_t replicas;                       /* holders of each expert; 0: all workers may hold all */
         struct process processes[MAX_PROCESSES];
         uint32_t n;
 };

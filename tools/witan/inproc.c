@@ -27,7 +27,7 @@ struct inproc {
         pthread_t router_thread, expert_thread[MAX_EXPERTS], teller;
         uint32_t n_threads;                      /* of experts that run */
         bool router_runs, teller_runs;
-        atomic_bool ready;
+        atomic_bool open;                        /* the gateway is open: it may be asked */
 };
 
 static void *run_router(void *arg)
@@ -48,19 +48,24 @@ static void *tell(void *arg)
 {
         const struct timespec nap = { 0, TURN_MS * 1000 * 1000 };
         struct inproc *p = arg;
+        struct up *u = p->u;
 
-        while (!wt_stop_asked() && !up_answers(p->u->plan.cluster.http + 7))
+        up_say(u, '=', "this process");
+        while (!wt_stop_asked() && !(atomic_load(&p->open) && up_answers(u->plan.cluster.http + 7))) {
+                if (u->tell < 0)
+                        progress_turn(&u->progress);
                 nanosleep(&nap, NULL);
+        }
+        if (u->tell < 0)
+                progress_close(&u->progress);
         if (wt_stop_asked())
                 return NULL;
-        atomic_store(&p->ready, true);
-        if (p->u->tell >= 0) {
-                close(p->u->tell);
-        } else {
-                up_announce(p->u, stdout);
-                puts("\nCtrl-C stops everything");
-                fflush(stdout);
-        }
+        up_revision(u);
+        cluster_write(&u->plan.cluster, u->c->state);
+        if (u->tell >= 0)
+                close(u->tell);
+        else
+                up_announce(u, stdout);
         return NULL;
 }
 
@@ -75,6 +80,9 @@ static wt_err open_all(struct inproc *p)
         const wt_conf *conf = p->u->c->conf;
         wt_err err;
 
+        if ((err = thread(&p->teller, tell, p)) != WT_OK)
+                return err;
+        p->teller_runs = true;
         if ((err = router_boot(&p->router, conf, "router-0", bus)) != WT_OK ||
             (err = thread(&p->router_thread, run_router, p->router)) != WT_OK)
                 return err;
@@ -86,11 +94,9 @@ static wt_err open_all(struct inproc *p)
                         return err;
                 p->n_threads++;
         }
-        if ((err = gateway_boot(&p->gateway, conf, bus)) != WT_OK ||
-            (err = thread(&p->teller, tell, p)) != WT_OK)
-                return err;
-        p->teller_runs = true;
-        return WT_OK;
+        if ((err = gateway_boot(&p->gateway, conf, bus)) == WT_OK)
+                atomic_store(&p->open, true);
+        return err;
 }
 
 /* The gateway has drained; router and workers saw the same request to stop. */
@@ -120,26 +126,17 @@ static void describe(struct up *u)
         snprintf(g->name, sizeof g->name, "inproc");
         snprintf(g->endpoint, sizeof g->endpoint, "%.290s", cl->http);
         snprintf(g->metrics, sizeof g->metrics, "%.60s", cl->http + 7);
+        snprintf(g->shard, sizeof g->shard, "*");
         g->pid = getpid();
         cl->n = 1;
         cl->supervisor = getpid();
-}
-
-static int failed(struct up *u)
-{
-        if (u->tell >= 0)
-                dprintf(u->tell, "%s", wt_words());
-        else
-                verb_fail(u->c, "%s", wt_words());
-        return EXIT_FAILED;
 }
 
 int inproc_run(struct up *u)
 {
         const char *profile = wt_conf_str(u->c->conf, WT_SET_profile);
         struct inproc *p = calloc(1, sizeof *p);
-        char log[4300];
-        int rc = EXIT_DONE;
+        char log[4300], words[1024] = "";
 
         WT_ASSERT(p != NULL);
         p->u = u;
@@ -153,7 +150,7 @@ int inproc_run(struct up *u)
         if ((profile[0] != '\0' && wt_trace_open(profile, "witan") != WT_OK) ||
             wt_stop_init() != WT_OK || cluster_write(&u->plan.cluster, u->c->state) != WT_OK ||
             open_all(p) != WT_OK)
-                rc = failed(u);
+                snprintf(words, sizeof words, "%s", wt_words());
         else
                 gateway_boot_run(p->gateway);
         close_all(p);
@@ -161,8 +158,10 @@ int inproc_run(struct up *u)
                 wt_log_err(WT_WARN, "PROFILE", WT_EIO);
         u->plan.cluster.supervisor = u->plan.cluster.processes[0].pid = 0;
         cluster_write(&u->plan.cluster, u->c->state);
+        if (words[0] != '\0')
+                up_say(u, '!', words);
         if (to != NULL)
                 fclose(to);
         free(p);
-        return rc;
+        return words[0] == '\0' ? EXIT_DONE : EXIT_FAILED;
 }

@@ -84,7 +84,7 @@ wt_err plan_make(struct plan *p, const struct call *c, const struct wt_shape *sh
 
         p->shape = shape;
         p->n_experts = (uint32_t)wt_conf_u64(c->conf, WT_SET_experts);
-        p->replicas = (uint32_t)wt_conf_u64(c->conf, WT_SET_replicas);
+        p->replicas = p->cluster.replicas = (uint32_t)wt_conf_u64(c->conf, WT_SET_replicas);
         if (wt_shape_moe_layers(shape) == 0)
                 p->n_experts = 0;                /* a dense model has nothing for workers to do */
         else if (p->replicas > p->n_experts)

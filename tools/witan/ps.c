@@ -5,6 +5,7 @@
 #include <string.h>
 #include "cluster.h"
 #include "net/http.h"
+#include "units.h"
 #include "verb.h"
 
 struct state { const char *word; struct wt_buf metrics; };
@@ -46,35 +47,18 @@ static uint64_t metric(const struct state *s, const char *name)
         return 0;
 }
 
-/* The value of label in a metric's only row, e.g. revision in witan_expert_info{revision="..."} 1. */
-static void label(const struct state *s, const char *name, const char *key, char *out, size_t n)
+static void put_shard(struct wt_buf *b, const struct process *p, const struct state *s, uint32_t replicas)
 {
-        const char *row = s->metrics.data != NULL ? strstr(s->metrics.data, name) : NULL;
-        char want[64];
-        const char *at;
-
-        out[0] = '\0';
-        snprintf(want, sizeof want, "%s=\"", key);
-        while (row != NULL && row != s->metrics.data && row[-1] != '\n')
-                row = strstr(row + 1, name);
-        if (row != NULL && (at = strstr(row, want)) != NULL)
-                snprintf(out, n, "%.*s", (int)strcspn(at + strlen(want), "\""), at + strlen(want));
-}
-
-static void put_shard(struct wt_buf *b, const struct process *p, const struct state *s)
-{
-        char revision[80];
-
-        label(s, "witan_expert_info", "revision", revision, sizeof revision);
         wt_buf_json_key(b, "shard");
         wt_buf_str(b, "{");
         wt_buf_json_kv(b, "experts", p->shard);
         wt_buf_json_ku(b, "held", metric(s, "witan_expert_held"));
         wt_buf_json_key(b, "revisions");
         wt_buf_str(b, "[");
-        if (revision[0] != '\0')
-                wt_buf_json_str(b, revision, strlen(revision));
+        if (p->revision[0] != '\0')
+                wt_buf_json_str(b, p->revision, strlen(p->revision));
         wt_buf_str(b, "]");
+        wt_buf_json_ku(b, "replicas", replicas);
         wt_buf_json_ku(b, "bytes", metric(s, "witan_expert_mapped_bytes"));
         wt_buf_str(b, "}");
         wt_buf_json_key(b, "load");
@@ -85,7 +69,12 @@ static void put_shard(struct wt_buf *b, const struct process *p, const struct st
         wt_buf_str(b, "}");
 }
 
-static void put_json(struct wt_buf *b, const struct process *p, const struct state *s)
+static bool is_expert(const struct process *p)
+{
+        return p->shard[0] != '\0';
+}
+
+static void put_json(struct wt_buf *b, const struct process *p, const struct state *s, uint32_t replicas)
 {
         wt_buf_json_sep(b);
         wt_buf_str(b, "{");
@@ -96,42 +85,62 @@ static void put_json(struct wt_buf *b, const struct process *p, const struct sta
         wt_buf_json_kv(b, "metrics", p->metrics);
         wt_buf_json_kv(b, "state", s->word);
         wt_buf_json_ku(b, "restarts", p->restarts);
-        if (strcmp(p->role, "expert") == 0)
-                put_shard(b, p, s);
+        if (is_expert(p))
+                put_shard(b, p, s, replicas);
         wt_buf_str(b, "}");
 }
 
 static void put_row(const struct process *p, const struct state *s)
 {
+        char bytes[32];
+
         printf("%-8s %-12s %8d %-9s %3u  %-28s", p->role, p->name, (int)p->pid, s->word, p->restarts,
                p->endpoint);
+        units_bytes(metric(s, "witan_expert_mapped_bytes"), bytes);
         if (strcmp(p->role, "expert") == 0)
-                printf(" %llu experts, %.1f MB, %llu calls",
-                       (unsigned long long)metric(s, "witan_expert_held"),
-                       (double)metric(s, "witan_expert_mapped_bytes") / 1e6,
+                printf(" %llu experts, %s, %llu calls", (unsigned long long)metric(s, "witan_expert_held"), bytes,
                        (unsigned long long)metric(s, "witan_expert_calls_total"));
         putchar('\n');
 }
 
-static int run(struct call *c)
+/* Below the table: how often each role is there, how often each expert, and of which revision. */
+static void put_summary(const struct cluster *cl)
 {
-        struct cluster *cl = calloc(1, sizeof *cl);
-        struct wt_buf b = { 0 };
-        bool all_ready = true;
+        uint32_t routers = 0, experts = 0;
+        const char *revision = "";
 
-        if (cluster_read(cl, c->state) != WT_OK) {
-                free(cl);
-                return verb_fail(c, "%s", wt_words());
+        for (uint32_t i = 0; i < cl->n; i++) {
+                routers += strcmp(cl->processes[i].role, "router") == 0;
+                experts += strcmp(cl->processes[i].role, "expert") == 0;
+                if (is_expert(&cl->processes[i]))
+                        revision = cl->processes[i].revision;
         }
+        if (routers > 0)
+                printf("\n%u router%s, %u worker%s, ", routers, routers == 1 ? "" : "s", experts,
+                       experts == 1 ? "" : "s");
+        else
+                fputs("\none process for all roles, ", stdout);
+        if (cl->replicas > 0)
+                printf("every expert held by %u of them", cl->replicas);
+        else
+                fputs("each may hold every expert", stdout);
+        printf("; model %s%s%.12s\n", cl->model, revision[0] != '\0' ? ", revision " : "", revision);
+}
+
+/* All processes; *ready: all of them are. */
+static void put_all(const struct call *c, const struct cluster *cl, bool *ready)
+{
+        struct wt_buf b = { 0 };
+
         wt_buf_str(&b, "[");
         if (!c->json)
                 printf("%-8s %-12s %8s %-9s %3s  %-28s %s\n", "ROLE", "NAME", "PID", "STATE", "RE",
                        "ENDPOINT", "SHARD");
         for (uint32_t i = 0; i < cl->n; i++) {
                 struct state s = look(&cl->processes[i]);
-                all_ready &= strcmp(s.word, "ready") == 0;
+                *ready &= strcmp(s.word, "ready") == 0;
                 if (c->json)
-                        put_json(&b, &cl->processes[i], &s);
+                        put_json(&b, &cl->processes[i], &s, cl->replicas);
                 else
                         put_row(&cl->processes[i], &s);
                 wt_buf_free(&s.metrics);
@@ -139,12 +148,40 @@ static int run(struct call *c)
         wt_buf_str(&b, "]");
         if (c->json)
                 puts(b.data);
+        else
+                put_summary(cl);
         wt_buf_free(&b);
+}
+
+static int run(struct call *c)
+{
+        struct cluster *cl;
+        bool ready = true, there = true;
+        int rc = verb_words(c, 0);
+
+        if (rc != 0)
+                return rc;
+        cl = calloc(1, sizeof *cl);
+        WT_ASSERT(cl != NULL);
+        if (cluster_read(cl, c->state) != WT_OK)
+                rc = verb_fail(c, "%s", wt_words());
+        else
+                put_all(c, cl, &ready);
+        if (rc == 0 && cl->n > 0 && cl->supervisor == 0)
+                there = false;
         free(cl);
-        return all_ready ? EXIT_DONE : EXIT_FAILED;
+        if (rc == 0 && !there)
+                return verb_fail(c, "nothing runs in %s; witan up starts it again", c->state);
+        if (rc == 0 && !ready)
+                fputs("not all are ready; witan logs shows why, witan doctor looks for the cause\n", stderr);
+        return rc != 0 ? rc : ready ? EXIT_DONE : EXIT_FAILED;
 }
 
 const struct verb verb_ps = {
         .name = "ps", .about = "shows the processes of a cluster; exit code 1 when one is not ready",
-        .usage = "witan ps [-o json|table] [--state DIR]", .example = "witan ps -o json", .run = run,
+        .usage = "witan ps [-o json|table] [--state DIR]", .example = "witan ps -o json",
+        .text = "STATE is down (no process), starting (it does not answer yet), not ready (it says so) or ready. RE "
+                "counts how often the supervisor started it again. For workers: the experts they hold, the bytes of "
+                "weights they map, and the calls they answered.",
+        .sets = verb_state_only, .run = run,
 };

@@ -2,6 +2,7 @@
 #ifndef WITAN_TOOLS_UP_H
 #define WITAN_TOOLS_UP_H
 #include <stdio.h>
+#include "progress.h"
 #include "spawn.h"
 
 enum { READY_WAIT_S = 600, TURN_MS = 50 };
@@ -12,11 +13,24 @@ struct up {
         struct wt_shape *shape;
         struct child child[MAX_PROCESSES];
         uint32_t n;
-        int lock, signals, tell;                 /* tell: pipe to the waiting parent, or -1 */
+        int lock, signals;
+        int tell;                                /* pipe to the waiting parent, or -1: see up_say */
+        struct progress progress;                /* of who has the terminal: the parent, or we */
+        uint64_t model_bytes;
+        bool same_model;                         /* as the last time in this state folder */
 };
+
+/* up_prepare.c: folders, lock, model, keys, plan, command lines. Nothing has been started. */
+wt_err up_prepare(struct up *u);
+/* The revision of the model into the shards of witan.json. Digests are kept with the packs, so this is
+ * quick once the workers are ready. */
+void up_revision(struct up *u);
 
 bool up_answers(const char *address);            /* HOST:PORT says that it is ready */
 void up_announce(const struct up *u, FILE *to);
+/* To the user, or over the pipe as lines: '+' an event, '=' what is waited for, '!' why it failed. */
+void up_say(struct up *u, char kind, const char *words);
+void up_progress(struct up *u);                  /* the moving line begins; it ends by progress_close */
 /* Everything in this process, until it is told to stop. Exit code. */
 int inproc_run(struct up *u);
 #endif

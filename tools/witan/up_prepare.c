@@ -1,0 +1,236 @@
+/* up_prepare.c - what witan up does before it starts anything: what fails here fails within a second, in
+ * words, and leaves nothing running. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include "base/file.h"
+#include "base/sha256.h"
+#include "bus/keyring.h"
+#include "model/pack.h"
+#include "ports.h"
+#include "store/keys.h"
+#include "up.h"
+
+static wt_err lock_state(struct up *u)
+{
+        char path[4200];
+
+        snprintf(path, sizeof path, "%s/lock", u->c->state);
+        u->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        if (u->lock < 0)
+                return wt_fail(WT_EIO, "could not open %s: %s", path, strerror(errno));
+        if (flock(u->lock, LOCK_EX | LOCK_NB) != 0)
+                return wt_fail(WT_EEXIST, "a cluster already runs in %s; witan ps shows it, witan down "
+                               "stops it, --state DIR makes another one", u->c->state);
+        return WT_OK;
+}
+
+/* Keys and packs of somebody else's cluster are not ours to use, root's included. */
+static wt_err check_owner(const char *path)
+{
+        struct stat st;
+        struct passwd *who;
+
+        if (stat(path, &st) != 0 || st.st_uid == geteuid())
+                return WT_OK;
+        who = getpwuid(st.st_uid);
+        return wt_fail(WT_EPERM, "the state folder %s belongs to another user (%s); run as that user, or name a "
+                       "folder of your own with --state DIR", path, who != NULL ? who->pw_name : "unknown");
+}
+
+static wt_err make_folders(struct up *u)
+{
+        static const char *const names[] = { "", "/keys", "/logs", "/spool", "/packs" };
+        char path[4200];
+        wt_err err = check_owner(u->c->state);
+
+        for (size_t i = 0; i < sizeof names / sizeof *names && err == WT_OK; i++) {
+                snprintf(path, sizeof path, "%s%s", u->c->state, names[i]);
+                err = wt_dir_make(path, 0700);
+        }
+        if (err != WT_OK && err != WT_EPERM)
+                wt_fail_in(err, "state folder");
+        if (err == WT_OK && access(u->c->state, W_OK | X_OK) != 0)
+                err = wt_fail(WT_EPERM, "the state folder %s cannot be written: %s; chmod u+rwx makes it so, --state "
+                              "DIR names another one", u->c->state, strerror(errno));
+        return err;
+}
+
+/* Every tensor is there and whole: said now, not by each process in turn. */
+static wt_err check_tensors(struct up *u)
+{
+        wt_source *s;
+        wt_model *m;
+        wt_err err = wt_model_open(&m, u->plan.cluster.model, NULL, NULL);
+
+        if (err != WT_OK)
+                return err;
+        wt_model_close(m);
+        if ((err = wt_source_open(&s, u->plan.cluster.model)) != WT_OK)
+                return err;
+        for (uint32_t i = 0; i < wt_source_count(s); i++)
+                u->model_bytes += wt_source_at(s, i)->bytes;
+        wt_source_close(s);
+        return WT_OK;
+}
+
+static wt_err resolve_model(struct up *u)
+{
+        const char *model = wt_conf_str(u->c->conf, WT_SET_model);
+        char path[8300], *full;
+        wt_err err;
+
+        full = realpath(model, NULL);
+        if (full == NULL && wt_conf_from(u->c->conf, WT_SET_model) == WT_FROM_DEFAULT) {
+                snprintf(path, sizeof path, "%s/../../%s", u->plan.bin, model);  /* build/bin/../.. */
+                full = realpath(path, NULL);
+        }
+        if (full == NULL)
+                return wt_fail(WT_ENOTFOUND, "there is no model folder %s; --model DIR names one", model);
+        snprintf(u->plan.cluster.model, sizeof u->plan.cluster.model, "%s", full);
+        free(full);
+        if ((err = wt_shape_load(&u->shape, u->plan.cluster.model)) == WT_OK)
+                err = check_tensors(u);
+        return err == WT_OK ? WT_OK : wt_fail_in(err, "model %s", u->plan.cluster.model);
+}
+
+/* The admin's key stays the same from start to start. */
+static wt_err make_admin_key(struct up *u)
+{
+        struct wt_key key = { .tenant = "default", .name = "admin", .role = "admin" }, out;
+        struct cluster *old = calloc(1, sizeof *old);
+        char path[4200];
+        wt_keys *keys;
+        wt_err err;
+
+        WT_ASSERT(old != NULL);
+        snprintf(path, sizeof path, "%s/witan.db", u->c->state);
+        if ((err = wt_keys_open(&keys, path)) != WT_OK) {
+                free(old);
+                return err;
+        }
+        if (cluster_read(old, u->c->state) == WT_OK)
+                u->same_model = strcmp(old->model, u->plan.cluster.model) == 0;
+        if (wt_keys_check(keys, old->admin_key, strlen(old->admin_key), time(NULL), &out) == WT_OK)
+                snprintf(u->plan.cluster.admin_key, sizeof u->plan.cluster.admin_key, "%s", old->admin_key);
+        else
+                err = wt_keys_create(keys, &key, &out, u->plan.cluster.admin_key);
+        wt_keys_close(keys);
+        free(old);
+        return err;
+}
+
+static wt_err make_bus_keys(struct up *u)
+{
+        struct wt_keyring_name names[MAX_PROCESSES];
+        char dir[4200];
+        uint32_t n = 0;
+
+        for (uint32_t i = 0; i < u->plan.cluster.n; i++) {
+                const struct process *p = &u->plan.cluster.processes[i];
+                if (strcmp(p->role, "router") != 0)
+                        names[n++] = (struct wt_keyring_name){ p->name, p->role };
+        }
+        snprintf(dir, sizeof dir, "%s/keys", u->c->state);
+        return wt_keyring_make(dir, names, n);
+}
+
+/* What this build cannot do is said, not passed over. */
+static wt_err check_build(const wt_conf *conf)
+{
+        const char *gpu = wt_conf_str(conf, WT_SET_gpu), *store = wt_conf_str(conf, WT_SET_store);
+
+        if (gpu[strspn(gpu, "0")] != '\0' && strcmp(gpu, "auto") != 0 && strcmp(gpu, "none") != 0)
+                return wt_fail(WT_EUNSUPPORTED, "--gpu %s: this build has no GPU plugin, its workers compute on the "
+                               "processor; say --gpu none, or leave it out", gpu);
+        if (strcmp(store, "sqlite") != 0)
+                return wt_fail(WT_EUNSUPPORTED, "--store %s: this build keeps its keys in SQLite, in witan.db in the "
+                               "state folder; say --store sqlite, or leave it out", store);
+        return WT_OK;
+}
+
+static wt_err check_http(const wt_conf *conf)
+{
+        wt_err err = port_check(wt_conf_str(conf, WT_SET_http), NULL);
+
+        return err == WT_OK ? WT_OK
+                : wt_fail(err, "%s; %s--http 127.0.0.1:0 takes any free port", wt_words(),
+                          err == WT_EEXIST ? "stop it, or " : "");
+}
+
+/* What was decided stands in the settings too: the services of --inproc read them. */
+static wt_err settle(struct up *u)
+{
+        wt_err err = wt_conf_decide(u->c->conf, WT_SET_model, u->plan.cluster.model);
+
+        return err == WT_OK ? wt_conf_decide(u->c->conf, WT_SET_http, u->plan.cluster.http + 7) : err;
+}
+
+/* Port 0 of --http: the gateway's own choice would be unknown to us, so we choose. */
+static void choose_http(struct up *u)
+{
+        const char *http = wt_conf_str(u->c->conf, WT_SET_http), *colon = strrchr(http, ':');
+        struct child *g = &u->child[u->n - 1];
+        char address[256];
+
+        if (colon == NULL || strcmp(colon, ":0") != 0)
+                return;
+        snprintf(address, sizeof address, "%.*s:%d", (int)(colon - http), http, plan_free_port());
+        snprintf(u->plan.cluster.http, sizeof u->plan.cluster.http, "http://%s", address);
+        snprintf(g->p->endpoint, sizeof g->p->endpoint, "http://%s", address);
+        for (uint32_t i = 0; i < g->n_argv; i++)
+                if (strncmp(g->argv[i], "--http=", 7) == 0) {
+                        free(g->argv[i]);
+                        if (asprintf(&g->argv[i], "--http=%s", address) < 0)
+                                abort();
+                }
+}
+
+wt_err up_prepare(struct up *u)
+{
+        wt_err err;
+
+        if ((err = check_build(u->c->conf)) != WT_OK || (err = make_folders(u)) != WT_OK ||
+            (err = lock_state(u)) != WT_OK || (err = check_http(u->c->conf)) != WT_OK)
+                return err;
+        ssize_t n = readlink("/proc/self/exe", u->plan.bin, sizeof u->plan.bin - 1);
+        u->plan.bin[n > 0 ? n : 0] = '\0';
+        *strrchr(u->plan.bin, '/') = '\0';
+        if ((err = resolve_model(u)) != WT_OK || (err = plan_make(&u->plan, u->c, u->shape)) != WT_OK ||
+            (err = make_admin_key(u)) != WT_OK || (err = make_bus_keys(u)) != WT_OK)
+                return err;
+        snprintf(u->plan.cluster.http, sizeof u->plan.cluster.http, "http://%s",
+                 wt_conf_str(u->c->conf, WT_SET_http));
+        u->n = u->plan.cluster.n;
+        for (uint32_t i = 0; i < u->n && err == WT_OK; i++)
+                err = child_make(&u->child[i], &u->plan, &u->plan.cluster.processes[i], u->c);
+        if (err != WT_OK)
+                return err;
+        choose_http(u);
+        return settle(u);
+}
+
+void up_revision(struct up *u)
+{
+        char packs[4200], hex[65];
+        uint8_t sha[32];
+        wt_model *m;
+
+        snprintf(packs, sizeof packs, "%s/packs", u->c->state);
+        if (wt_model_open(&m, u->plan.cluster.model, packs, NULL) != WT_OK)
+                return;
+        if (wt_model_revision(m, sha) == WT_OK) {
+                wt_hex(sha, 32, hex);
+                for (uint32_t i = 0; i < u->plan.cluster.n; i++)
+                        if (u->plan.cluster.processes[i].shard[0] != '\0')
+                                snprintf(u->plan.cluster.processes[i].revision, sizeof hex, "%s", hex);
+        }
+        wt_model_close(m);
+}
