@@ -29,7 +29,7 @@ static inline void turn4(const float *const row[8], uint32_t k, float *to)
 }
 
 /* Numbers [0, n_k) of up to 16 keys as a panel. n_k <= WT_SLAB. */
-static void turn_keys(const float *key, size_t ld, uint32_t n_keys, uint32_t n_k, float *panel)
+void wt_avx2_turn_keys(const float *key, size_t ld, uint32_t n_keys, uint32_t n_k, float *panel)
 {
         const float *row[WT_PANEL];
         uint32_t k;
@@ -57,7 +57,7 @@ static void keys16(const float *x, size_t ldx, uint32_t n_q, const float *key, s
                                   .n_k = n_k - k0 < WT_SLAB ? n_k - k0 : WT_SLAB,
                                   .y = y, .ldy = ldy, .width = n_keys, .first = k0 == 0 };
 
-                turn_keys(key + k0, ld, n_keys, t.n_k, panel);
+                wt_avx2_turn_keys(key + k0, ld, n_keys, t.n_k, panel);
                 wt_avx2_tiles(&t, n_q);
         }
 }
@@ -147,6 +147,13 @@ static void normalisers(const float *p, uint32_t n_q, uint32_t n, float *l)
         }
 }
 
+void wt_avx2_weigh(float *score, uint32_t n_q, uint32_t n, float *m, float *l)
+{
+        for (uint32_t q = 0; q < n_q; q++)
+                m[q] = weigh(score + q * WT_PAGE, n);
+        normalisers(score, n_q, n, l);
+}
+
 /* Whole panels of value columns [c0, c1), c1 - c0 a multiple of 16. */
 static void value_panels(struct tile t, const float *v, uint32_t n_q, uint32_t cols, float *u)
 {
@@ -172,9 +179,7 @@ void wt_avx2_segment(float *score, uint32_t n_q, uint32_t n, const float *v, siz
                           .panel = WT_PANEL * sizeof *v, .dtype = WT_F32, .n_k = n, .ldy = ldu,
                           .first = true };
 
-        for (uint32_t q = 0; q < n_q; q++)
-                m[q] = weigh(score + q * WT_PAGE, n);
-        normalisers(score, n_q, n, l);
+        wt_avx2_weigh(score, n_q, n, m, l);
         value_panels(t, v, n_q, whole, u);
         if (whole < vd) {                        /* a panel that would read past the row: copied */
                 float edge[WT_PAGE * WT_PANEL] = { 0 };

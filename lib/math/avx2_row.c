@@ -1,6 +1,7 @@
-/* avx2_row.c - what works along one row, eight numbers at a time, and the table. Ends of rows go
+/* avx2_row.c - what works along one row, eight numbers at a time, and the tables. Ends of rows go
  * through wn1.h one by one. */
 #include "math/avx2.h"
+#include "math/avx512.h"
 
 static inline __m256 get(const float *x)         { return _mm256_loadu_ps(x); }
 static inline void put(float *x, __m256 v)       { _mm256_storeu_ps(x, v); }
@@ -142,4 +143,12 @@ const struct wt_kernels wt_kernels_avx2 = {
         .name = "avx2", .linear = wt_avx2_linear, .rms_norm = rms_norm, .silu_mul = silu_mul,
         .add = add, .add2 = add2, .scale = scale, .finite = all_finite, .rope = rope,
         .score = wt_avx2_score, .segment = wt_avx2_segment, .merge = wt_avx2_merge, .divide = divide,
+};
+
+/* What works along one row waits for memory, not for the width of registers. */
+const struct wt_kernels wt_kernels_avx512 = {
+        .name = "avx512", .linear = wt_avx512_linear, .rms_norm = rms_norm, .silu_mul = silu_mul,
+        .add = add, .add2 = add2, .scale = scale, .finite = all_finite, .rope = rope,
+        .score = wt_avx512_score, .segment = wt_avx512_segment, .merge = wt_avx2_merge,
+        .divide = divide,
 };

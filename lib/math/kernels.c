@@ -19,9 +19,19 @@ static bool runs(void)
 #endif
 }
 
+static bool runs_avx512(void)
+{
+#ifdef __x86_64__
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512vl");
+#else
+        return false;
+#endif
+}
+
 static const struct wt_kernels *const tables[] = {       /* fastest first */
 #ifdef __x86_64__
-        &wt_kernels_avx2,
+        &wt_kernels_avx512, &wt_kernels_avx2,
 #endif
         &wt_kernels_ref,
 };
@@ -30,8 +40,11 @@ const struct wt_kernels *wt_kernels_pick(const char *force)
 {
         if (!runs())
                 return NULL;
-        for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+        for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+                if (strcmp(tables[i]->name, "avx512") == 0 && !runs_avx512())
+                        continue;
                 if (!force || strcmp(force, tables[i]->name) == 0)
                         return tables[i];
+        }
         return NULL;
 }

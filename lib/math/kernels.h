@@ -1,6 +1,6 @@
-/* kernels.h - the table of the processor's kernels: reference ("ref", the meaning) and AVX2 beside it,
- * equal by memcmp (numbers.md N1-N10). Float weights are widened exactly, so a matrix in BF16, F16 or
- * F32 gives the bits of its F32 values.
+/* kernels.h - the tables of the processor's kernels: reference ("ref", the meaning), AVX2 and AVX-512
+ * beside it, equal by memcmp (numbers.md N1-N10). Float weights are widened exactly, so a matrix in BF16,
+ * F16 or F32 gives the bits of its F32 values.
  *
  * Packed matrix (N, K), layout "p16": panels of 16 outputs; panel p, then k ascending, then 16 columns
  * (outputs 16p..16p+15, missing ones zero). F32: 16 floats a step. BF16 and F16: 16 halves a step, as
@@ -18,7 +18,7 @@ enum { WT_PANEL = 16, WT_SLAB = 512 };
 struct wt_packed { const void *data; uint32_t dtype, n, k; };   /* one (N, K) matrix in panels */
 
 struct wt_kernels {
-        const char *name;                        /* "ref", "avx2" */
+        const char *name;                        /* "ref", "avx2", "avx512" */
         /* y[m*ldy + o] for m < M, o in outputs of panels [p0, p1) (those below n): N2. y and x do not
          * overlap. Fastest for M = 1 and for large M alike; no scratch beyond the stack. */
         void (*linear)(const struct wt_packed *w, uint32_t p0, uint32_t p1, const float *x, size_t ldx,
@@ -51,7 +51,7 @@ struct wt_kernels {
         void (*divide)(const float *u, float l, uint32_t n, float *out);      /* out = u / l */
 };
 extern const struct wt_kernels wt_kernels_ref;
-extern const struct wt_kernels wt_kernels_avx2;  /* absent where the compiler is not for x86-64 */
+extern const struct wt_kernels wt_kernels_avx2, wt_kernels_avx512;      /* x86-64 only */
 /* The fastest that this processor runs; force: a name, or NULL. NULL when force is not there, or on an
  * x86-64 without AVX2, FMA or F16C (the reference too is compiled for them). */
 const struct wt_kernels *wt_kernels_pick(const char *force);
