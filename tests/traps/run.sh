@@ -19,7 +19,7 @@ say() { printf '%s\n' "$*"; }
 field() { sed -n "1,3s/^$1: //p" "$2"; }
 
 # A copy, so that a run that is broken off leaves no mutant in the checkout.
-rm -rf "$src" "$out" "$TMPDIR"
+rm -rf "$src" "$out" "$TMPDIR" "$build"/*.log
 mkdir -p "$src" "$TMPDIR"
 for f in CMakeLists.txt cmake include lib models plugins proto services tests tools; do
   cp -a "$root/$f" "$src/"
@@ -56,6 +56,7 @@ one() {
   fi
   if [ -n "$keeps" ]; then run "$keeps" || kept=$?; fi
   run "$t" || rc=$?
+  cp "$build/test.log" "$build/$(basename "$p" .patch).log"
   patch -p1 -F0 -s -f -R <"$p"
   if [ "$kept" -ne 0 ]; then say "$title: $keeps FAILS, too"; return 1; fi
   case $rc in
