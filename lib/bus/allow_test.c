@@ -17,6 +17,16 @@
 
 static char dir[128], path[160];
 
+/* In place: the same file, so that only its time and size tell. */
+static void overwrite(const char *text, size_t len)
+{
+        FILE *f = fopen(path, "r+");
+
+        assert_non_null(f);
+        assert_int_equal(fwrite(text, 1, len, f), len);
+        fclose(f);
+}
+
 static void put(const char *text, size_t len)
 {
         assert_int_equal(wt_file_write(path, text, len, 0600), WT_OK);
@@ -72,13 +82,13 @@ static void changes(void **state)
         put(T("a expert " K0 "\n"));
         assert_int_equal(bus_allow_open(&a, path), WT_OK);
         for (int i = 0; i < 50; i++) {           /* the same length, within one tick of the clock */
-                put(T("a expert " K1 "\n"));
+                overwrite(T("a expert " K1 "\n"));
                 assert_null(bus_allow_find(&a, K0));
                 e = bus_allow_find(&a, K1);
                 assert_non_null(e);
                 assert_string_equal(e->name, "a");
                 assert_string_equal(e->role, "expert");
-                put(T("b gatewy " K0 "\n"));
+                overwrite(T("b gatewy " K0 "\n"));
                 assert_null(bus_allow_find(&a, K1));
                 assert_string_equal(bus_allow_find(&a, K0)->name, "b");
         }

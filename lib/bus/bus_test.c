@@ -451,12 +451,19 @@ static void no_growth(void **state)
                         wt_msg *m = wt_msg_new(c);
 
                         m->env.method = ANY_METHOD;
-                        memset(wt_msg_tensor(m, WT_U8, 1, (uint32_t[]){ 200000 }), 2, 200000);
+                        memset(wt_msg_tensor(m, WT_U8, 1, (uint32_t[]){ 200000 }), (int)k, 200000);
                         memset(wt_msg_tensor(m, WT_U8, 1, (uint32_t[]){ 100 }), 2, 100);
                         rig_send(c, m);
                 }
-                for (uint32_t k = 0; k < 20; k++)
-                        wt_msg_free(rig_recv(s));
+                for (uint32_t k = 0; k < 20; k++) {      /* nobody wrote over a frame on its way */
+                        wt_msg *m = rig_recv(s);
+                        const uint8_t *p = m->frame[0].data;
+
+                        for (uint32_t i = 0; i < 200000; i++)
+                                if (p[i] != k)
+                                        fail_msg("message %u, byte %u is %u", k, i, p[i]);
+                        wt_msg_free(m);
+                }
                 if (round == 14) {
                         /* libzmq may hold frames a moment longer than we: 20 more are its due */
                         made[0] = c->n_msgs, made[1] = c->n_blocks + 20;

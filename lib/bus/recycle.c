@@ -114,9 +114,11 @@ void bus_frame_drop(void *data)
 {
         struct bus_block *k = block_of(data);
         wt_bus *b = k->home;
+        uint32_t held = atomic_fetch_sub_explicit(&k->refs, 1, memory_order_acq_rel);
         bool keep;
 
-        if (atomic_fetch_sub_explicit(&k->refs, 1, memory_order_acq_rel) != 1)
+        WT_ASSERT(held != 0);                    /* given back twice */
+        if (held != 1)
                 return;
         pthread_mutex_lock(&b->lock);
         keep = !b->closed && b->kept_bytes + bytes_of(k->class) <= keep_bytes;
