@@ -188,7 +188,7 @@ static void take_message(struct expert *e, wt_msg *m)
         case WT_M_EXPERT_CANCEL: expert_cancel(e, m); break;
         case WT_M_WELCOME: expert_welcome(e, m); break;
         case WT_M_BYE: expert_router_bye(e, m); break;
-        default: break;                          /* a newer router's; nothing of ours depends on it */
+        default: break;                          /* a newer router's: not for us */
         }
         wt_msg_free(m);
 }
@@ -213,7 +213,8 @@ static void serve(struct expert *e, struct job *j)
         if (err != WT_OK) {
                 wt_log(WT_WARN, "EXPERT-CALL", "trace=%.55s code=\"%s\" words=\"%s\"",
                        j->part->env.traceparent.len > 0
-                       ? (const char *)j->part->env.traceparent.data : "", wt_code_name(err), wt_words());
+                       ? (const char *)j->part->env.traceparent.data : "", wt_code_name(err),
+                       wt_words());
                 expert_refuse(e, j->peer, j->call_id, j->epoch, err);
         }
         e->n.calls++;
@@ -224,7 +225,8 @@ static void serve(struct expert *e, struct job *j)
         expert_job_free(e, j);
 }
 
-/* Once stopped: says bye, ends what is queued, and is over when every router has answered the bye. */
+/* Once stopped: says bye, ends what is queued, and is over when every router has answered the
+ * bye. */
 static bool drained(struct expert *e)
 {
         if (!e->draining) {

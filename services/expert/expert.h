@@ -18,8 +18,8 @@ struct expert_conf {                             /* all borrowed until close */
         uint32_t n_routers;
         const struct wt_clock *clock;
         uint64_t drain_us;                       /* how long queued work may go on after a stop */
-        uint32_t max_rows;                       /* rows that one router may have in flight; 0: as many
-                                                  * as 256 MiB of work area hold, at most 4,096 */
+        uint32_t max_rows;                       /* rows in flight from one router; 0: as many as
+                                                  * 256 MiB of work area hold, at most 4,096 */
         bool (*stop_asked)(void *arg); void *stop_arg;   /* NULL: never */
         int stop_fd;                             /* readable when a stop is asked; -1: none */
 };
@@ -28,8 +28,8 @@ struct expert;
 /* Maps and uploads what the shard names, nothing else. WT_EINVAL: a shard that names no expert of
  * this model, in words. */
 wt_err expert_open(struct expert **out, const struct expert_conf *c);
-/* One turn of the loop: messages, then at most one call; sleeps at most max_us when idle. False once
- * the worker has drained, or a router refused it for good. */
+/* One turn of the loop: messages, then at most one call; sleeps at most max_us when idle. False
+ * once the worker has drained, or a router refused it for good. */
 bool expert_turn(struct expert *e, uint64_t max_us);
 /* Turns until stopped and drained. WT_EPRECONDITION: a router has another model or profile. */
 wt_err expert_run(struct expert *e);

@@ -1,5 +1,5 @@
-/* expert_test.c - a worker as its router sees it: hello, calls in parts, refusals in words, the order of
- * its queue, leaving. (That its numbers are right is router_test.c's matter.) */
+/* expert_test.c - a worker as its router sees it: hello, calls in parts, refusals in words, the
+ * order of its queue, leaving. (That its numbers are right is router_test.c's matter.) */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -92,7 +92,8 @@ static void say_welcome(uint64_t epoch, uint32_t status)
 
         w->epoch = epoch;
         m->env.status = status;
-        m->env.message = WT_STR(status != WT_OK ? "the models differ; give both the same --model" : "");
+        if (status != WT_OK)
+                m->env.message = WT_STR("the models differ; give both the same --model");
         m->env.body = w;
         assert_int_equal(wt_bus_send(router_bus, m), WT_OK);
 }
@@ -103,8 +104,8 @@ static void start(const char *shard, uint32_t max_rows)
         struct wt_bus_conf e = { .name = "expert-0", .n_connect = 1 };
         struct expert_conf c = {
                 .name = "expert-0", .shard = shard, .compute = wt_plugin_compute_cpu()->ops,
-                .host = &host, .model = model, .n_routers = 1, .clock = &by_hand, .drain_us = 1000000,
-                .max_rows = max_rows, .stop_asked = asked, .stop_fd = -1,
+                .host = &host, .model = model, .n_routers = 1, .clock = &by_hand,
+                .drain_us = 1000000, .max_rows = max_rows, .stop_asked = asked, .stop_fd = -1,
         };
         const char *at;
 
@@ -132,8 +133,8 @@ static void end(void)
         wt_bus_close(router_bus);
 }
 
-/* A part of a call to layer 1: rows [slot, slot + n), each with the picks of experts 2 and 3, asked for
- * as one node. */
+/* A part of a call to layer 1: rows [slot, slot + n), each with the picks of experts 2 and 3,
+ * asked for as one node. */
 struct part { uint64_t id; uint32_t slot, n, part, parts, layer; uint64_t epoch;
               const char *profile; bool adapter, bad_variant, deep; };
 
@@ -182,7 +183,8 @@ static void send_part(const struct part *p)
 static const struct shard { const char *text; uint32_t held; const char *needle; } shards[] = {
         { "*", 80, NULL }, { "1-5:0-15", 80, NULL }, { "*:3", 5, NULL }, { "0-2", 32, NULL },
         { "2:9,2:9,3:0-1", 3, NULL }, { "1:*,5:15", 17, NULL },
-        { "6:0", 0, "layer 6" }, { "1:16", 0, "expert 16" }, { "1:7-3", 0, "1:7-3" }, { "x", 0, "'x'" },
+        { "6:0", 0, "layer 6" }, { "1:16", 0, "expert 16" }, { "1:7-3", 0, "1:7-3" },
+        { "x", 0, "'x'" },
         { "", 0, "no expert" }, { "0", 0, "no expert" }, { "1:0;2", 0, "1:0;2" },
 };
 enum { N_SHARDS = sizeof shards / sizeof *shards };
@@ -228,8 +230,8 @@ static void parts_in_any_order(void **state)
         end();
 }
 
-static const struct refusal { const char *name; struct part p; uint32_t status; const char *needle; }
-refusals[] = {
+static const struct refusal { const char *name; struct part p; uint32_t status;
+                              const char *needle; } refusals[] = {
         { "stale epoch", { .epoch = 4 }, WT_EABORTED, "epoch 4" },
         { "another profile", { .profile = "wn1/q8" }, WT_EPRECONDITION, "wn1/q8" },
         { "unknown variant", { .bad_variant = true }, WT_ENOTFOUND, "of layer 1 expert 3" },
@@ -383,7 +385,8 @@ int main(void)
 {
         struct CMUnitTest tests[7 + N_SHARDS + N_REFUSALS] = {
                 cmocka_unit_test(parts_in_any_order), cmocka_unit_test(short_calls_first),
-                cmocka_unit_test(long_calls_do_not_starve), cmocka_unit_test(cancel_drops_what_waits),
+                cmocka_unit_test(long_calls_do_not_starve),
+                cmocka_unit_test(cancel_drops_what_waits),
                 cmocka_unit_test(hello_until_welcome), cmocka_unit_test(refused_for_good),
                 cmocka_unit_test(drains),
         };
@@ -392,6 +395,7 @@ int main(void)
         for (size_t i = 0; i < N_SHARDS; i++)
                 *t++ = (struct CMUnitTest){ shards[i].text, shard, NULL, NULL, (void *)&shards[i] };
         for (size_t i = 0; i < N_REFUSALS; i++)
-                *t++ = (struct CMUnitTest){ refusals[i].name, refusal, NULL, NULL, (void *)&refusals[i] };
+                *t++ = (struct CMUnitTest){ refusals[i].name, refusal, NULL, NULL,
+                                            (void *)&refusals[i] };
         return cmocka_run_group_tests(tests, open_model, NULL);
 }

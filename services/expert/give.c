@@ -1,5 +1,5 @@
-/* give.c - the nodes of a call go back, in parts of at most WT_PART_BYTES, each summed straight into
- * its frame. */
+/* give.c - the nodes of a call go back, in parts of at most WT_PART_BYTES, each summed straight
+ * into its frame. */
 #include <string.h>
 #include "inside.h"
 

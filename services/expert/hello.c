@@ -1,5 +1,6 @@
-/* hello.c - how a worker and its routers come to know each other. A hello is repeated until a welcome
- * gives an epoch; every later hello starts a new one, so whatever was out before is void. */
+/* hello.c - how a worker and its routers come to know each other. A hello is repeated until a
+ * welcome gives an epoch; every later hello starts a new one, so whatever was out before is
+ * void. */
 #include <string.h>
 #include "base/log.h"
 #include "inside.h"
@@ -34,7 +35,8 @@ static void say_hello(struct expert *e, uint32_t peer)
         uint32_t shape[2] = { e->n_held, HELD_BYTES };
 
         m->peer = peer;
-        m->env = (struct wt_envelope){ .version = WT_WIRE_VERSION, .method = WT_M_HELLO, .body = h };
+        m->env = (struct wt_envelope){ .version = WT_WIRE_VERSION, .method = WT_M_HELLO,
+                                       .body = h };
         *h = (struct wt_hello){
                 .role = WT_STR("expert"),
                 .name = WT_STR(e->conf.name), .profile = WT_STR(e->ops->profile),
@@ -78,7 +80,7 @@ void expert_welcome(struct expert *e, const wt_msg *m)
                 return;
         }
         k->welcome = false;
-        if (m->env.status == WT_EABORTED) {      /* the router has lost sight of us: introduce again */
+        if (m->env.status == WT_EABORTED) {      /* the router has lost sight of us */
                 k->hello_at = e->now;
                 return;
         }

@@ -20,7 +20,7 @@ struct held {                                    /* one expert of one layer */
 
 struct link {                                    /* one router */
         bool welcome, bye;
-        uint64_t epoch;                          /* given with the last welcome; calls must repeat it */
+        uint64_t epoch;                          /* of the last welcome; calls repeat it */
         uint64_t hello_at, hello_every;          /* next hello, while not welcome */
         uint32_t rows;                           /* in flight from it */
         uint32_t n_jobs;
@@ -41,10 +41,10 @@ struct work {
         uint32_t bits;                           /* depth of a leaf in the trie of expert ids */
         uint32_t n_rows, n_picks, n_groups, n_nodes;
         float *x;                                /* (rows, D) host-visible */
-        float *leaf;                             /* (picks, D) host-visible, in order (slot, expert) */
-        struct wt_pick *pick;                    /* (picks) in order (slot, expert); row is the slot */
+        float *leaf;                             /* (picks, D) host-visible, by (slot, expert) */
+        struct wt_pick *pick;                    /* (picks) by (slot, expert); row is the slot */
         uint32_t *first;                         /* (E + 1) of a group in the three below */
-        uint32_t *row, *to; float *weight;       /* (picks) by expert: row of x, row of leaf, weight */
+        uint32_t *row, *to; float *weight;       /* (picks) by expert: of x, of leaf, factor */
         struct wt_expert_weights *groups;        /* (E) */
         uint32_t *count;                         /* (E) */
         struct wt_node *in, *out;                /* (picks) leaves; nodes of the reply */

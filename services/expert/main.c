@@ -1,5 +1,5 @@
-/* main.c - settings in, worker open, run, close. Exit: 0 stopped, 2 boot fault or refused by a router for
- * good (said on stderr with what to do). */
+/* main.c - settings in, worker open, run, close. Exit: 0 stopped, 2 boot fault or refused by a
+ * router for good (said on stderr with what to do). */
 #include <stdio.h>
 #include "base/log.h"
 #include "base/stop.h"
@@ -16,7 +16,8 @@ static wt_err failed(const char *id, wt_err err)
 static wt_err run(const wt_conf *conf)
 {
         struct expert_boot *b;
-        const char *name = wt_conf_str(conf, WT_SET_name), *profile = wt_conf_str(conf, WT_SET_profile);
+        const char *name = wt_conf_str(conf, WT_SET_name),
+                *profile = wt_conf_str(conf, WT_SET_profile);
         wt_err err;
 
         name = name[0] != '\0' ? name : "expert-0";
@@ -43,8 +44,8 @@ int main(int argc, char **argv, char **envp)
                 return 2;
         }
         if (wt_conf_wants_help(conf)) {
-                puts("witan-expert: holds routed experts and multiplies rows for the routers. witan up "
-                     "starts it.\n");
+                puts("witan-expert: holds routed experts and multiplies rows for the routers. "
+                     "witan up starts it.\n");
                 wt_conf_help(stdout, WT_FOR_EXPERT);
         } else {
                 rc = run(conf) == WT_OK ? 0 : 2;

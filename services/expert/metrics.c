@@ -5,7 +5,8 @@
 void expert_metrics(const struct expert_numbers *n, struct wt_buf *out)
 {
         const struct wt_metric rows[] = {
-#define ROW(n_, h_, k_, v_) { .name = "witan_expert_" n_, .help = h_, .kind = k_, .value = (double)(v_) }
+#define ROW(n_, h_, k_, v_) \
+        { .name = "witan_expert_" n_, .help = h_, .kind = k_, .value = (double)(v_) }
                 ROW("turns_total", "Turns of the loop.", WT_COUNTER, n->turns),
                 ROW("calls_total", "Calls multiplied.", WT_COUNTER, n->calls),
                 ROW("rows_total", "Rows received in them.", WT_COUNTER, n->rows),
@@ -16,10 +17,11 @@ void expert_metrics(const struct expert_numbers *n, struct wt_buf *out)
                     n->cancelled),
                 ROW("dropped_total", "Calls dropped: their router is gone or said hello anew.",
                     WT_COUNTER, n->dropped),
-                ROW("messages_malformed_total", "Messages dropped: they do not decode or contradict "
-                    "themselves.", WT_COUNTER, n->malformed),
-                ROW("messages_too_long_total", "Messages dropped: above a limit of length.", WT_COUNTER,
-                    n->too_long),
+                ROW("messages_malformed_total",
+                    "Messages dropped: they do not decode or contradict themselves.", WT_COUNTER,
+                    n->malformed),
+                ROW("messages_too_long_total", "Messages dropped: above a limit of length.",
+                    WT_COUNTER, n->too_long),
                 ROW("compute_seconds_total", "Time spent on calls.", WT_COUNTER,
                     (double)n->compute_us / 1e6),
                 ROW("received_bytes_total", "Tensor bytes received.", WT_COUNTER, n->bytes_in),

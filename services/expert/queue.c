@@ -23,7 +23,8 @@ struct job *expert_job_new(struct expert *e, const wt_msg *m)
                         .state = JOB_PARTS, .peer = m->peer, .layer = c->layer,
                         .parts = m->env.parts > 0 ? m->env.parts : 1,
                         .call_id = m->env.call_id, .epoch = m->env.epoch, .since = e->now,
-                        .deadline = e->now + (m->env.deadline_us > 0 ? m->env.deadline_us : NO_DEADLINE_US),
+                        .deadline = e->now +
+                        (m->env.deadline_us > 0 ? m->env.deadline_us : NO_DEADLINE_US),
                         .turn = e->arrivals++,
                 };
                 e->link[m->peer].n_jobs++;

@@ -22,7 +22,7 @@ static void try_send(struct expert *e, wt_msg *m)
                 e->out_tail = &m->next;
                 return;
         }
-        wt_msg_free(m);                          /* that router is gone; it asks again if it is not */
+        wt_msg_free(m);                          /* gone; it asks again if it is not */
         if (e->link[peer].welcome)
                 expert_jobs_drop(e, peer);
         e->link[peer].welcome = false;

@@ -21,7 +21,8 @@ static bool range(const char **s, uint32_t *lo, uint32_t *hi)
         return *lo <= *hi;
 }
 
-/* Marks the experts [x0, x1] of the MoE layers among [l0, l1]; dense layers inside are passed over. */
+/* Marks the experts [x0, x1] of the MoE layers among [l0, l1]; dense layers inside are passed
+ * over. */
 static wt_err mark(struct expert *e, uint32_t l0, uint32_t l1, uint32_t x0, uint32_t x1)
 {
         if (l1 >= e->shape->n_layers)
@@ -63,8 +64,9 @@ static wt_err item(struct expert *e, const char **s)
                 goto bad;
         return mark(e, l0, l1, x0, x1);
 bad:
-        return wt_fail(WT_EINVAL, "shard item '%.40s' is not layers:experts, such as 1-5:0-7 or 2:9 "
-                       "or *", start);
+        return wt_fail(WT_EINVAL,
+                       "shard item '%.40s' is not layers:experts, such as 1-5:0-7 or 2:9 or *",
+                       start);
 }
 
 wt_err expert_shard(struct expert *e, const char *spec)
@@ -92,7 +94,8 @@ wt_err expert_map(struct expert *e)
                         if (!h->here)
                                 continue;
                         if ((err = wt_model_variant(e->conf.model, l, x, h->variant)) != WT_OK ||
-                            (err = wt_model_expert(e->conf.model, e->dev, l, x, &h->w, &bytes)) != WT_OK)
+                            (err = wt_model_expert(e->conf.model, e->dev, l, x, &h->w,
+                                                   &bytes)) != WT_OK)
                                 return err;
                         e->n.bytes_mapped += bytes;
                 }

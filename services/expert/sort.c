@@ -1,5 +1,5 @@
-/* sort.c - the picks of a call, which come by (row, expert), grouped by expert: each expert's weights
- * are read once for all its rows. */
+/* sort.c - the picks of a call, which come by (row, expert), grouped by expert: each expert's
+ * weights are read once for all its rows. */
 #include <string.h>
 #include "inside.h"
 
@@ -13,7 +13,8 @@ static void gather_parts(struct expert *e, const struct job *j)
                 uint32_t rows = m->env.tensors[0].shape[0], picks = m->env.tensors[1].shape[0];
                 const struct wt_pick *p = m->frame[1].data;
 
-                memcpy(w->x + (size_t)w->n_rows * e->shape->width, m->frame[0].data, m->frame[0].len);
+                memcpy(w->x + (size_t)w->n_rows * e->shape->width, m->frame[0].data,
+                       m->frame[0].len);
                 for (uint32_t i = 0; i < picks; i++) {
                         w->pick[w->n_picks + i] = p[i];
                         w->pick[w->n_picks + i].row += w->n_rows;
@@ -37,7 +38,7 @@ void expert_sort(struct expert *e, const struct job *j)
         for (uint32_t x = 0; x < w->layer->n_experts; x++) {
                 uint32_t n = w->count[x];
 
-                w->count[x] = at;                /* from here on: where the expert's next pick goes */
+                w->count[x] = at;                /* from here on: where its next pick goes */
                 if (n == 0)
                         continue;
                 w->groups[w->n_groups] = e->held[j->layer][x].w;

@@ -33,8 +33,9 @@ static wt_err check_refs(const struct expert *e, const struct wt_expert_call *c)
         return WT_OK;
 }
 
-/* Of the picks, what lib/wire cannot know: no row has more than K, and the nodes asked for are of this
- * layer's trie, equal or apart. (In order, named in the call's list, rows in range: checked there.) */
+/* Of the picks, what lib/wire cannot know: no row has more than K, and the nodes asked for are
+ * of this layer's trie, equal or apart. (In order, named in the call's list, rows in range:
+ * checked there.) */
 static wt_err check_picks(const struct expert *e, const wt_msg *m)
 {
         const struct wt_expert_call *c = m->env.body;
@@ -48,14 +49,15 @@ static wt_err check_picks(const struct expert *e, const wt_msg *m)
 
                 of_row = next ? of_row + 1 : 1;
                 if (of_row > y->n_picks || p[i].depth > bits)
-                        return wt_fail(WT_EDATA, "pick %u: a row has at most %u picks, a node a depth "
-                                       "of at most %u", i, y->n_picks, bits);
+                        return wt_fail(WT_EDATA, "pick %u: a row has at most %u picks, a node a "
+                                       "depth of at most %u", i, y->n_picks, bits);
                 if (!next)
                         continue;
                 d = p[i].depth < p[i - 1].depth ? p[i].depth : p[i - 1].depth;
                 above = (p[i].expert ^ p[i - 1].expert) >> (bits - d);
                 if (above == 0 && p[i].depth != p[i - 1].depth)
-                        return wt_fail(WT_EDATA, "pick %u: its node lies within its neighbour's", i);
+                        return wt_fail(WT_EDATA, "pick %u: its node lies within its neighbour's",
+                                       i);
         }
         return WT_OK;
 }
@@ -68,8 +70,9 @@ static wt_err check(const struct expert *e, const wt_msg *m)
         if (c == NULL || m->env.n_tensors < 2)
                 return wt_fail(WT_EDATA, "an expert call without rows");
         if (!e->link[m->peer].welcome || m->env.epoch != e->link[m->peer].epoch)
-                return wt_fail(WT_EABORTED, "epoch %llu of this call is stale at %s: the worker has "
-                               "said hello since", (unsigned long long)m->env.epoch, e->conf.name);
+                return wt_fail(WT_EABORTED, "epoch %llu of this call is stale at %s: the worker "
+                               "has said hello since", (unsigned long long)m->env.epoch,
+                               e->conf.name);
         if (!same(c->profile, e->ops->profile))
                 return wt_fail(WT_EPRECONDITION, "call of profile %.64s; %s computes %s",
                                (const char *)c->profile.data, e->conf.name, e->ops->profile);
@@ -131,7 +134,7 @@ static wt_err collect(struct expert *e, struct job *j, wt_msg *m)
         uint32_t n = m->env.tensors[0].shape[0], parts = m->env.parts > 0 ? m->env.parts : 1;
 
         if (parts != j->parts || m->env.part >= parts) {
-                wt_err err = wt_fail(WT_EDATA, "part %u of %u does not belong to a call of %u parts",
+                wt_err err = wt_fail(WT_EDATA, "part %u of %u is none of a call of %u parts",
                                      m->env.part, parts, j->parts);
 
                 wt_msg_free(m);

@@ -1,6 +1,6 @@
-/* unsort.c - the leaves, back in the order of their picks, as nodes of the trie (numbers.md N7). The
- * router has named with each pick the depth of the largest node that is wholly ours; neighbours
- * under the same node are one row of the reply. */
+/* unsort.c - the leaves, back in the order of their picks, as nodes of the trie (numbers.md N7).
+ * The router has named with each pick the depth of the largest node that is wholly ours;
+ * neighbours under the same node are one row of the reply. */
 #include "inside.h"
 #include "math/kernels.h"
 

@@ -1,12 +1,13 @@
-/* admit.c - a submit arrives. What can never be served is refused at once, with the two numbers that
- * do not fit; the rest waits its turn in a bounded queue. */
+/* admit.c - a submit arrives. What can never be served is refused at once, with the two numbers
+ * that do not fit; the rest waits its turn in a bounded queue. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "path.h"
 
 /* Every refusal is an event, so that a gateway has one way to learn how a sequence ends. */
-static void refuse(struct router *r, uint32_t peer, const struct wt_submit *q, uint32_t n_ids, wt_err e)
+static void refuse(struct router *r, uint32_t peer, const struct wt_submit *q, uint32_t n_ids,
+                   wt_err e)
 {
         struct wt_event_msg ev = {
                 .request = q->request, .attempt = q->attempt, .choice = q->choice,
@@ -26,8 +27,9 @@ static wt_err check_identity(const struct router *r, const struct wt_submit *q)
                 return wt_fail(WT_EINVAL, "request id of %u bytes; a UUID has 16", q->request.len);
         if (q->revision.len != 0 &&
             (q->revision.len != 32 || memcmp(q->revision.data, r->revision, 32) != 0))
-                return wt_fail(WT_ENOTFOUND, "this router serves another revision of %s than the one "
-                               "asked for", wt_model_name(r->conf.model));
+                return wt_fail(WT_ENOTFOUND,
+                               "this router serves another revision of %s than the one asked for",
+                               wt_model_name(r->conf.model));
         if (q->profile.len != 0 && (q->profile.len != strlen(profile) ||
                                     memcmp(q->profile.data, profile, q->profile.len) != 0))
                 return wt_fail(WT_EPRECONDITION, "this router computes %s, not %.64s", profile,
@@ -40,11 +42,13 @@ static wt_err check_sampling(const struct router *r, const struct wt_submit *q)
         uint32_t vocab = r->shape->vocab;
 
         if (!isfinite(q->temperature) || q->temperature < 0)
-                return wt_fail(WT_EINVAL, "temperature %g; it is a number from 0 on", q->temperature);
+                return wt_fail(WT_EINVAL, "temperature %g; it is a number from 0 on",
+                               q->temperature);
         if (!(q->top_p > 0 && q->top_p <= 1))
                 return wt_fail(WT_EINVAL, "top_p %g; it lies above 0 and not above 1", q->top_p);
         if (q->n_top > MAX_TOP)
-                return wt_fail(WT_ERANGE, "%u best tokens asked for; at most %d", q->n_top, MAX_TOP);
+                return wt_fail(WT_ERANGE, "%u best tokens asked for; at most %d", q->n_top,
+                               MAX_TOP);
         if (q->n_eos > MAX_EOS)
                 return wt_fail(WT_ERANGE, "%u end tokens; at most %d", q->n_eos, MAX_EOS);
         for (uint32_t i = 0; i < q->n_eos; i++)
@@ -65,7 +69,8 @@ static wt_err check_ids(const int32_t *id, uint32_t n, uint32_t vocab, const cha
 {
         for (uint32_t i = 0; i < n; i++)
                 if (id[i] < 0 || (uint32_t)id[i] >= vocab)
-                        return wt_fail(WT_ERANGE, "id at place %u of %s is outside the vocabulary of %u",
+                        return wt_fail(WT_ERANGE,
+                                       "id at place %u of %s is outside the vocabulary of %u",
                                        i, which, vocab);
         return WT_OK;
 }
@@ -79,8 +84,8 @@ static wt_err check_room(const struct router *r, const struct wt_submit *q, uint
         if (n_prompt == 0)
                 return wt_fail(WT_EINVAL, "the prompt is empty; at least one token is needed");
         if (q->max_tokens == 0 && !q->prompt_logprobs)
-                return wt_fail(WT_EINVAL, "max_tokens is 0 and no prompt log-probabilities are asked "
-                               "for: there is nothing to do");
+                return wt_fail(WT_EINVAL, "max_tokens is 0 and no prompt log-probabilities are "
+                               "asked for: there is nothing to do");
         if (n_made > q->max_tokens)
                 return wt_fail(WT_EINVAL, "%u tokens are made already, above max_tokens %u", n_made,
                                q->max_tokens);
@@ -89,15 +94,17 @@ static wt_err check_room(const struct router *r, const struct wt_submit *q, uint
                                "context is %u tokens", n_prompt, q->max_tokens,
                                (unsigned long long)all, r->max_context);
         if (router_pages_for((uint32_t)all) > r->kv.n_pages)
-                return wt_fail(WT_EEXHAUSTED, "prompt and answer of %llu tokens need %u KV pages of "
-                               "%d; this router has %u: raise kv_bytes", (unsigned long long)all,
+                return wt_fail(WT_EEXHAUSTED, "prompt and answer of %llu tokens need %u KV pages "
+                               "of %d; this router has %u: raise kv_bytes", (unsigned long long)all,
                                router_pages_for((uint32_t)all), WT_PAGE, r->kv.n_pages);
         return WT_OK;
 }
 
 static uint32_t ids_in(const wt_msg *m, uint32_t i)
 {
-        return i < m->env.n_tensors && m->env.tensors[i].dtype == WT_I32 ? m->env.tensors[i].shape[0] : 0;
+        bool ids = i < m->env.n_tensors && m->env.tensors[i].dtype == WT_I32;
+
+        return ids ? m->env.tensors[i].shape[0] : 0;
 }
 
 static wt_err check(const struct router *r, const wt_msg *m, const struct gateway *g)
@@ -107,14 +114,16 @@ static wt_err check(const struct router *r, const wt_msg *m, const struct gatewa
         wt_err err;
 
         if (g == NULL || g->state != PEER_LIVE)
-                return wt_fail(WT_EPRECONDITION, "a submit before hello: say hello as a gateway first");
+                return wt_fail(WT_EPRECONDITION,
+                               "a submit before hello: say hello as a gateway first");
         if (r->draining)
                 return wt_fail(WT_EUNAVAILABLE, "this router is draining; submit to another one");
         if ((err = check_identity(r, q)) != WT_OK || (err = check_sampling(r, q)) != WT_OK ||
             (err = check_room(r, q, n_prompt, n_made)) != WT_OK ||
             (err = check_ids(m->frame[0].data, n_prompt, vocab, "the prompt")) != WT_OK)
                 return err;
-        return n_made > 0 ? check_ids(m->frame[1].data, n_made, vocab, "the ids made so far") : WT_OK;
+        return n_made > 0 ? check_ids(m->frame[1].data, n_made, vocab, "the ids made so far")
+                : WT_OK;
 }
 
 /* One allocation: the sequence, its ids, its pages, its biases. */
@@ -123,7 +132,8 @@ static struct seq *seq_new(struct router *r, const wt_msg *m, uint32_t gateway)
         const struct wt_submit *q = m->env.body;
         uint32_t n_prompt = ids_in(m, 0), n_made = ids_in(m, 1), n = n_prompt + q->max_tokens;
         uint32_t pages = router_pages_for(n);
-        struct seq *s = calloc(1, sizeof *s + ((size_t)n + pages) * 4 + q->n_bias * sizeof *s->bias);
+        struct seq *s =
+                calloc(1, sizeof *s + ((size_t)n + pages) * 4 + q->n_bias * sizeof *s->bias);
 
         if (s == NULL)
                 return NULL;
@@ -198,7 +208,8 @@ static wt_err replace(struct router *r, const struct wt_submit *q)
         if (old == NULL)
                 return WT_OK;
         if (q->attempt == old->attempt)
-                return wt_fail(WT_EEXIST, "attempt %u of this sequence runs here already", q->attempt);
+                return wt_fail(WT_EEXIST, "attempt %u of this sequence runs here already",
+                               q->attempt);
         if (q->attempt < old->attempt)
                 return wt_fail(WT_EABORTED, "attempt %u of this sequence is older than attempt %u, "
                                "which runs here", q->attempt, old->attempt);
@@ -219,8 +230,9 @@ static wt_err take(struct router *r, const wt_msg *m)
                 router_reap(r);                  /* what was cancelled makes room for this one */
         router_fill(r);
         if (r->n_waiting >= r->conf.max_waiting)
-                return wt_fail(WT_EEXHAUSTED, "%u sequences wait already, the most that max_waiting "
-                               "allows (%u); try again later", r->n_waiting, r->conf.max_waiting);
+                return wt_fail(WT_EEXHAUSTED, "%u sequences wait already, the most that "
+                               "max_waiting allows (%u); try again later", r->n_waiting,
+                               r->conf.max_waiting);
         if ((err = replace(r, q)) != WT_OK)
                 return err;
         if ((s = seq_new(r, m, (uint32_t)(g - r->gateway))) == NULL)

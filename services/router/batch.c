@@ -15,7 +15,8 @@ static wt_err device_memory(struct router *r)
         if ((err = r->ops->buffer_new(r->dev, rows * row_bytes, &b->h)) != WT_OK ||
             (err = r->ops->buffer_new(r->dev, rows * row_bytes, &b->shared)) != WT_OK ||
             (err = r->ops->host_alloc(r->dev, rows * row_bytes, (void **)&b->x)) != WT_OK ||
-            (err = r->ops->host_alloc(r->dev, b->logits_rows * logit_bytes, (void **)&b->logits)) != WT_OK)
+            (err = r->ops->host_alloc(r->dev, b->logits_rows * logit_bytes,
+                                      (void **)&b->logits)) != WT_OK)
                 return err;
         if (r->max_picks == 0)
                 return WT_OK;

@@ -1,5 +1,5 @@
-/* batch.h - one step: the rows of many sequences on their way through the layers, and the expert calls
- * of the layer it is at. Each group of fields is written by the stage that is named.
+/* batch.h - one step: the rows of many sequences on their way through the layers, and the expert
+ * calls of the layer it is at. Each group of fields is written by the stage that is named.
  * Shapes: T rows of the step (at most step_rows), D width, K picks a row, E experts of a layer. */
 #ifndef WITAN_ROUTER_BATCH_H
 #define WITAN_ROUTER_BATCH_H
@@ -9,8 +9,8 @@
 enum phase { STEP_NONE, STEP_LAYER, STEP_AWAY };
 enum { MAX_WORKERS = ROUTER_MAX_WORKERS, WORKER_WORDS = MAX_WORKERS / 32 };
 
-/* A call is QUEUED while nobody lives who holds its experts, or while that worker's credit is used up;
- * OUT until its last reply part is HOME; DROPPED when its answer is no longer wanted. */
+/* A call is QUEUED while nobody lives who holds its experts, or while that worker's credit is
+ * used up; OUT until its last reply part is HOME; DROPPED when its answer is no longer wanted. */
 enum call_state { CALL_QUEUED, CALL_OUT, CALL_HOME, CALL_DROPPED };
 struct call {
         struct call *next;                       /* of its share */
@@ -77,6 +77,7 @@ struct batch {
         uint32_t *head_row;                      /* (T) */
         float *logits; uint32_t logits_rows;     /* (logits_rows, V) host-visible */
         char *scratch; size_t scratch_each; uint32_t n_scratch;  /* one per thread */
-        int32_t *out_id, *out_top; double *out_logprob, *out_top_logprob;     /* (T), (T, MAX_TOP) */
+        int32_t *out_id; double *out_logprob;    /* (T) */
+        int32_t *out_top; double *out_top_logprob;       /* (T, MAX_TOP) */
 };
 #endif

@@ -1,5 +1,6 @@
-/* calls.c - the life of the calls of one layer: ends, failures, second tries. A call is a pure function
- * (law 2), so sending its picks again, anywhere, is always safe and gives the same bits. */
+/* calls.c - the life of the calls of one layer: ends, failures, second tries. A call is a pure
+ * function (law 2), so sending its picks again, anywhere, is always safe and gives the same
+ * bits. */
 #include <stdio.h>
 #include <string.h>
 #include "path.h"
@@ -147,8 +148,9 @@ static void lost_holder(struct router *r, struct call *c)
         const struct batch *b = &r->batch;
         char words[200];
 
-        snprintf(words, sizeof words, "no live worker holds expert %d of layer %u; waited %llu ms: start "
-                 "a worker that holds it, or raise expert_wait", b->pick[c->pick[0]], b->layer,
+        snprintf(words, sizeof words, "no live worker holds expert %d of layer %u; waited %llu ms: "
+                 "start a worker that holds it, or raise expert_wait", b->pick[c->pick[0]],
+                 b->layer,
                  (unsigned long long)(r->now - c->since) / 1000);
         fail_rows(r, c, WT_EUNAVAILABLE, words);
 }
@@ -166,11 +168,12 @@ static bool late(const struct router *r, const struct call *c)
 {
         uint64_t limit = 4ull * r->worker[c->worker].usual_us[router_size_class(c->n_rows)];
 
-        return r->now - c->since > (limit > r->conf.hedge_after_us ? limit : r->conf.hedge_after_us);
+        return r->now - c->since >
+                (limit > r->conf.hedge_after_us ? limit : r->conf.hedge_after_us);
 }
 
-/* A call that takes so long was lost, or its worker hangs: expert_wait for a small one, more for many
- * rows, and never less than eight times what is usual. */
+/* A call that takes so long was lost, or its worker hangs: expert_wait for a small one, more for
+ * many rows, and never less than eight times what is usual. */
 uint64_t router_patience(const struct router *r, const struct worker *w, uint32_t n_rows)
 {
         uint64_t usual = 8ull * w->usual_us[router_size_class(n_rows)];
@@ -186,9 +189,9 @@ static void all_but(const struct call *c, uint32_t not[WORKER_WORDS])
         not[c->worker / 32] |= 1u << (c->worker % 32);
 }
 
-/* Not answered for long: the same picks a second time, beside the first call, which still counts if it
- * answers first. To other holders; when there are none and half the patience is gone, to the same one:
- * a part may have been lost, and a first call that is only slow is not disturbed. */
+/* Not answered for long: the same picks a second time, beside the first call, which still counts
+ * if it answers first. To other holders; when there are none and half the patience is gone, to
+ * the same one: a part may have been lost, and a first call that is only slow is not disturbed. */
 static void hedge(struct router *r, struct call *c, bool anybody)
 {
         struct share *s = c->share;
@@ -237,21 +240,21 @@ static void watch_queued(struct router *r, struct call *c)
         if (w != NULL && w->state == PEER_LIVE && !w->cut) {
                 if (router_call_send(r, c) || !w->late)
                         return;
-                all_but(c, not);                 /* its worker hangs: does somebody else hold them? */
+                all_but(c, not);                 /* it hangs: does somebody else hold them? */
                 if (router_place(r, c->pick, c->n_picks, not) == 0)
                         again(r, c, not);
         } else if (r->membership || w != NULL) {
                 again(r, c, c->share->refused);
                 for (struct call *n = c->share->calls; n != before; n = n->next)
                         if (n->worker < 0)
-                                n->since = since;        /* one wait, however often it is looked at */
+                                n->since = since;        /* one wait, looked at often */
         } else if (r->now - c->since > r->conf.expert_wait_us) {
                 lost_holder(r, c);
         }
 }
 
-/* A worker that owes a call beyond all patience and says nothing is gone; one that speaks has lost the
- * call, or its cancel. */
+/* A worker that owes a call beyond all patience and says nothing is gone; one that speaks has
+ * lost the call, or its cancel. */
 static void watch_owed(struct router *r, struct worker *w)
 {
         for (uint32_t i = w->n_owed; i-- > 0;) {

@@ -21,7 +21,8 @@ static void each_node(struct batch *b, void (*each)(struct batch *b, uint32_t ro
 
                                 for (uint32_t i = 0; i < rows; i++, n++)
                                         if (!b->dead[c->row[n->slot]])
-                                                each(b, c->row[n->slot], n, data + (size_t)i * width);
+                                                each(b, c->row[n->slot], n,
+                                                     data + (size_t)i * width);
                         }
                 }
         }
@@ -49,7 +50,8 @@ static void sort_row(struct batch *b, uint32_t from, uint32_t to, uint32_t bits)
                 const float *data = b->node_row[i];
                 uint32_t key = n.prefix << (bits - n.depth), j = i;
 
-                for (; j > from && b->node[j - 1].prefix << (bits - b->node[j - 1].depth) > key; j--) {
+                for (; j > from && b->node[j - 1].prefix << (bits - b->node[j - 1].depth) > key;
+                     j--) {
                         b->node[j] = b->node[j - 1];
                         b->node_row[j] = b->node_row[j - 1];
                 }
@@ -82,7 +84,8 @@ wt_err router_combine(struct router *r)
         uint32_t bits = wt_trie_bits(y->n_experts), from = 0;
         struct wt_combine_args a = {
                 .size = sizeof a, .layer = y, .h = b->h, .in = b->node, .in_rows = b->node_row,
-                .shared = y->shared_hidden > 0 ? b->shared : NULL, .n_rows = b->n_rows, .bad = b->bad,
+                .shared = y->shared_hidden > 0 ? b->shared : NULL, .n_rows = b->n_rows,
+                .bad = b->bad,
         };
 
         memset(b->node_at, 0, (b->n_rows + 1) * sizeof *b->node_at);

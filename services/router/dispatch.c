@@ -1,6 +1,6 @@
-/* dispatch.c - picks become calls: one per worker, each row in it once however many of the worker's
- * experts it visits. With each pick goes the depth of the largest trie node (numbers.md N7) that the
- * worker can sum alone, so that as little as possible comes back. */
+/* dispatch.c - picks become calls: one per worker, each row in it once however many of the
+ * worker's experts it visits. With each pick goes the depth of the largest trie node (numbers.md
+ * N7) that the worker can sum alone, so that as little as possible comes back. */
 #include <string.h>
 #include "math/kernels.h"
 #include "path.h"
@@ -133,8 +133,8 @@ void router_dispatch(struct router *r, const uint32_t *pick, uint32_t n, struct 
 /* ---- onto the bus ---- */
 
 /* Rows [s0, s1) of the call, which are picks [p0, p1), as one part. */
-static wt_msg *part_new(struct router *r, const struct call *c, uint32_t s0, uint32_t s1, uint32_t p0,
-                        uint32_t p1)
+static wt_msg *part_new(struct router *r, const struct call *c, uint32_t s0, uint32_t s1,
+                        uint32_t p0, uint32_t p1)
 {
         struct batch *b = &r->batch;
         uint32_t width = r->shape->width, slot = s0, n_seen = 0, words[MAX_REFS / 32] = { 0 };
@@ -145,7 +145,8 @@ static wt_msg *part_new(struct router *r, const struct call *c, uint32_t s0, uin
         uint32_t k = r->shape->layers[b->layer].n_picks;
 
         for (uint32_t s = s0; s < s1; s++)
-                memcpy(rows + (size_t)(s - s0) * width, b->x + (size_t)c->row[s] * width, width * 4);
+                memcpy(rows + (size_t)(s - s0) * width, b->x + (size_t)c->row[s] * width,
+                       width * 4);
         for (uint32_t i = p0; i < p1; i++) {
                 uint32_t x = (uint32_t)b->pick[c->pick[i]];
 
@@ -213,7 +214,7 @@ bool router_call_send(struct router *r, struct call *c)
                 m->env.part = part++;
                 m->env.parts = parts;
                 if (!router_post_worker(r, w, m))
-                        break;                   /* buried soon; the watch sends the call elsewhere */
+                        break;                   /* the watch sends the call elsewhere */
         }
         w->owed[w->n_owed++] = (struct owed){ .id = c->id, .bytes = c->bytes, .sent = r->now,
                                               .rows = c->n_rows };

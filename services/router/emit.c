@@ -4,7 +4,9 @@
 
 enum { MAX_EVENTS = 4096, MAX_BYTES = 4 << 20 };
 
-struct letter { struct router *r; struct gateway *to; wt_msg *m; struct wt_events *list; size_t bytes; };
+/* A message of events under way. */
+struct letter { struct router *r; struct gateway *to; wt_msg *m; struct wt_events *list;
+                size_t bytes; };
 
 static void letter_send(struct letter *l)
 {
@@ -65,7 +67,8 @@ static void fill(struct letter *l, struct wt_event_msg *e, const struct seq *s, 
         }
 }
 
-static void last_words(struct letter *l, struct wt_event_msg *e, struct seq *s, enum wt_finish finish)
+static void last_words(struct letter *l, struct wt_event_msg *e, struct seq *s,
+                       enum wt_finish finish)
 {
         uint64_t now = wt_now_us(l->r->conf.clock), first = s->at_first ? s->at_first : now;
 

@@ -2,8 +2,8 @@
 #include <string.h>
 #include "inside.h"
 
-/* To a gateway that has said hello, through its outbox; to others (refused before hello), at once or
- * not at all. */
+/* To a gateway that has said hello, through its outbox; to others (refused before hello), at
+ * once or not at all. */
 void router_tell(struct router *r, uint32_t peer, const struct wt_event_msg *e)
 {
         struct gateway *g = router_gateway_of(r, peer);

@@ -1,5 +1,5 @@
-/* gate.c - which experts each row visits, with what weight; and the shared expert, which is computed
- * while the routed ones are away. */
+/* gate.c - which experts each row visits, with what weight; and the shared expert, which is
+ * computed while the routed ones are away. */
 #include <stdio.h>
 #include "path.h"
 
@@ -11,9 +11,11 @@ void router_fail_bad(struct router *r)
         for (uint32_t t = 0; t < b->n_rows; t++) {
                 if (!b->bad[t] || b->dead[t])
                         continue;
-                snprintf(words, sizeof words, "numeric_error: a number before %s %u, position %u is not "
-                         "finite", b->layer < r->shape->n_layers ? "the experts of layer"
-                         : "the end of layer", b->layer, b->runs[b->run_of[t]].pos + t - b->runs[b->run_of[t]].row);
+                snprintf(words, sizeof words,
+                         "numeric_error: a number before %s %u, position %u is not finite",
+                         b->layer < r->shape->n_layers ? "the experts of layer"
+                         : "the end of layer", b->layer,
+                         b->runs[b->run_of[t]].pos + t - b->runs[b->run_of[t]].row);
                 router_end(r, b->seq[b->run_of[t]], WT_FAILED, WT_EDATA, words);
         }
 }

@@ -18,7 +18,7 @@ static void refused(struct router *r, struct worker *w, struct call *c, const wt
 {
         wt_err code = (wt_err)m->env.status;
 
-        if (code == WT_EABORTED) {               /* it knows another epoch: let it introduce itself */
+        if (code == WT_EABORTED) {               /* it knows another epoch: say hello again */
                 router_worker_gone(r, w, "its epoch is another one");
                 return;
         }
@@ -65,7 +65,8 @@ static void came_home(struct router *r, struct worker *w, struct call *c)
 
         *usual = *usual == 0 ? (uint32_t)took : (uint32_t)((7ull * *usual + took) / 8);
         if (!whole(r, c)) {
-                router_call_failed(r, c, WT_EDATA, "a worker answered with other nodes than asked for");
+                router_call_failed(r, c, WT_EDATA,
+                                   "a worker answered with other nodes than asked for");
                 return;
         }
         for (uint32_t i = 0; i < c->parts; i++)

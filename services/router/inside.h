@@ -8,9 +8,9 @@ enum {
         MAX_GATEWAYS = 64,
         MAX_OWED = 64,                           /* calls that a worker may owe at one time */
         MAX_PICKS = 64,                          /* K */
-        MAX_REFS = 1024,                         /* experts of a layer: proto/witan/v1/expert.proto */
-        MAX_LETTERS = 4096,                      /* messages kept for a gateway that does not read */
-        N_USUAL = 14                             /* classes of call size, by powers of two of rows */
+        MAX_REFS = 1024,                         /* experts of a layer: expert.proto */
+        MAX_LETTERS = 4096,                      /* messages kept for one who does not read */
+        N_USUAL = 14                             /* classes of call size: log2 of its rows */
 };
 
 struct outbox { wt_msg *head, **tail; uint32_t n; };     /* what a full queue has not taken yet */
@@ -72,13 +72,13 @@ struct router {
 /* batch.c */
 wt_err router_batch_init(struct router *r);
 void router_batch_fini(struct router *r);
-wt_err router_sync(struct router *r);            /* all queued work is done; spent replies are freed */
-void router_step_end(struct router *r);          /* back to STEP_NONE; calls that are out are dropped */
+wt_err router_sync(struct router *r);            /* queued work is done, spent replies freed */
+void router_step_end(struct router *r);          /* to STEP_NONE; calls that are out are dropped */
 
 /* seq.c */
 struct seq *router_seq_find(struct router *r, const uint8_t request[16], uint32_t choice,
                             uint32_t prompt_index);
-void router_fill(struct router *r);              /* admits those that wait, as far as there is room */
+void router_fill(struct router *r);              /* admits those that wait, while there is room */
 /* The last event of s, at once; s may be freed. Its rows leave the step; its pages are given back
  * after the step. */
 void router_end(struct router *r, struct seq *s, enum wt_finish finish, wt_err code,
@@ -116,7 +116,8 @@ static inline bool router_holds(const struct router *r, const struct worker *w, 
 /* post.c: messages on their way out */
 void router_flush(struct router *r);
 void router_outbox_clear(struct outbox *o);
-bool router_post_worker(struct router *r, struct worker *w, wt_msg *m);        /* takes m; false: cut */
+/* Both take m; false: the peer is cut. */
+bool router_post_worker(struct router *r, struct worker *w, wt_msg *m);
 bool router_post_gateway(struct router *r, struct gateway *g, wt_msg *m);
 wt_msg *router_message(struct router *r, uint32_t peer, uint32_t method);
 struct wt_bytes router_copy(wt_msg *m, const void *p, size_t n);      /* into the message's arena */
@@ -130,7 +131,7 @@ void router_calls_drop(struct router *r);        /* all of the step: nobody want
 struct owed *router_owed_find(struct worker *w, uint64_t id);
 void router_owed_end(struct worker *w, struct owed *o);
 uint32_t router_size_class(uint32_t n_rows);             /* below N_USUAL */
-uint64_t router_patience(const struct router *r, const struct worker *w, uint32_t n_rows);     /* us */
+uint64_t router_patience(const struct router *r, const struct worker *w, uint32_t n_rows);
 
 /* event.c: one event outside a step */
 void router_tell(struct router *r, uint32_t peer, const struct wt_event_msg *e);

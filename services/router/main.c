@@ -1,5 +1,5 @@
-/* main.c - settings in, router open, run, close. Exit: 0 stopped, 2 boot fault (said on stderr with what
- * to do). */
+/* main.c - settings in, router open, run, close. Exit: 0 stopped, 2 boot fault (said on stderr
+ * with what to do). */
 #include <stdio.h>
 #include "base/log.h"
 #include "base/stop.h"
@@ -9,7 +9,8 @@
 static wt_err run(const wt_conf *conf)
 {
         struct router_boot *b;
-        const char *name = wt_conf_str(conf, WT_SET_name), *profile = wt_conf_str(conf, WT_SET_profile);
+        const char *name = wt_conf_str(conf, WT_SET_name),
+                *profile = wt_conf_str(conf, WT_SET_profile);
         wt_err err;
 
         name = name[0] != '\0' ? name : "router-0";
@@ -38,8 +39,8 @@ int main(int argc, char **argv, char **envp)
                 return 2;
         }
         if (wt_conf_wants_help(conf)) {
-                puts("witan-router: token ids in, rows to the experts and back, token ids out. witan up "
-                     "starts it.\n");
+                puts("witan-router: token ids in, rows to the experts and back, token ids out. "
+                     "witan up starts it.\n");
                 wt_conf_help(stdout, WT_FOR_ROUTER);
         } else {
                 rc = run(conf) == WT_OK ? 0 : 2;

@@ -12,7 +12,8 @@ static const struct { const char *name, *help; enum wt_metric_kind kind; size_t 
         { "witan_router_step_rows_total", "Token rows of all steps; by steps: the mean step.",
           WT_COUNTER, N(step_rows) },
         { "witan_router_tokens_total", "Tokens generated.", WT_COUNTER, N(tokens) },
-        { "witan_router_prompt_tokens_total", "Prompt tokens computed.", WT_COUNTER, N(prompt_tokens) },
+        { "witan_router_prompt_tokens_total", "Prompt tokens computed.", WT_COUNTER,
+          N(prompt_tokens) },
         { "witan_router_head_rows_total", "Rows that the head made logits for.", WT_COUNTER,
           N(head_rows) },
         { "witan_router_submits_total", "Sequences taken in.", WT_COUNTER, N(submits) },
@@ -24,25 +25,26 @@ static const struct { const char *name, *help; enum wt_metric_kind kind; size_t 
         { "witan_router_calls_total", "Expert calls sent.", WT_COUNTER, N(calls) },
         { "witan_router_call_resends_total", "Expert calls sent again after a loss or an error.",
           WT_COUNTER, N(resends) },
-        { "witan_router_call_hedges_total", "Late expert calls sent to a second holder.", WT_COUNTER,
-          N(hedges) },
+        { "witan_router_call_hedges_total", "Late expert calls sent to a second holder.",
+          WT_COUNTER, N(hedges) },
         { "witan_router_call_hedges_won_total", "Hedges that answered first.", WT_COUNTER,
           N(hedges_won) },
         { "witan_router_calls_lost_total", "Calls in flight when their worker died.", WT_COUNTER,
           N(calls_lost) },
-        { "witan_router_replies_late_total", "Reply parts dropped: late, repeated or stale.", WT_COUNTER,
-          N(replies_late) },
+        { "witan_router_replies_late_total", "Reply parts dropped: late, repeated or stale.",
+          WT_COUNTER, N(replies_late) },
         { "witan_router_sent_bytes_total", "Tensor bytes sent.", WT_COUNTER, N(bytes_out) },
         { "witan_router_received_bytes_total", "Tensor bytes received from workers.", WT_COUNTER,
           N(bytes_in) },
-        { "witan_router_keys_refused_total", "Handshakes refused: the key is not in the allow-list.",
-          WT_COUNTER, N(keys_refused) },
-        { "witan_router_messages_malformed_total", "Messages dropped: they do not decode or contradict "
-          "themselves.", WT_COUNTER, N(malformed) },
-        { "witan_router_messages_too_long_total", "Messages dropped: above a limit of length.", WT_COUNTER,
-          N(too_long) },
-        { "witan_router_messages_misnamed_total", "Messages dropped: not from whom they say.", WT_COUNTER,
-          N(misnamed) },
+        { "witan_router_keys_refused_total",
+          "Handshakes refused: the key is not in the allow-list.", WT_COUNTER, N(keys_refused) },
+        { "witan_router_messages_malformed_total",
+          "Messages dropped: they do not decode or contradict themselves.", WT_COUNTER,
+          N(malformed) },
+        { "witan_router_messages_too_long_total", "Messages dropped: above a limit of length.",
+          WT_COUNTER, N(too_long) },
+        { "witan_router_messages_misnamed_total", "Messages dropped: not from whom they say.",
+          WT_COUNTER, N(misnamed) },
 #undef N
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };
@@ -62,7 +64,7 @@ static void gauge(struct wt_buf *out, const char *name, const char *help, enum w
 
 static void workers(struct wt_buf *out, const struct router_numbers *n)
 {
-        static const struct { const char *name, *help; enum wt_metric_kind kind; } row[WORKER_ROWS] = {
+        static const struct { const char *name, *help; enum wt_metric_kind kind; } row[] = {
                 { "witan_router_worker_picks_total", "Picks answered by a worker.", WT_COUNTER },
                 { "witan_router_worker_calls_total", "Calls sent to a worker.", WT_COUNTER },
                 { "witan_router_worker_live", "1: takes calls; 0.5: is late; 0: gone.", WT_GAUGE },
@@ -98,16 +100,19 @@ void router_metrics(const struct router_numbers *n, struct wt_buf *out)
 
         for (uint32_t i = 0; i < N_ROWS; i++)
                 gauge(out, rows[i].name, rows[i].help, rows[i].kind, (double)field(n, rows[i].at));
-        gauge(out, "witan_router_idle_seconds_total", "Time that steps waited for experts.", WT_COUNTER,
-              (double)n->idle_us / 1e6);
-        gauge(out, "witan_router_sequences_running", "Sequences that hold KV pages.", WT_GAUGE, n->running);
-        gauge(out, "witan_router_sequences_waiting", "Sequences that wait for room.", WT_GAUGE, n->waiting);
+        gauge(out, "witan_router_idle_seconds_total", "Time that steps waited for experts.",
+              WT_COUNTER, (double)n->idle_us / 1e6);
+        gauge(out, "witan_router_sequences_running", "Sequences that hold KV pages.", WT_GAUGE,
+              n->running);
+        gauge(out, "witan_router_sequences_waiting", "Sequences that wait for room.", WT_GAUGE,
+              n->waiting);
         gauge(out, "witan_router_kv_pages_used", "KV pages reserved.", WT_GAUGE, n->pages_used);
         gauge(out, "witan_router_kv_pages", "KV pages there are.", WT_GAUGE, n->pages);
         gauge(out, "witan_router_kv_page_bytes", "Bytes of a KV page of all layers.", WT_GAUGE,
               n->page_bytes);
         gauge(out, "witan_router_gateways", "Gateways that are welcome.", WT_GAUGE, n->gateways);
-        gauge(out, "witan_router_experts_missing", "Experts without a live holder.", WT_GAUGE, n->missing);
+        gauge(out, "witan_router_experts_missing", "Experts without a live holder.", WT_GAUGE,
+              n->missing);
         gauge(out, "witan_router_draining", "1 while it drains.", WT_GAUGE, n->draining);
         for (uint32_t i = 0; i < ROUTER_STEP_BOUNDS; i++)
                 buckets[i] = n->step_buckets[i];

@@ -1,6 +1,6 @@
-/* peers.c - workers and gateways: who they are, what they hold, whether they live. Every hello of a
- * worker starts a new epoch; what was out under the old one is sent again (calls.c). Nothing is keyed
- * by a worker's slot. */
+/* peers.c - workers and gateways: who they are, what they hold, whether they live. Every hello
+ * of a worker starts a new epoch; what was out under the old one is sent again (calls.c).
+ * Nothing is keyed by a worker's slot. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,13 +99,14 @@ static bool same(struct wt_bytes a, const void *p, size_t n)
 static wt_err check_kind(const struct router *r, const struct wt_hello *h)
 {
         if (h->profile.len > 0 && !same(h->profile, r->ops->profile, strlen(r->ops->profile)))
-                return wt_fail(WT_EPRECONDITION, "router %s computes profile %s, %.64s computes %.64s: "
-                               "start both from the same build with the same settings", r->conf.name,
-                               r->ops->profile, (const char *)h->name.data,
+                return wt_fail(WT_EPRECONDITION, "router %s computes profile %s, %.64s computes "
+                               "%.64s: start both from the same build with the same settings",
+                               r->conf.name, r->ops->profile, (const char *)h->name.data,
                                (const char *)h->profile.data);
         if (h->config.len > 0 && !same(h->config, r->shape->digest, 32))
-                return wt_fail(WT_EPRECONDITION, "router %s serves %s, whose config.json has another "
-                               "shape than the one of %.64s: give both the same --model", r->conf.name,
+                return wt_fail(WT_EPRECONDITION, "router %s serves %s, whose config.json has "
+                               "another shape than the one of %.64s: give both the same --model",
+                               r->conf.name,
                                wt_model_name(r->conf.model), (const char *)h->name.data);
         return WT_OK;
 }
@@ -132,17 +133,18 @@ static wt_err read_held(const struct router *r, const wt_msg *m, const char *nam
 
                 if (l >= r->shape->n_layers || r->variant[l] == NULL ||
                     x >= r->shape->layers[l].n_experts)
-                        return wt_fail(WT_EPRECONDITION, "%.64s holds expert %u of layer %u, which %s "
-                                       "does not have: give both the same --model", name, x, l,
+                        return wt_fail(WT_EPRECONDITION, "%.64s holds expert %u of layer %u, which "
+                                       "%s does not have: give both the same --model", name, x, l,
                                        wt_model_name(r->conf.model));
                 bits[at / 32] |= 1u << (at % 32);
                 if (memcmp(p + 8, r->variant[l][x], 32) == 0)
                         continue;
                 wt_hex(p + 8, 8, theirs);
                 wt_hex(r->variant[l][x], 8, ours);
-                return wt_fail(WT_EPRECONDITION, "%.64s holds variant %s of expert %u of layer %u, router "
-                               "%s has %s: the model folders differ; give both the same --model", name,
-                               theirs, x, l, r->conf.name, ours);
+                return wt_fail(WT_EPRECONDITION, "%.64s holds variant %s of expert %u of layer %u, "
+                               "router %s has %s: the model folders differ; give both the same "
+                               "--model",
+                               name, theirs, x, l, r->conf.name, ours);
         }
         return WT_OK;
 }
@@ -180,11 +182,12 @@ static wt_err hello_worker(struct router *r, const wt_msg *m, const struct wt_he
                 return wt_fail(WT_EEXHAUSTED, "router %s serves %d workers already", r->conf.name,
                                MAX_WORKERS);
         if (h->credit_rows == 0 || h->credit_bytes < least)
-                return wt_fail(WT_EPRECONDITION, "%.64s offers credit for %llu rows and %llu bytes; one "
-                               "row takes %llu bytes", name, (unsigned long long)h->credit_rows,
+                return wt_fail(WT_EPRECONDITION, "%.64s offers credit for %llu rows and %llu "
+                               "bytes; one row takes %llu bytes", name,
+                               (unsigned long long)h->credit_rows,
                                (unsigned long long)h->credit_bytes, (unsigned long long)least);
         if ((err = read_held(r, m, name, w->holds)) != WT_OK) {
-                if (w->state != PEER_NONE)       /* its table is overwritten: it holds nothing now */
+                if (w->state != PEER_NONE)       /* its table is overwritten */
                         router_worker_gone(r, w, "it came back with another model");
                 return err;
         }
@@ -213,12 +216,13 @@ void router_worker_gone(struct router *r, struct worker *w, const char *why)
 {
         if (w->state == PEER_GONE || w->state == PEER_NONE)
                 return;
-        wt_log(w->state == PEER_DRAINS && w->n_owed == 0 ? WT_NOTICE : WT_WARN, "ROUTER-WORKER-GONE",
-               "worker=%s calls_out=%u why=\"%s\"", w->name, w->n_owed, why);
+        wt_log(w->state == PEER_DRAINS && w->n_owed == 0 ? WT_NOTICE : WT_WARN,
+               "ROUTER-WORKER-GONE", "worker=%s calls_out=%u why=\"%s\"", w->name, w->n_owed, why);
         clear_owed(w);
         w->state = PEER_GONE;
         r->membership = true;
-        wt_fail(WT_EABORTED, "router %s has lost sight of %s: say hello again", r->conf.name, w->name);
+        wt_fail(WT_EABORTED, "router %s has lost sight of %s: say hello again", r->conf.name,
+                w->name);
         refuse(r, w->peer, WT_EABORTED);         /* reaches it if it lives after all */
 }
 
@@ -237,7 +241,8 @@ uint32_t router_missing(struct router *r)
         uint32_t missing = 0;
 
         for (uint32_t l = 0; l < r->shape->n_layers; l++) {
-                for (uint32_t x = 0; r->variant[l] != NULL && x < r->shape->layers[l].n_experts; x++) {
+                for (uint32_t x = 0; r->variant[l] != NULL && x < r->shape->layers[l].n_experts;
+                     x++) {
                         bool held = false;
 
                         for (uint32_t i = 0; i < r->n_workers && !held; i++)
@@ -335,8 +340,8 @@ void router_hello(struct router *r, const wt_msg *m)
                 err = wt_fail(WT_EPERM, "%.64s says that it is a %.16s; the allow-list says %.16s",
                               (const char *)h->name.data, (const char *)h->role.data, role);
         else if (!same(h->name, name, strlen(name)))
-                err = wt_fail(WT_EPERM, "%.64s says hello with the key of %s: give each process its own "
-                              "--name and key", (const char *)h->name.data, name);
+                err = wt_fail(WT_EPERM, "%.64s says hello with the key of %s: give each process "
+                              "its own --name and key", (const char *)h->name.data, name);
         else if ((err = check_kind(r, h)) != WT_OK)
                 ;
         else if (same(h->role, "expert", 6))
@@ -352,8 +357,8 @@ void router_hello(struct router *r, const wt_msg *m)
         refuse(r, m->peer, err);
 }
 
-/* A peer leaves in peace: a worker ends what it has and gets nothing new; the bye that goes back tells
- * it that all of its calls are with it. */
+/* A peer leaves in peace: a worker ends what it has and gets nothing new; the bye that goes back
+ * tells it that all of its calls are with it. */
 void router_bye(struct router *r, const wt_msg *m)
 {
         struct worker *w = router_worker_of(r, m->peer);
@@ -379,7 +384,8 @@ void router_ping(struct router *r, wt_msg *m)
         struct worker *w = router_worker_of(r, m->peer);
         struct gateway *g = router_gateway_of(r, m->peer);
 
-        if (p == NULL || (w != NULL && p->stamp == w->stamp) || (g != NULL && p->stamp == g->stamp) ||
+        if (p == NULL || (w != NULL && p->stamp == w->stamp) ||
+            (g != NULL && p->stamp == g->stamp) ||
             wt_bus_send(r->conf.bus, m) != WT_OK)
                 wt_msg_free(m);
 }

@@ -1,5 +1,5 @@
-/* place.c - a live worker for each expert that was picked. The choice among holders is the plugin's;
- * it cannot change a bit, only the time. */
+/* place.c - a live worker for each expert that was picked. The choice among holders is the
+ * plugin's; it cannot change a bit, only the time. */
 #include <string.h>
 #include "path.h"
 
@@ -27,10 +27,11 @@ static uint32_t holders(const struct router *r, uint32_t expert, const uint32_t 
 uint32_t router_place(struct router *r, const uint32_t *pick, uint32_t n, const uint32_t *not)
 {
         struct batch *b = &r->batch;
-        uint32_t n_experts = r->shape->layers[b->layer].n_experts, none = 0, at = 0, load[MAX_WORKERS];
+        uint32_t n_experts = r->shape->layers[b->layer].n_experts, none = 0, at = 0;
+        uint32_t load[MAX_WORKERS];
         struct wt_place_in in = { .size = sizeof in, .expert = b->item, .rows = b->item_rows,
-                                  .holder_first = b->holder_first, .holder = b->holder, .load = load,
-                                  .n_workers = r->n_workers };
+                                  .holder_first = b->holder_first, .holder = b->holder,
+                                  .load = load, .n_workers = r->n_workers };
 
         memset(b->goes, 0, n_experts * sizeof *b->goes);
         for (uint32_t i = 0; i < n; i++)

@@ -1,5 +1,6 @@
-/* post.c - messages on their way out. Nothing here blocks: what a full queue does not take is kept in
- * order, and a peer that cannot be reached is marked, to be buried by the next router_peers_check. */
+/* post.c - messages on their way out. Nothing here blocks: what a full queue does not take is
+ * kept in order, and a peer that cannot be reached is marked, to be buried by the next
+ * router_peers_check. */
 #include <string.h>
 #include "inside.h"
 

@@ -1,5 +1,5 @@
-/* router.c - opens, turns, closes. A step is a state machine, so that the loop serves messages while
- * experts are at work:
+/* router.c - opens, turns, closes. A step is a state machine, so that the loop serves messages
+ * while experts are at work:
  *      STEP_NONE --schedule, embed--> STEP_LAYER --attend, gate, place, dispatch--> STEP_AWAY
  *      STEP_AWAY --last reply, combine--> STEP_LAYER ... --sample, emit--> STEP_NONE */
 #include <stdlib.h>
@@ -10,8 +10,8 @@
 
 enum { TICK_US = 100000, WATCH_US = 5000, MESSAGES_A_TURN = 4096 };
 
-const double router_step_bounds[ROUTER_STEP_BOUNDS] = { .001, .002, .005, .01, .02, .05, .1, .2, .5, 1,
-                                                        2, 5 };
+const double router_step_bounds[ROUTER_STEP_BOUNDS] = {
+        .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5 };
 
 /* ---- open, close ---- */
 
@@ -27,15 +27,18 @@ static wt_err read_shape(struct router *r)
                 if (y->ffn != WT_FFN_MOE)
                         continue;
                 if (y->n_picks > MAX_PICKS || y->n_experts > MAX_REFS)
-                        return wt_fail(WT_EUNSUPPORTED, "layer %u picks %u of %u experts; at most %d of "
-                                       "%d are served", l, y->n_picks, y->n_experts, MAX_PICKS, MAX_REFS);
+                        return wt_fail(WT_EUNSUPPORTED,
+                                       "layer %u picks %u of %u experts; at most %d of %d can be",
+                                       l, y->n_picks, y->n_experts, MAX_PICKS, MAX_REFS);
                 r->max_experts = y->n_experts > r->max_experts ? y->n_experts : r->max_experts;
                 r->max_picks = y->n_picks > r->max_picks ? y->n_picks : r->max_picks;
                 if ((r->variant[l] = calloc(y->n_experts, sizeof *r->variant[l])) == NULL)
                         return wt_fail(WT_ENOMEM, "no memory for the table of experts");
-                for (uint32_t x = 0; x < y->n_experts; x++)
-                        if ((err = wt_model_variant(r->conf.model, l, x, r->variant[l][x])) != WT_OK)
+                for (uint32_t x = 0; x < y->n_experts; x++) {
+                        err = wt_model_variant(r->conf.model, l, x, r->variant[l][x]);
+                        if (err != WT_OK)
                                 return err;
+                }
         }
         r->max_context = r->shape->max_positions;
         if (r->conf.max_context > r->max_context)
@@ -54,8 +57,9 @@ static wt_err open_kv(struct router *r)
         for (uint32_t l = 0; l < r->shape->n_layers; l++)
                 kv->page_bytes += r->ops->kv_page_bytes(&r->shape->layers[l]);
         if (r->conf.kv_bytes / kv->page_bytes == 0)
-                return wt_fail(WT_EINVAL, "kv_bytes %llu is less than one page of %d positions, %llu "
-                               "bytes", (unsigned long long)r->conf.kv_bytes, WT_PAGE,
+                return wt_fail(WT_EINVAL,
+                               "kv_bytes %llu is less than one page of %d positions, %llu bytes",
+                               (unsigned long long)r->conf.kv_bytes, WT_PAGE,
                                (unsigned long long)kv->page_bytes);
         if (r->conf.kv_bytes / kv->page_bytes > UINT32_MAX / WT_PAGE)
                 return wt_fail(WT_EINVAL, "kv_bytes %llu makes more pages than can be numbered",
@@ -67,12 +71,15 @@ static wt_err open_kv(struct router *r)
                 return wt_fail(WT_ENOMEM, "no memory for %u KV pages", kv->n_pages);
         for (uint32_t p = kv->n_pages; p-- > 0;)
                 kv->free[kv->n_free++] = p;
-        for (uint32_t l = 0; l < r->shape->n_layers; l++)
-                if ((err = r->ops->buffer_new(r->dev, kv->n_pages *
-                                r->ops->kv_page_bytes(&r->shape->layers[l]), &kv->layer[l])) != WT_OK)
+        for (uint32_t l = 0; l < r->shape->n_layers; l++) {
+                size_t bytes = kv->n_pages * r->ops->kv_page_bytes(&r->shape->layers[l]);
+
+                if ((err = r->ops->buffer_new(r->dev, bytes, &kv->layer[l])) != WT_OK)
                         return err;
-        wt_log(WT_NOTICE, "ROUTER-KV", "kv_bytes=%llu page_bytes=%llu pages=%u tokens=%llu "
-               "max_context=%u", (unsigned long long)r->conf.kv_bytes,
+        }
+        wt_log(WT_NOTICE, "ROUTER-KV",
+               "kv_bytes=%llu page_bytes=%llu pages=%u tokens=%llu max_context=%u",
+               (unsigned long long)r->conf.kv_bytes,
                (unsigned long long)kv->page_bytes, kv->n_pages,
                (unsigned long long)kv->n_pages * WT_PAGE, r->max_context);
         return WT_OK;
@@ -82,7 +89,8 @@ static wt_err open_all(struct router *r)
 {
         struct wt_compute_conf cc = {
                 .size = sizeof cc, .max_rows = r->conf.step_rows, .max_seqs = r->conf.max_seqs,
-                .vocab = r->shape->vocab, .layers = r->shape->layers, .n_layers = r->shape->n_layers,
+                .vocab = r->shape->vocab, .layers = r->shape->layers,
+                .n_layers = r->shape->n_layers,
         };
         wt_err err;
 
@@ -361,14 +369,15 @@ void router_numbers(struct router *r, struct router_numbers *out)
         pthread_mutex_unlock(&r->lock);
 }
 
-/* A stop is asked: nothing new comes in, those that wait go to another router at once, those that run
- * end here or, when the time is over, go too. True: all is done. */
+/* A stop is asked: nothing new comes in, those that wait go to another router at once, those
+ * that run end here or, when the time is over, go too. True: all is done. */
 static bool drained(struct router *r)
 {
         if (!r->draining) {
                 r->draining = true;
                 r->drain_until = r->now + r->conf.drain_us;
-                wt_log(WT_NOTICE, "ROUTER-DRAINS", "running=%u waiting=%u", r->n_running, r->n_waiting);
+                wt_log(WT_NOTICE, "ROUTER-DRAINS", "running=%u waiting=%u", r->n_running,
+                       r->n_waiting);
                 router_push_draining(r);
                 while (r->waiting != NULL)
                         router_end(r, r->waiting, WT_HANDED_BACK, WT_OK, "this router drains");

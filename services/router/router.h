@@ -1,6 +1,6 @@
-/* router.h - one base model's trunk: attention, gates, shared experts, head, KV pages. Token ids come
- * in from gateways, rows go out to workers, token ids go back. One thread owns it; compute plugins have
- * their own threads. No globals: several may live in one process. */
+/* router.h - one base model's trunk: attention, gates, shared experts, head, KV pages. Token ids
+ * come in from gateways, rows go out to workers, token ids go back. One thread owns it; compute
+ * plugins have their own threads. No globals: several may live in one process. */
 #ifndef WITAN_ROUTER_ROUTER_H
 #define WITAN_ROUTER_ROUTER_H
 #include <stdbool.h>
@@ -27,8 +27,8 @@ struct router_conf {                             /* all borrowed until close */
 };
 struct router;
 
-/* Uploads the trunk and logs what the KV pages hold. WT_EINVAL, WT_EEXHAUSTED: a setting that cannot
- * work, with the numbers. */
+/* Uploads the trunk and logs what the KV pages hold. WT_EINVAL, WT_EEXHAUSTED: a setting that
+ * cannot work, with the numbers. */
 wt_err router_open(struct router **out, const struct router_conf *c);
 /* One turn: messages, then as much of the step as can go on; sleeps at most max_us when there is
  * nothing to do. False once stopped and drained. */
@@ -41,10 +41,10 @@ extern const double router_step_bounds[ROUTER_STEP_BOUNDS];      /* seconds */
 
 struct router_worker_numbers { char name[65]; bool live, late; uint64_t picks, calls; };
 struct router_numbers {
-        uint64_t turns, steps, step_rows, tokens, prompt_tokens, submits, refused, cancelled, failed,
-                 handed_back, calls, resends, hedges, hedges_won, calls_lost, replies_late,
+        uint64_t turns, steps, step_rows, tokens, prompt_tokens, submits, refused, cancelled;
+        uint64_t failed, handed_back, calls, resends, hedges, hedges_won, calls_lost, replies_late,
                  bytes_out, bytes_in, idle_us, step_us, head_rows;
-        uint64_t keys_refused, malformed, too_long, misnamed;    /* strangers, as the bus counts them */
+        uint64_t keys_refused, malformed, too_long, misnamed;    /* as the bus counts */
         uint64_t step_buckets[ROUTER_STEP_BOUNDS + 1];   /* not summed up; the last: beyond all */
         uint32_t running, waiting, pages_used, pages, page_bytes, gateways, n_workers;
         uint32_t missing;                        /* experts without a live holder */

@@ -1,5 +1,5 @@
-/* sample.c - the head for the rows that want logits, then the next token of each sequence (numbers.md
- * N8). Draws are pure, so they run on the host's threads. */
+/* sample.c - the head for the rows that want logits, then the next token of each sequence
+ * (numbers.md N8). Draws are pure, so they run on the host's threads. */
 #include <string.h>
 #include "path.h"
 
@@ -50,7 +50,8 @@ static void draw_row(struct router *r, void *scratch, uint32_t row, const float 
         uint32_t pos = run->pos + row - run->row;
         bool no_end = s->ignore_eos || s->n_ids - s->n_prompt < s->min_tokens;
         struct wt_sample_in in = {
-                .size = sizeof in, .logits = logits, .vocab = r->shape->vocab, .n_valid = s->n_valid,
+                .size = sizeof in, .logits = logits, .vocab = r->shape->vocab,
+                .n_valid = s->n_valid,
                 .prompt = s->ids, .n_prompt = s->n_prompt, .made = s->ids + s->n_prompt,
                 .n_made = s->n_ids - s->n_prompt, .temperature = s->temperature, .top_p = s->top_p,
                 .top_k = s->top_k, .seed = s->seed, .prompt_index = s->prompt_index,
@@ -92,8 +93,8 @@ static void digest(struct router *r, const uint32_t *rows, uint32_t n)
 
         for (uint32_t j = 0; j < n; j++)
                 if (b->want[rows[j]] & HEAD_DIGEST)
-                        wt_sha256_add(&b->seq[b->run_of[rows[j]]]->sha, b->logits + j * r->shape->vocab,
-                                      bytes);
+                        wt_sha256_add(&b->seq[b->run_of[rows[j]]]->sha,
+                                      b->logits + j * r->shape->vocab, bytes);
 }
 
 wt_err router_sample(struct router *r)

@@ -1,5 +1,5 @@
-/* schedule.c - the rows of the next step: first the next token of every sequence that has begun, then
- * pieces of prompts, oldest sequence first, up to step_rows. */
+/* schedule.c - the rows of the next step: first the next token of every sequence that has begun,
+ * then pieces of prompts, oldest sequence first, up to step_rows. */
 #include "path.h"
 
 static void add(struct router *r, struct seq *s, uint32_t n)

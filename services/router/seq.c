@@ -23,7 +23,8 @@ void router_kv_give(struct kv *kv, const uint32_t *pages, uint32_t n)
                 kv->free[kv->n_free++] = pages[i];
 }
 
-static bool is(const struct seq *s, const uint8_t request[16], uint32_t choice, uint32_t prompt_index)
+static bool is(const struct seq *s, const uint8_t request[16], uint32_t choice,
+               uint32_t prompt_index)
 {
         return !s->over && memcmp(s->request, request, 16) == 0 && s->choice == choice &&
                s->prompt_index == prompt_index;

@@ -13,7 +13,7 @@ struct seq {
         char trace[56];                          /* W3C traceparent, or "" */
         uint64_t deadline;                       /* 0: none */
 
-        uint32_t max_tokens;                     /* generated ones in all; 0: score the prompt only */
+        uint32_t max_tokens;                     /* generated in all; 0: score the prompt only */
         float temperature, top_p; uint32_t top_k; uint64_t seed;
         float min_p, repetition_penalty, frequency_penalty, presence_penalty;
         struct wt_bias *bias; uint32_t n_bias, min_tokens;       /* in the sequence's own memory */
@@ -23,7 +23,7 @@ struct seq {
         int32_t *ids;                            /* prompt, then generated: room for all of them */
         uint32_t n_prompt, n_ids;
         uint32_t n_cached;                       /* positions whose keys and values are in pages */
-        uint32_t *pages, n_pages;                /* reserved at admission for every position it may have */
+        uint32_t *pages, n_pages;                /* reserved at admission, for all positions */
         struct wt_sha256 sha;                    /* over its rows of logits, when asked */
 
         bool over;                               /* its last event is sent; freed after the step */

@@ -8,7 +8,8 @@
 #include "inside.h"
 
 /* The least depth whose node around pick i holds picks of ours only. */
-static uint32_t by_definition(uint32_t bits, const int32_t *pick, uint32_t k, uint64_t ours, uint32_t i)
+static uint32_t by_definition(uint32_t bits, const int32_t *pick, uint32_t k, uint64_t ours,
+                              uint32_t i)
 {
         for (uint32_t d = 0; d <= bits; d++) {
                 bool alone = true;
@@ -60,7 +61,8 @@ static void depth(void **state)
 
         for (uint32_t i = 0; i < r->k; i++)
                 if (r->ours >> i & 1)
-                        assert_int_equal(router_depth(r->bits, r->pick, r->k, r->ours, i), r->want[i]);
+                        assert_int_equal(router_depth(r->bits, r->pick, r->k, r->ours, i),
+                                         r->want[i]);
 }
 
 static void pages_are_counted(void **state)
@@ -92,6 +94,7 @@ int main(void)
                                                 cmocka_unit_test(pages_are_counted) };
 
         for (size_t i = 0; i < N_ROWS; i++)
-                tests[2 + i] = (struct CMUnitTest){ rows[i].name, depth, NULL, NULL, (void *)&rows[i] };
+                tests[2 + i] = (struct CMUnitTest){ rows[i].name, depth, NULL, NULL,
+                                                    (void *)&rows[i] };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* admit_test.c - what the router takes in, what it refuses with which numbers, and what comes back to
- * the pool. */
+/* admit_test.c - what the router takes in, what it refuses with which numbers, and what comes
+ * back to the pool. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +12,8 @@
 static struct world w;
 static int32_t ids[2048];
 
-enum { PAGE_BYTES = 6 * 64 * (64 + 16) * 4 };    /* of models/tiny: layers, positions, latent and rope */
+/* Of models/tiny: layers, positions, latent and rope. */
+enum { PAGE_BYTES = 6 * 64 * (64 + 16) * 4 };
 
 static int fill_ids(void **state)
 {
@@ -25,23 +26,23 @@ static int fill_ids(void **state)
 /* ---- refusals ---- */
 
 static int32_t too_high[3] = { 5, 4096, 7 };
-static const struct row { const char *name; struct ask q; uint32_t status; const char *needle, *other; }
-rows[] = {
-        { "beyond the context, both numbers", { .n_prompt = 1000, .max_tokens = 25 }, WT_ERANGE, "1025",
-          "1024" },
+static const struct row { const char *name; struct ask q; uint32_t status;
+                          const char *needle, *other; } rows[] = {
+        { "beyond the context, both numbers", { .n_prompt = 1000, .max_tokens = 25 }, WT_ERANGE,
+          "1025", "1024" },
         { "beyond the pages, both numbers", { .n_prompt = 500, .max_tokens = 100 }, WT_EEXHAUSTED,
           "10 KV pages", "has 4" },
-        { "id outside the vocabulary", { .prompt = too_high, .n_prompt = 3, .max_tokens = 1 }, WT_ERANGE,
-          "place 1", "4096" },
+        { "id outside the vocabulary", { .prompt = too_high, .n_prompt = 3, .max_tokens = 1 },
+          WT_ERANGE, "place 1", "4096" },
         { "made id outside the vocabulary", { .n_prompt = 1, .made = too_high, .n_made = 3,
           .max_tokens = 5 }, WT_ERANGE, "place 1 of the ids made", "4096" },
         { "more made than asked for", { .n_prompt = 1, .made = ids, .n_made = 3, .max_tokens = 2 },
           WT_EINVAL, "3 tokens", "max_tokens 2" },
         { "nothing to do", { .n_prompt = 1 }, WT_EINVAL, "max_tokens is 0", "" },
-        { "end token outside the vocabulary", { .n_prompt = 1, .max_tokens = 1, .eos = 5000 }, WT_ERANGE,
-          "5000", "4096" },
-        { "valid_vocab above the vocabulary", { .n_prompt = 1, .max_tokens = 1, .valid_vocab = 4097 },
-          WT_ERANGE, "4097", "4096" },
+        { "end token outside the vocabulary", { .n_prompt = 1, .max_tokens = 1, .eos = 5000 },
+          WT_ERANGE, "5000", "4096" },
+        { "valid_vocab above the vocabulary",
+          { .n_prompt = 1, .max_tokens = 1, .valid_vocab = 4097 }, WT_ERANGE, "4097", "4096" },
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };
 
@@ -194,7 +195,8 @@ static void deadlines_end_what_runs_and_waits(void **state)
         (void)state;
         world_open(&w, &(struct world_conf){ .max_seqs = 1 });
         for (uint32_t n = 0; n < 2; n++)
-                world_ask(&w, &(struct ask){ .n = n, .prompt = ids, .n_prompt = 10, .max_tokens = 500,
+                world_ask(&w,
+                          &(struct ask){ .n = n, .prompt = ids, .n_prompt = 10, .max_tokens = 500,
                                              .deadline_us = 50000 });
         turns(20);
         assert_int_equal(w.answer[0].finish + w.answer[1].finish, WT_RUNNING);
@@ -233,6 +235,7 @@ int main(void)
         };
 
         for (size_t i = 0; i < N_ROWS; i++)
-                tests[8 + i] = (struct CMUnitTest){ rows[i].name, refused, NULL, NULL, (void *)&rows[i] };
+                tests[8 + i] = (struct CMUnitTest){ rows[i].name, refused, NULL, NULL,
+                                                    (void *)&rows[i] };
         return cmocka_run_group_tests(tests, fill_ids, NULL);
 }

@@ -96,8 +96,10 @@ static void greedy_equals_golden(void **state)
         (void)state;
         world_open(&w, &(struct world_conf){ .shard = { "*:0-7", "*:8-15" } });
         for (uint32_t g = 0; g < n_golden; g++)
-                world_ask(&w, &(struct ask){ .n = g, .prompt = golden[g].ids, .n_prompt = golden[g].n,
-                                             .max_tokens = golden[g].n_greedy, .prompt_logprobs = true,
+                world_ask(&w,
+                          &(struct ask){ .n = g, .prompt = golden[g].ids, .n_prompt = golden[g].n,
+                                             .max_tokens = golden[g].n_greedy,
+                                             .prompt_logprobs = true,
                                              .logprobs = true, .n_top = 3 });
         for (uint32_t g = 0; g < n_golden; g++) {
                 struct answer *a = world_answer(&w, g);
@@ -165,8 +167,8 @@ static void batches_of_1_to_16(void **state)
 
 static void cut_and_continue(void **state)
 {
-        struct ask whole = { .n = 0, .prompt = golden[0].ids, .n_prompt = golden[0].n, .max_tokens = 20,
-                             .temperature = 1, .top_p = 0.95f, .seed = 99, .choice = 0 };
+        struct ask whole = { .n = 0, .prompt = golden[0].ids, .n_prompt = golden[0].n,
+                             .max_tokens = 20, .temperature = 1, .top_p = 0.95f, .seed = 99 };
         struct answer a;
 
         (void)state;
@@ -187,7 +189,7 @@ static void cut_and_continue(void **state)
                 assert_int_equal(b->finish, WT_LENGTH);
                 assert_int_equal(b->n_ids, 20 - cut);
                 assert_memory_equal(b->ids, a.ids + cut, b->n_ids * sizeof *b->ids);
-                if (cut < 20)                    /* the replayed logits too; at 20 nothing is computed */
+                if (cut < 20)                    /* the replayed logits too; at 20 none are */
                         assert_memory_equal(b->digest, a.digest, sizeof a.digest);
         }
         world_close(&w);
@@ -260,7 +262,8 @@ static void warm_steps_allocate_nothing(void **state)
         (void)state;
         world_open(&w, &(struct world_conf){ .shard = { "*:0-7", "*:8-15" } });
         for (uint32_t n = 0; n < 4; n++)
-                world_ask(&w, &(struct ask){ .n = n, .prompt = golden[n].ids, .n_prompt = golden[n].n,
+                world_ask(&w,
+                          &(struct ask){ .n = n, .prompt = golden[n].ids, .n_prompt = golden[n].n,
                                              .max_tokens = 600, .temperature = 1, .seed = n });
         while (w.answer[0].n_ids < 300)
                 world_turn(&w);

@@ -66,7 +66,8 @@ static void killed_at_every_call(void **state)
 {
         (void)state;
         for (int call = 0; call < 12; call++) {
-                world_open(&w, &(struct world_conf){ .shard = { "*:0-11", "*:4-15", "*:0-3,*:12-15" } });
+                world_open(&w, &(struct world_conf){ .shard = { "*:0-11", "*:4-15",
+                                                                "*:0-3,*:12-15" } });
                 ask(0);
                 for (int i = 0; i < call; i++) {
                         until_call(1);
@@ -141,9 +142,10 @@ static void nobody_holds_it(void **state)
 /* Only those whose rows need the lost expert end; the step goes on for the others, same bits. */
 static void others_go_on(void **state)
 {
-        static const int32_t many[][4] = { { 0, 2802, 417, 780 }, { 0, 347, 1002, 330 }, { 0, 3, 1778, 409 },
-                                           { 0, 512, 274, 3552 }, { 0, 900, 901, 902 }, { 5, 6, 7, 8 },
-                                           { 700, 17, 2000, 31 }, { 4000, 12, 1, 1 } };
+        static const int32_t many[][4] = {
+                { 0, 2802, 417, 780 }, { 0, 347, 1002, 330 }, { 0, 3, 1778, 409 },
+                { 0, 512, 274, 3552 }, { 0, 900, 901, 902 }, { 5, 6, 7, 8 },
+                { 700, 17, 2000, 31 }, { 4000, 12, 1, 1 } };
         uint8_t want[8][32];
         uint32_t n_failed = 0;
 
@@ -242,7 +244,7 @@ static void silent_worker_is_gone_and_returns(void **state)
                 turns(3);
         }
         assert_int_equal(world_numbers(&w)->missing, 5 * 16);
-        w.stuck[0] = false;                      /* told that it was given up, it says hello again */
+        w.stuck[0] = false;                      /* told that it was given up: a hello */
         check(0);
         assert_int_equal(world_numbers(&w)->missing, 0);
         world_close(&w);
@@ -272,7 +274,9 @@ static void router_drains(void **state)
         (void)state;
         world_open(&w, &(struct world_conf){ .max_seqs = 2 });
         ask(0);
-        world_ask(&w, &(struct ask){ .n = 1, .prompt = prompt, .n_prompt = N_PROMPT, .max_tokens = 500 });
+        world_ask(&w,
+                  &(struct ask){ .n = 1, .prompt = prompt, .n_prompt = N_PROMPT,
+                                 .max_tokens = 500 });
         ask(2);                                  /* waits: handed back at once */
         while (w.answer[1].n_ids < 3)
                 world_turn(&w);
@@ -308,7 +312,9 @@ static void gateway_is_lost(void **state)
 {
         (void)state;
         world_open(&w, &(struct world_conf){ .max_seqs = 1 });
-        world_ask(&w, &(struct ask){ .n = 0, .prompt = prompt, .n_prompt = N_PROMPT, .max_tokens = 500 });
+        world_ask(&w,
+                  &(struct ask){ .n = 0, .prompt = prompt, .n_prompt = N_PROMPT,
+                                 .max_tokens = 500 });
         ask(1);
         turns(20);
         assert_true(world_numbers(&w)->pages_used > 0);
@@ -328,7 +334,8 @@ int main(void)
                 cmocka_unit_test(others_go_on), cmocka_unit_test(hung_worker_is_hedged),
                 cmocka_unit_test(lone_worker_is_waited_for),
                 cmocka_unit_test(lone_worker_is_asked_twice),
-                cmocka_unit_test(silent_worker_is_gone_and_returns), cmocka_unit_test(worker_drains),
+                cmocka_unit_test(silent_worker_is_gone_and_returns),
+                cmocka_unit_test(worker_drains),
                 cmocka_unit_test(router_drains), cmocka_unit_test(gateway_is_lost),
         };
 

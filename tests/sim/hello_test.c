@@ -1,5 +1,5 @@
-/* hello_test.c - peers that do not fit, and workers that lie. A worker made by hand says what it likes;
- * the router refuses it in words, or asks another one and keeps the bits. */
+/* hello_test.c - peers that do not fit, and workers that lie. A worker made by hand says what it
+ * likes; the router refuses it in words, or asks another one and keeps the bits. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -79,11 +79,12 @@ static void answer(const wt_msg *call, enum manner how)
                 m->env.body = r;
                 r->layer = ((const struct wt_expert_call *)call->env.body)->layer;
                 node = wt_msg_tensor(m, WT_U32, 2, (uint32_t[]){ n, 3 });
-                data = wt_msg_tensor(m, WT_F32, 2, (uint32_t[]){ n, call->env.tensors[0].shape[1] });
+                data = wt_msg_tensor(m, WT_F32, 2,
+                                     (uint32_t[]){ n, call->env.tensors[0].shape[1] });
                 memset(data, 0, m->frame[1].len);
                 for (uint32_t i = 0; i < n; i++) {
                         node[3 * i] = i + (how == WRONG_NODES);
-                        node[3 * i + 1] = node[3 * i + 2] = 0;   /* roots: right for a lone worker */
+                        node[3 * i + 1] = node[3 * i + 2] = 0;   /* roots */
                 }
                 if (how == BAD_ROW) {
                         r->bad_slots = WT_ARENA_NEW(&m->arena, uint32_t);
@@ -103,7 +104,8 @@ static void hand_turn(enum manner how)
                         welcome.here = true;
                         welcome.status = m->env.status;
                         welcome.epoch = ((const struct wt_welcome *)m->env.body)->epoch;
-                        snprintf(welcome.words, sizeof welcome.words, "%.*s", (int)m->env.message.len,
+                        snprintf(welcome.words, sizeof welcome.words, "%.*s",
+                                 (int)m->env.message.len,
                                  m->env.message.len > 0 ? (const char *)m->env.message.data : "");
                 } else if (m->env.method == WT_M_EXPERT_CALL) {
                         n_calls++;
@@ -143,14 +145,15 @@ static void part(void)
 
 /* ---- hellos ---- */
 
-static const struct row { const char *name; struct say s; uint32_t status; const char *needle, *other; }
-rows[] = {
+static const struct row { const char *name; struct say s; uint32_t status;
+                          const char *needle, *other; } rows[] = {
         { "all fits", { 0 }, WT_OK, "", "" },
         { "another profile", { .profile = "wn1/q8" }, WT_EPRECONDITION, "wn1/f32", "wn1/q8" },
         { "another shape", { .bad_config = true }, WT_EPRECONDITION, "config.json", "--model" },
         { "another variant of one expert", { .bad_variant = true }, WT_EPRECONDITION,
           "expert 7 of layer 3", "--model" },
-        { "a layer that is not there", { .bad_layer = true }, WT_EPRECONDITION, "layer 53", "--model" },
+        { "a layer that is not there", { .bad_layer = true }, WT_EPRECONDITION, "layer 53",
+          "--model" },
         { "no credit for rows", { .credit_rows = 1 }, WT_EPRECONDITION, "0 rows", "one row" },
         { "credit for less than a row", { .credit_bytes = 501 }, WT_EPRECONDITION, "500 bytes",
           "1056 bytes" },
@@ -198,7 +201,8 @@ static void each_hello_is_an_epoch(void **state)
 
 static const struct lie { const char *name; enum manner how; bool alone; uint32_t status;
                           const char *needle; } lies[] = {
-        { "unknown variant, and nobody else", NOT_FOUND, true, WT_ENOTFOUND, "unknown variant 00ff" },
+        { "unknown variant, and nobody else", NOT_FOUND, true, WT_ENOTFOUND,
+          "unknown variant 00ff" },
         { "unknown variant, another one answers", NOT_FOUND, false, WT_OK, "" },
         { "stale epoch, another one answers", STALE, false, WT_OK, "" },
         { "wrong nodes, and nobody else", WRONG_NODES, true, WT_EDATA, "other nodes" },
@@ -211,7 +215,8 @@ enum { N_LIES = sizeof lies / sizeof *lies };
 static void lie(void **state)
 {
         const struct lie *l = *state;
-        const struct ask q = { .n = 0, .prompt = (int32_t[]){ 5, 6, 7 }, .n_prompt = 3, .max_tokens = 2,
+        const struct ask q =
+                { .n = 0, .prompt = (int32_t[]){ 5, 6, 7 }, .n_prompt = 3, .max_tokens = 2,
                                .prompt_logprobs = true };
         uint8_t truth[32];
         struct answer *a = &w.answer[0];
@@ -253,7 +258,8 @@ static void submit_before_hello(void **state)
         assert_int_equal(wt_bus_open(&stranger, &c), WT_OK);
         m = wt_msg_new(stranger);
         q = WT_ARENA_NEW(&m->arena, struct wt_submit);
-        *q = (struct wt_submit){ .request = WT_STR("0123456789abcdef"), .max_tokens = 1, .top_p = 1 };
+        *q = (struct wt_submit){ .request = WT_STR("0123456789abcdef"), .max_tokens = 1,
+                                 .top_p = 1 };
         m->env.method = WT_M_SUBMIT;
         m->env.body = q;
         *(int32_t *)wt_msg_tensor(m, WT_I32, 1, &n) = 5;
@@ -278,7 +284,8 @@ int main(void)
                                                          cmocka_unit_test(submit_before_hello) };
 
         for (size_t i = 0; i < N_ROWS; i++)
-                tests[2 + i] = (struct CMUnitTest){ rows[i].name, hello, NULL, NULL, (void *)&rows[i] };
+                tests[2 + i] =
+                (struct CMUnitTest){ rows[i].name, hello, NULL, NULL, (void *)&rows[i] };
         for (size_t i = 0; i < N_LIES; i++)
                 tests[2 + N_ROWS + i] = (struct CMUnitTest){ lies[i].name, lie, NULL, NULL,
                                                              (void *)&lies[i] };

@@ -1,5 +1,5 @@
-/* order_test.c - replies in any order, twice, or never: a transport that shuffles, repeats and drops
- * what the router receives and sends, by seed. The bits stay. */
+/* order_test.c - replies in any order, twice, or never: a transport that shuffles, repeats and
+ * drops what the router receives and sends, by seed. The bits stay. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -137,13 +137,15 @@ static int learn_truth(void **state)
         return 0;
 }
 
-static const struct row { const char *name; struct world_conf conf; uint32_t drop_percent; } rows[] = {
+static const struct row { const char *name; struct world_conf conf; uint32_t drop_percent;
+                          } rows[] = {
         { "shuffled and repeated, calls of several parts", { .shard = {
                 "*:0,*:2,*:4,*:6,*:8,*:10,*:12,*:14", "*:1,*:3,*:5,*:7,*:9,*:11,*:13,*:15" } }, 0 },
         { "shuffled, three holders of everything", { .shard = { "*", "*", "*" } }, 0 },
         { "small credits", { .shard = { "*", "*" }, .credit_rows = 20 }, 0 },
         { "one of fifty parts lost", { .shard = { "*", "*" } }, 2 },
-        { "one of twenty lost, disjoint shards", { .shard = { "*:0-7", "*:8-15" }, .chunk = 60 }, 5 },
+        { "one of twenty lost, disjoint shards", { .shard = { "*:0-7", "*:8-15" }, .chunk = 60 },
+          5 },
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };
 
@@ -180,6 +182,8 @@ int main(void)
         struct CMUnitTest tests[N_ROWS];
 
         for (size_t i = 0; i < N_ROWS; i++)
-                tests[i] = (struct CMUnitTest){ rows[i].name, same_bits, NULL, NULL, (void *)&rows[i] };
+                tests[i] =
+                        (struct CMUnitTest){ rows[i].name, same_bits, NULL, NULL,
+                                             (void *)&rows[i] };
         return cmocka_run_group_tests(tests, learn_truth, NULL);
 }

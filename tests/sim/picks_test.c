@@ -1,6 +1,6 @@
-/* picks_test.c - law 1, and the truth, where a row visits three or four experts: models/tiny has two
- * picks a row, and a sum of two is the same in either order. The golden models, whole clusters of them:
- * the log-probabilities are transformers', the bits those of one worker. */
+/* picks_test.c - law 1, and the truth, where a row visits three or four experts: models/tiny has
+ * two picks a row, and a sum of two is the same in either order. The golden models, whole
+ * clusters of them: the log-probabilities are transformers', the bits those of one worker. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

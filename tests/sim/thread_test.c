@@ -1,5 +1,5 @@
-/* thread_test.c - as witan up --inproc runs them: a router and workers, each in its own thread, under
- * the real clock. Run under ThreadSanitizer by the tsan preset. */
+/* thread_test.c - as witan up --inproc runs them: a router and workers, each in its own thread,
+ * under the real clock. Run under ThreadSanitizer by the tsan preset. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +20,8 @@ const struct wt_plugin *wt_plugin_compute_cpu(void), *wt_plugin_contiguous(void)
 enum { WORKERS = 3, ASKS = 12, TOKENS = 12, DEADLINE_US = 60000000 };
 
 static const int32_t prompt[] = { 0, 2802, 417, 780, 274, 569 };
-static const int32_t greedy[TOKENS] = { 274, 452, 538, 375, 609, 309, 274, 567, 673, 1054, 295, 277 };
+static const int32_t greedy[TOKENS] =
+        { 274, 452, 538, 375, 609, 309, 274, 567, 673, 1054, 295, 277 };
 
 static char dir[4096];
 static atomic_bool stop_router, stop_workers;
@@ -70,7 +71,8 @@ static void *run_router(void *arg)
         struct router *r;
         struct router_conf c = {
                 .name = s->name, .compute = wt_plugin_compute_cpu()->ops,
-                .place = wt_plugin_contiguous()->ops, .sample = wt_plugin_sample()->ops, .host = &host,
+                .place = wt_plugin_contiguous()->ops, .sample = wt_plugin_sample()->ops,
+                .host = &host,
                 .bus = s->bus, .clock = &wt_clock_real, .kv_bytes = 16 << 20, .step_rows = 64,
                 .chunk = 4, .max_seqs = 8, .max_waiting = 64, .expert_wait_us = 30000000,
                 .hedge_after_us = 10000000, .drain_us = 5000000, .stop_asked = asked,
@@ -149,7 +151,8 @@ static void threads_agree(void **state)
         struct service workers[WORKERS] = { { .name = "expert-0", .shard = "*:0-9" },
                                             { .name = "expert-1", .shard = "*:6-15" },
                                             { .name = "expert-2", .shard = "*" } };
-        struct service router = { .name = "router-0", .bus = bus("router-0", "inproc://threads", NULL) };
+        struct service router =
+                { .name = "router-0", .bus = bus("router-0", "inproc://threads", NULL) };
         wt_bus *b = bus("gateway-0", NULL, "inproc://threads");
         uint64_t end = wt_now_us(&wt_clock_real) + DEADLINE_US;
         int32_t ids[ASKS][TOKENS];

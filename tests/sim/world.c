@@ -72,12 +72,16 @@ static wt_bus *bus(const char *name, const char *bind, const char *connect,
 
 void world_worker_start(struct world *w, uint32_t i, const char *shard)
 {
-        static const char *const names[WORLD_WORKERS] = { "expert-0", "expert-1", "expert-2", "expert-3",
-                                                          "expert-4", "expert-5", "expert-6", "expert-7" };
+        static const char *const names[WORLD_WORKERS] =
+                { "expert-0", "expert-1", "expert-2", "expert-3",
+                                                          "expert-4", "expert-5", "expert-6",
+                                                          "expert-7" };
         struct expert_conf c = {
-                .name = names[i], .shard = shard, .compute = compute(), .host = host(), .model = w->model,
+                .name = names[i], .shard = shard, .compute = compute(), .host = host(),
+                .model = w->model,
                 .n_routers = 1, .clock = &by_hand, .drain_us = 1000000, .stop_fd = -1,
-                .max_rows = w->conf.credit_rows, .stop_asked = asked, .stop_arg = &w->stop_worker[i],
+                .max_rows = w->conf.credit_rows, .stop_asked = asked,
+                .stop_arg = &w->stop_worker[i],
         };
 
         w->stuck[i] = w->stop_worker[i] = false;
@@ -121,7 +125,8 @@ static void router_start(struct world *w)
                 .step_rows = or(c->step_rows, 256), .chunk = or(c->chunk, 128),
                 .max_seqs = or(c->max_seqs, 64), .max_waiting = or(c->max_waiting, 64),
                 .max_context = c->max_context, .expert_wait_us = 10000000, .hedge_after_us = 250000,
-                .drain_us = 1000000, .stop_asked = asked, .stop_arg = &w->stop_router, .stop_fd = -1,
+                .drain_us = 1000000, .stop_asked = asked, .stop_arg = &w->stop_router,
+                .stop_fd = -1,
         };
 
         good(router_open(&w->router, &rc));

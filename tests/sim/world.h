@@ -1,5 +1,5 @@
-/* world.h - a cluster in one thread, for tests: a router, workers and a gateway on the in-process bus,
- * turned by hand under a clock that stands still unless it is moved. */
+/* world.h - a cluster in one thread, for tests: a router, workers and a gateway on the
+ * in-process bus, turned by hand under a clock that stands still unless it is moved. */
 #ifndef WITAN_SIM_WORLD_H
 #define WITAN_SIM_WORLD_H
 #include "expert/expert.h"
@@ -9,7 +9,7 @@ enum { WORLD_WORKERS = 8, WORLD_IDS = 1024, WORLD_ANSWERS = 64 };
 
 /* What a test wants of a cluster; zeros are defaults. */
 struct world_conf {
-        const char *shard[WORLD_WORKERS];        /* up to the first NULL; none: two workers of "*" */
+        const char *shard[WORLD_WORKERS];        /* up to the first NULL; none: two of "*" */
         uint32_t step_rows, chunk, max_seqs, max_waiting, max_context, credit_rows;
         uint64_t kv_bytes;
         const char *place;
