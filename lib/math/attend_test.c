@@ -21,45 +21,57 @@ static const struct shape { const char *name; uint32_t n_q, n, kd, rd, vd; } sha
 };
 enum { N_SHAPES = sizeof shapes / sizeof *shapes, PAD = 3 };
 
+struct outcome { float *score, *u, *m, *l; };
+
+/* The whole of it: score, segment, one merge, division. */
+static void run(const struct wt_kernels *k, const struct shape *s, const float *q, const float *key,
+                const float *v, struct outcome *o)
+{
+        uint32_t ldq = s->kd + s->rd + PAD, ldv = s->vd + PAD;
+
+        o->score = need(s->n_q * 64 * 4);
+        o->u = need(s->n_q * ldv * 4);
+        o->m = need(s->n_q * 4);
+        o->l = need(s->n_q * 4);
+        k->score(q, ldq, q + s->kd, ldq, s->n_q, key, ldq, s->kd, s->rd ? key + s->kd : NULL, ldq,
+                 s->rd, s->n, 0.125f, o->score);
+        k->segment(o->score, s->n_q, s->n, v, ldv, s->vd, o->m, o->l, o->u, ldv);
+        if (s->n_q > 1) {
+                k->merge(o->m, o->l, o->u, 0.75f, 3.5f, o->u + (s->n_q - 1) * ldv, s->vd);
+                k->divide(o->u, o->l[0], s->vd, o->u);
+        }
+}
+
+static void drop(struct outcome *o)
+{
+        free(o->score);
+        free(o->u);
+        free(o->m);
+        free(o->l);
+}
+
 static void same_bits(void **state)
 {
         const struct shape *s = *state;
-        const struct wt_kernels *table[2] = { &wt_kernels_ref, wt_kernels_pick(NULL) };
-        uint32_t ldq = s->kd + s->rd + PAD, ldv = s->vd + PAD, n_u = s->n_q * ldv;
+        const struct wt_kernels *table[MAX_TABLES];
+        uint32_t ldq = s->kd + s->rd + PAD, ldv = s->vd + PAD, n = all_tables(table);
         float *q = need(s->n_q * ldq * 4), *key = need(64 * ldq * 4), *v = need(64 * ldv * 4);
-        float *score[2], *u[2], *ml[2];
+        struct outcome want, got;
 
         fill_plain(q, s->n_q * ldq, 11);
         fill_plain(key, 64 * ldq, 12);
         fill(v, 64 * ldv, 13);
         q[0] = -0.0f;
-        for (int i = 0; i < 2; i++) {
-                score[i] = need(s->n_q * 64 * 4);
-                u[i] = need(n_u * 4);
-                ml[i] = need(2 * s->n_q * 4);
-                table[i]->score(q, ldq, q + s->kd, ldq, s->n_q, key, ldq, s->kd,
-                                s->rd ? key + s->kd : NULL, ldq, s->rd, s->n, 0.125f, score[i]);
+        run(table[0], s, q, key, v, &want);
+        for (uint32_t i = 1; i < n; i++) {
+                run(table[i], s, q, key, v, &got);
+                assert_memory_equal(want.score, got.score, s->n_q * 64 * 4);
+                assert_memory_equal(want.m, got.m, s->n_q * 4);
+                assert_memory_equal(want.l, got.l, s->n_q * 4);
+                assert_memory_equal(want.u, got.u, s->n_q * ldv * 4);
+                drop(&got);
         }
-        assert_memory_equal(score[0], score[1], s->n_q * 64 * 4);
-        for (int i = 0; i < 2; i++)
-                table[i]->segment(score[i], s->n_q, s->n, v, ldv, s->vd, ml[i], ml[i] + s->n_q, u[i],
-                                  ldv);
-        assert_memory_equal(score[0], score[1], s->n_q * 64 * 4);
-        assert_memory_equal(ml[0], ml[1], 2 * s->n_q * 4);
-        assert_memory_equal(u[0], u[1], n_u * 4);
-        for (int i = 0; i < 2; i++) {
-                float *other = u[i] + (s->n_q - 1) * ldv;
-
-                table[i]->merge(ml[i], ml[i] + s->n_q, u[i], 0.75f, 3.5f, other, s->vd);
-                table[i]->divide(u[i], ml[i][s->n_q], s->vd, u[i]);
-        }
-        assert_memory_equal(ml[0], ml[1], 2 * s->n_q * 4);
-        assert_memory_equal(u[0], u[1], n_u * 4);
-        for (int i = 0; i < 2; i++) {
-                free(score[i]);
-                free(u[i]);
-                free(ml[i]);
-        }
+        drop(&want);
         free(q);
         free(key);
         free(v);
@@ -69,7 +81,7 @@ static const struct odd { const char *name; float s[4]; bool nan; float m, l; } 
         { "all zeros of either sign",    { -0.0f, 0.0f, -0.0f, -0.0f }, false, 0.0f, 4.0f },
         { "far apart",                   { -300.0f, 0.5f, -1e30f, 0.5f }, false, 0.5f, 2.0f },
         { "one minus infinity",          { -INFINITY, 1.0f, 1.0f, 1.0f }, false, 1.0f, 3.0f },
-        { "all minus infinity",          { -INFINITY, -INFINITY, -INFINITY, -INFINITY }, true, 0, 0 },
+        { "all minus infinity", { -INFINITY, -INFINITY, -INFINITY, -INFINITY }, true, 0, 0 },
         { "plus infinity",               { 1.0f, INFINITY, 1.0f, 1.0f }, true, 0, 0 },
         { "NaN first",                   { NAN, 1.0f, 1.0f, 1.0f }, true, 0, 0 },
         { "NaN in the middle",           { 1.0f, 1.0f, NAN, 1.0f }, true, 0, 0 },
@@ -80,9 +92,10 @@ enum { N_ODDS = sizeof odds / sizeof *odds };
 static void odd_scores(void **state)
 {
         const struct odd *o = *state;
-        const struct wt_kernels *table[2] = { &wt_kernels_ref, wt_kernels_pick(NULL) };
+        const struct wt_kernels *table[MAX_TABLES];
+        uint32_t n_tables = all_tables(table);
 
-        for (int i = 0; i < 2; i++) {
+        for (uint32_t i = 0; i < n_tables; i++) {
                 for (uint32_t n = 4; n <= 16; n += 12) {
                         float score[64] = { 0 }, v[16] = { 0 }, m, l, u;
 
@@ -112,7 +125,8 @@ static void make(struct attention *a)
 }
 
 /* One query over all keys in segments of at most size, folded upward; the first is copied. */
-static void attend(const struct wt_kernels *f, const struct attention *a, uint32_t size, float out[D])
+static void attend(const struct wt_kernels *f, const struct attention *a, uint32_t size,
+                   float out[D])
 {
         float m = 0, l = 0, u[D], m2, l2, u2[D], score[64];
 

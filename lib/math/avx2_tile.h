@@ -1,7 +1,7 @@
 /* avx2_tile.h - the register tile under every product of the AVX2 kernels: up to 6 rows times 16
  * columns, or fewer rows times several panels. Lanes are outputs; k runs upward in one chain for
- * each (N2). 2 FMA units of latency 4 want 8 accumulators at least, and 16 registers allow 12 beside
- * the weights, hence the shapes. */
+ * each (N2). 2 FMA units of latency 4 want 8 accumulators at least, and 16 registers allow 12
+ * beside the weights, hence the shapes. */
 #ifndef WITAN_MATH_AVX2_TILE_H
 #define WITAN_MATH_AVX2_TILE_H
 #include <immintrin.h>
@@ -10,7 +10,7 @@
 enum { TILE_ROWS = 6, TILE_PANELS = 4 };
 enum tile_fetch { FETCH_L1, FETCH_L2 };
 /* A stream is fetched so many bytes ahead, which takes it over the edge of a page (measured: 1.1 to
- * 1.15 times the rate of 4 to 6 rows). Past the end of the weights this is a hint that does nothing. */
+ * 1.15 times the rate of 4 to 6 rows). Past the end of the weights the hint does nothing. */
 #define TILE_AHEAD 4096
 #define TILE_FN static inline __attribute__((always_inline))
 #ifdef __clang__
@@ -129,7 +129,7 @@ TILE_FN uint32_t tile_panels(uint32_t rows) { return rows == 1 ? 4 : rows <= 3 ?
 /* One tile of a product of few rows: the weights pass by once. */
 void wt_avx2_tile(const struct tile *t, uint32_t rows, uint32_t panels);
 /* All of m rows by one panel, in tiles of equal heights (7 rows are 3 + 4, not 6 + 1). ahead (or
- * NULL): what comes next, as many bytes as the panel; each tile fetches its part into L2. Halves are
- * widened by the first tile into wide (WT_SLAB * WT_PANEL floats), where the others find them. */
+ * NULL): what comes next, as many bytes as the panel; each tile fetches its part into L2. The first
+ * tile widens halves into wide (WT_SLAB * WT_PANEL floats), where the others find them. */
 void wt_avx2_tiles(const struct tile *t, uint32_t m);
 #endif

@@ -1,6 +1,6 @@
 /* gate.c - which K experts a row visits, and with what weight (N10). The bias steers the pick and
  * never the weight; a group that is not kept is out, whatever its members' scores.
- * Sources: DeepSeek-V2 (arXiv:2405.04434), DeepSeek-V3 (arXiv:2412.19437), Mixtral (arXiv:2401.04088). */
+ * Sources: DeepSeek-V2 (arXiv:2405.04434) and V3 (2412.19437), Mixtral (2401.04088). */
 #include "base/err.h"
 #include "math/kernels.h"
 #include "math/wn1.h"
@@ -54,7 +54,8 @@ static float group_score(const struct wt_layer *l, const float *b, uint32_t n)
                         two = true;
                 }
         }
-        return l->select == WT_SELECT_GROUP_TOP2 && two && second == second ? first + second : first;
+        two = two && second == second && l->select == WT_SELECT_GROUP_TOP2;
+        return two ? first + second : first;
 }
 
 /* The K best of a scan with ascending ids, best first, and the best that did not get in. */

@@ -10,9 +10,9 @@
 
 enum { MAX_E = 256, MAX_K = 8 };
 
-#define LAYER(E, K, SCORE, SELECT, GROUPS, KEPT, NORM, SCALE)                                          \
-        { .size = sizeof(struct wt_layer), .n_experts = (E), .n_picks = (K), .score = (SCORE),        \
-          .select = (SELECT), .n_group = (GROUPS), .n_group_kept = (KEPT), .normalise = (NORM),       \
+#define LAYER(E, K, SCORE, SELECT, GROUPS, KEPT, NORM, SCALE)                                      \
+        { .size = sizeof(struct wt_layer), .n_experts = (E), .n_picks = (K), .score = (SCORE),    \
+          .select = (SELECT), .n_group = (GROUPS), .n_group_kept = (KEPT), .normalise = (NORM),   \
           .weight_scale = (SCALE) }
 #define SOFTMAX WT_SCORE_SOFTMAX
 #define SIGMOID WT_SCORE_SIGMOID
@@ -148,8 +148,10 @@ static void sorted(const struct wt_layer *l, const float *b, int32_t *pick)
 static void random_rows(void **state)
 {
         static const struct wt_layer layers[] = {
-                LAYER(256, 8, SIGMOID, TOP2, 8, 4, 1, 2.5f), LAYER(160, 6, SOFTMAX, MAX, 8, 3, 0, 16.0f),
-                LAYER(64, 6, SOFTMAX, TOP, 1, 1, 0, 1.0f), LAYER(12, 3, SIGMOID, TOP2, 4, 2, 1, 1.0f),
+                LAYER(256, 8, SIGMOID, TOP2, 8, 4, 1, 2.5f),
+                LAYER(160, 6, SOFTMAX, MAX, 8, 3, 0, 16.0f),
+                LAYER(64, 6, SOFTMAX, TOP, 1, 1, 0, 1.0f),
+                LAYER(12, 3, SIGMOID, TOP2, 4, 2, 1, 1.0f),
         };
         float z[MAX_E], bias[MAX_E], s[MAX_E], scratch[3 * MAX_E], weight[MAX_K], sum;
         int32_t pick[MAX_K], want[MAX_K];
@@ -165,7 +167,8 @@ static void random_rows(void **state)
                         bias[e] = i % 8 < 4 ? floorf(bias[e] * 4) / 4 : bias[e] - 1.0f;
                         s[e] = l->score == SIGMOID ? wn1_sigmoid(z[e]) + bias[e] : z[e];
                 }
-                wt_gate_choose(l, z, l->score == SIGMOID ? bias : NULL, pick, weight, NULL, scratch);
+                wt_gate_choose(l, z, l->score == SIGMOID ? bias : NULL, pick, weight, NULL,
+                               scratch);
                 sorted(l, s, want);
                 assert_memory_equal(pick, want, l->n_picks * sizeof *pick);
                 sum = 0.0f;
@@ -181,7 +184,8 @@ int main(void)
         struct CMUnitTest tests[N_GATES + 2];
 
         for (size_t i = 0; i < N_GATES; i++)
-                tests[i] = (struct CMUnitTest){ gates[i].name, known, NULL, NULL, (void *)&gates[i] };
+                tests[i] = (struct CMUnitTest){ gates[i].name, known, NULL, NULL,
+                                                (void *)&gates[i] };
         tests[N_GATES] = (struct CMUnitTest)cmocka_unit_test(all_nan);
         tests[N_GATES + 1] = (struct CMUnitTest)cmocka_unit_test(random_rows);
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,8 +16,8 @@ struct golden { const char *name; void (*run)(const struct wt_kernels *k, struct
 
 static void linear(const struct wt_kernels *k, uint32_t dtype, struct wt_sha256 *h)
 {
-        struct wt_matrix m = { .form = WT_FORM_LINEAR, .dtype = dtype, .n_mat = 1, .n_out = N, .n_in = D,
-                               .out_stride = D, .in_stride = 1 };
+        struct wt_matrix m = { .form = WT_FORM_LINEAR, .dtype = dtype, .n_mat = 1,
+                               .n_out = N, .n_in = D, .out_stride = D, .in_stride = 1 };
         void *src = need(N * D * 4), *blob = need(wt_pack_bytes(&m));
         float *x = need(M * D * 4), *y = need(M * N * 4);
 
@@ -66,7 +66,8 @@ static void attention(const struct wt_kernels *k, struct wt_sha256 *h)
         fill_plain(q[0], M * D, 76);
         fill_plain(key[0], KEYS * D, 77);
         fill_plain(v[0], KEYS * VD, 78);
-        k->score(q[0], D, q[0] + 1000, D, M, key[0], D, 1000, key[0] + 1000, D, 100, KEYS, 0.1f, s[0]);
+        k->score(q[0], D, q[0] + 1000, D, M, key[0], D, 1000, key[0] + 1000, D, 100, KEYS,
+                 0.1f, s[0]);
         k->segment(s[0], M, KEYS, v[0], VD, VD, m, l, u[0], VD);
         for (int i = 1; i < M; i++)
                 k->merge(&m[0], &l[0], u[0], m[i], l[i], u[i], VD);

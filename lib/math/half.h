@@ -1,4 +1,4 @@
-/* half.h - BF16 and F16 widened exactly to FP32, one at a time: the meaning of every vector load. */
+/* half.h - BF16 and F16 widened exactly to FP32, one at a time: what vector loads must equal. */
 #ifndef WITAN_MATH_HALF_H
 #define WITAN_MATH_HALF_H
 #include "math/kernels.h"

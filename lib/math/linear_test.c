@@ -1,6 +1,7 @@
-/* linear_test.c - N2: AVX2 against the plain loops by memcmp, for every weight type, odd shapes and
- * row counts; a row does not depend on its neighbours; and the definition itself, out of unpacked
- * weights. What would break the contract must be seen: K in another order, one chain for all. */
+/* linear_test.c - N2: vectors against the plain loops by memcmp, for every weight type, odd shapes
+ * and row counts; a row does not depend on its neighbours; and the definition itself, out of
+ * unpacked weights. What would break the contract must be seen: K in another order, one chain for
+ * all. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,8 +29,9 @@ struct made { void *src, *packed; float *x, *want, *got; struct wt_packed w; };
 
 static void make(struct made *d, const struct shape *s)
 {
-        struct wt_matrix m = { .size = sizeof m, .form = WT_FORM_LINEAR, .dtype = s->dtype, .n_mat = 1,
-                               .n_out = s->n, .n_in = s->k, .out_stride = s->k, .in_stride = 1 };
+        struct wt_matrix m = { .size = sizeof m, .form = WT_FORM_LINEAR, .dtype = s->dtype,
+                               .n_mat = 1, .n_out = s->n, .n_in = s->k, .out_stride = s->k,
+                               .in_stride = 1 };
         size_t n = (size_t)s->n * s->k;
 
         d->src = need(n * 4);
@@ -95,32 +97,39 @@ static void reference(void **state)
         drop(&d);
 }
 
-static void same_bits(void **state)
+static void compare(const struct wt_kernels *fast, struct made *d)
 {
-        const struct shape *s = *state;
-        const struct wt_kernels *fast = wt_kernels_pick(NULL);
-        uint32_t panels = (s->n + 15) / 16, ldx = s->k + PAD, ldy = s->n + PAD;
-        struct made d;
+        uint32_t n = d->w.n, panels = (n + 15) / 16, ldx = d->w.k + PAD, ldy = n + PAD;
 
-        make(&d, s);
         for (uint32_t i = 0; i < sizeof row_counts / sizeof *row_counts; i++) {
                 uint32_t m = row_counts[i];
 
-                memset(d.want, 0x55, (size_t)m * ldy * 4);       /* nothing past n may be touched */
-                memset(d.got, 0x55, (size_t)m * ldy * 4);
-                wt_kernels_ref.linear(&d.w, 0, panels, d.x, ldx, m, d.want, ldy);
-                fast->linear(&d.w, 0, panels, d.x, ldx, m, d.got, ldy);
-                assert_memory_equal(d.want, d.got, (size_t)m * ldy * 4);
+                memset(d->want, 0x55, (size_t)m * ldy * 4);      /* nothing past n may be touched */
+                memset(d->got, 0x55, (size_t)m * ldy * 4);
+                wt_kernels_ref.linear(&d->w, 0, panels, d->x, ldx, m, d->want, ldy);
+                fast->linear(&d->w, 0, panels, d->x, ldx, m, d->got, ldy);
+                assert_memory_equal(d->want, d->got, (size_t)m * ldy * 4);
 
-                memset(d.got, 0x55, (size_t)m * ldy * 4);        /* as threads would cut it */
-                fast->linear(&d.w, 0, panels / 3, d.x, ldx, m, d.got, ldy);
-                fast->linear(&d.w, panels / 3, panels, d.x, ldx, m, d.got, ldy);
-                assert_memory_equal(d.want, d.got, (size_t)m * ldy * 4);
+                memset(d->got, 0x55, (size_t)m * ldy * 4);       /* as threads would cut it */
+                fast->linear(&d->w, 0, panels / 3, d->x, ldx, m, d->got, ldy);
+                fast->linear(&d->w, panels / 3, panels, d->x, ldx, m, d->got, ldy);
+                assert_memory_equal(d->want, d->got, (size_t)m * ldy * 4);
         }
         for (uint32_t r = 0; r < 9; r++) {                       /* alone as in the batch */
-                fast->linear(&d.w, 0, panels, d.x + r * ldx, ldx, 1, d.got, ldy);
-                assert_memory_equal(d.want + r * ldy, d.got, s->n * 4);
+                fast->linear(&d->w, 0, panels, d->x + r * ldx, ldx, 1, d->got, ldy);
+                assert_memory_equal(d->want + r * ldy, d->got, n * 4);
         }
+}
+
+static void same_bits(void **state)
+{
+        const struct wt_kernels *table[MAX_TABLES];
+        uint32_t n = all_tables(table);
+        struct made d;
+
+        make(&d, *state);
+        for (uint32_t i = 1; i < n; i++)
+                compare(table[i], &d);
         drop(&d);
 }
 

@@ -9,7 +9,8 @@ static size_t matrix_bytes(const struct wt_matrix *m)
 {
         size_t n = ((size_t)m->n_out + WT_PANEL - 1) / WT_PANEL;
 
-        if (!times(&n, m->n_in) || !times(&n, WT_PANEL * dtype_bytes(m->dtype)) || n > SIZE_MAX - 63)
+        if (!times(&n, m->n_in) || !times(&n, WT_PANEL * dtype_bytes(m->dtype)) ||
+            n > SIZE_MAX - 63)
                 return 0;
         return (n + 63) & ~(size_t)63;
 }
@@ -27,7 +28,9 @@ size_t wt_pack_bytes(const struct wt_matrix *m)
         case WT_FORM_VECTOR:
                 return m->n_in == 1 && m->n_mat == 1 ? n * sizeof(float) : 0;
         case WT_FORM_ROWS:
-                return m->n_mat == 1 && times(&n, m->n_in) && times(&n, dtype_bytes(m->dtype)) ? n : 0;
+                if (m->n_mat == 1 && times(&n, m->n_in) && times(&n, dtype_bytes(m->dtype)))
+                        return n;
+                return 0;
         }
         return 0;
 }
@@ -54,15 +57,17 @@ static void pack_panel(const struct wt_matrix *m, uint32_t o, const void *src, s
                 size_t s = at + c * m->out_stride;
 
                 if (m->dtype == WT_F32) {
+                        const float *from = (const float *)src + s;
                         float *d = (float *)dst + c;
 
-                        for (uint32_t k = 0; k < m->n_in; k++)
-                                d[(size_t)k * WT_PANEL] = ((const float *)src)[s + k * m->in_stride];
+                        for (size_t k = 0; k < m->n_in; k++)
+                                d[k * WT_PANEL] = from[k * m->in_stride];
                 } else {
+                        const uint16_t *from = (const uint16_t *)src + s;
                         uint16_t *d = (uint16_t *)dst + half_slot(c);
 
-                        for (uint32_t k = 0; k < m->n_in; k++)
-                                d[(size_t)k * WT_PANEL] = ((const uint16_t *)src)[s + k * m->in_stride];
+                        for (size_t k = 0; k < m->n_in; k++)
+                                d[k * WT_PANEL] = from[k * m->in_stride];
                 }
         }
 }
@@ -95,7 +100,8 @@ void wt_pack(const struct wt_matrix *m, const void *src, void *dst)
         }
         for (uint32_t o = 0; o < m->n_out; o++) {
                 for (uint32_t k = 0; k < m->n_in; k++) {
-                        size_t s = o * m->out_stride + k * m->in_stride, d = (size_t)o * m->n_in + k;
+                        size_t s = o * m->out_stride + k * m->in_stride;
+                        size_t d = (size_t)o * m->n_in + k;
 
                         if (m->form == WT_FORM_VECTOR)
                                 ((float *)dst)[d] = element(m->dtype, src, s);

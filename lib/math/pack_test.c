@@ -7,16 +7,17 @@
 #include <math.h>
 #include "math/test_fill.h"
 
-#define LINEAR(DTYPE, MAT, OUT, IN, MS, OS, IS)                                                        \
-        { .size = sizeof(struct wt_matrix), .form = WT_FORM_LINEAR, .dtype = (DTYPE), .n_mat = (MAT), \
-          .n_out = (OUT), .n_in = (IN), .mat_stride = (MS), .out_stride = (OS), .in_stride = (IS) }
+#define LINEAR(DTYPE, MAT, OUT, IN, MS, OS, IS)                                                    \
+        { .size = sizeof(struct wt_matrix), .form = WT_FORM_LINEAR, .dtype = (DTYPE),             \
+          .n_mat = (MAT), .n_out = (OUT), .n_in = (IN), .mat_stride = (MS),                      \
+          .out_stride = (OS), .in_stride = (IS) }
 
 static const struct view { const char *name; struct wt_matrix m; size_t bytes; } views[] = {
         { "rows as they lie",            LINEAR(WT_F32, 1, 32, 10, 0, 10, 1), 2 * 10 * 64 },
         { "23 rows: two panels",         LINEAR(WT_F32, 1, 23, 10, 0, 10, 1), 2 * 10 * 64 },
         { "transposed",                  LINEAR(WT_F32, 1, 17, 9, 0, 1, 17), 2 * 9 * 64 },
         { "bf16, odd k: up to 64",       LINEAR(WT_BF16, 1, 16, 3, 0, 3, 1), 128 },
-        { "W_UK of 3 heads, transposed", LINEAR(WT_BF16, 3, 20, 8, 20 * 12, 1, 20), 3 * 2 * 8 * 32 },
+        { "W_UK of 3 heads, turned",    LINEAR(WT_BF16, 3, 20, 8, 20 * 12, 1, 20), 3 * 2 * 8 * 32 },
         { "W_UV of 3 heads, odd k",      LINEAR(WT_F16, 3, 4, 5, 12 * 5, 5, 1), 3 * 192 },
 };
 enum { N_VIEWS = sizeof views / sizeof *views };
@@ -63,8 +64,8 @@ static void other_forms(void **state)
 {
         struct wt_matrix v = { .form = WT_FORM_VECTOR, .dtype = WT_BF16, .n_mat = 1, .n_out = 3,
                                .n_in = 1, .out_stride = 2 };
-        struct wt_matrix r = { .form = WT_FORM_ROWS, .dtype = WT_F16, .n_mat = 1, .n_out = 2, .n_in = 3,
-                               .out_stride = 4, .in_stride = 1 };
+        struct wt_matrix r = { .form = WT_FORM_ROWS, .dtype = WT_F16, .n_mat = 1, .n_out = 2,
+                               .n_in = 3, .out_stride = 4, .in_stride = 1 };
         const uint16_t src[8] = { 0x3f80, 1, 0xc000, 2, 0x4040, 0x3c00, 0xc000, 3 };
         float f[3];
         uint16_t h[6];

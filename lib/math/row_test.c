@@ -1,5 +1,5 @@
-/* row_test.c - what works along a row: AVX2 against the plain loops by memcmp at odd widths, and the
- * reference against FP64. */
+/* row_test.c - what works along a row: vectors against the plain loops by memcmp at odd widths, and
+ * the reference against FP64. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,14 +17,15 @@ enum { N_WIDTHS = sizeof widths / sizeof *widths, MOST = 7170 };
 static void same_bits(void **state)
 {
         const uint32_t n = ((const struct width *)*state)->n;
-        const struct wt_kernels *table[2] = { &wt_kernels_ref, wt_kernels_pick(NULL) };
-        static float a[MOST], b[MOST], out[2][10][MOST];
+        const struct wt_kernels *table[MAX_TABLES];
+        uint32_t n_tables = all_tables(table);
+        static float a[MOST], b[MOST], out[MAX_TABLES][9][MOST];
 
         memset(out, 0, sizeof out);
         fill(a, n, 31);
         fill_plain(b, n, 32);
         a[n - 1] = -200.0f;                      /* exp(200) is infinite, silu -0 */
-        for (int i = 0; i < 2; i++) {
+        for (uint32_t i = 0; i < n_tables; i++) {
                 const struct wt_kernels *k = table[i];
 
                 k->rms_norm(a, b, n, 1e-6f, out[i][0]);
@@ -41,21 +42,23 @@ static void same_bits(void **state)
                 memcpy(out[i][8], a, n * 4);
                 k->rms_norm(out[i][8], b, n, 1e-6f, out[i][8]);          /* in place */
         }
-        for (int f = 0; f < 10; f++)
-                assert_memory_equal(out[0][f], out[1][f], n * 4);
+        for (uint32_t i = 1; i < n_tables; i++)
+                for (int f = 0; f < 9; f++)
+                        assert_memory_equal(out[0][f], out[i][f], n * 4);
         assert_memory_equal(out[0][0], out[0][8], n * 4);
 }
 
 static void finds_what_is_not_finite(void **state)
 {
         const uint32_t n = ((const struct width *)*state)->n;
-        const struct wt_kernels *table[2] = { &wt_kernels_ref, wt_kernels_pick(NULL) };
+        const struct wt_kernels *table[MAX_TABLES];
+        uint32_t n_tables = all_tables(table);
         static float a[MOST];
         const float bad[] = { NAN, -NAN, INFINITY, -INFINITY };
 
         fill(a, n, 33);
         a[0] = 3.4028235e38f;
-        for (int i = 0; i < 2; i++) {
+        for (uint32_t i = 0; i < n_tables; i++) {
                 assert_true(table[i]->finite(a, n));
                 for (uint32_t at = 0; at < n; at += n / 2 + (at == 0 ? 0 : n / 2 - 1)) {
                         float kept = a[at];
@@ -135,8 +138,8 @@ int main(void)
         for (size_t i = 0; i < N_WIDTHS; i++) {
                 tests[n++] = (struct CMUnitTest){ widths[i].name, same_bits, NULL, NULL,
                                                   (void *)&widths[i] };
-                tests[n++] = (struct CMUnitTest){ widths[i].name, finds_what_is_not_finite, NULL, NULL,
-                                                  (void *)&widths[i] };
+                tests[n++] = (struct CMUnitTest){ widths[i].name, finds_what_is_not_finite, NULL,
+                                                  NULL, (void *)&widths[i] };
         }
         tests[n++] = (struct CMUnitTest)cmocka_unit_test(means_what_it_says);
         tests[n++] = (struct CMUnitTest)cmocka_unit_test(chains_show);

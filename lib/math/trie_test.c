@@ -160,8 +160,9 @@ static void other_orders_differ(void **state)
 
 static void bits(void **state)
 {
-        static const uint32_t want[][2] = { { 1, 0 }, { 2, 1 }, { 3, 2 }, { 4, 2 }, { 5, 3 }, { 64, 6 },
-                                            { 65, 7 }, { 160, 8 }, { 256, 8 }, { 1u << 31, 31 } };
+        static const uint32_t want[][2] = { { 1, 0 }, { 2, 1 }, { 3, 2 }, { 4, 2 }, { 5, 3 },
+                                            { 64, 6 }, { 65, 7 }, { 160, 8 }, { 256, 8 },
+                                            { 1u << 31, 31 } };
 
         (void)state;
         for (size_t i = 0; i < sizeof want / sizeof *want; i++)

@@ -43,7 +43,7 @@ WN1_FN float wn1_maxf(float a, float b) { return b > a ? b : a; }
  * through the subnormals to 0 and to infinity. Within 1.01 ulp. */
 #define WN1_EXPF_HIGH  89.0f                     /* above ln FLT_MAX = 88.72 */
 #define WN1_EXPF_LOW   (-104.0f)                 /* below ln 2^-150 = -103.97 */
-#define WN1_EXPF_ROUND 0x1.8p23f                 /* adding it leaves the nearest integer in the low bits */
+#define WN1_EXPF_ROUND 0x1.8p23f                 /* t + this: the nearest integer in the low bits */
 #define WN1_EXPF_LOG2E 0x1.715476p+0f
 #define WN1_EXPF_LN2   0x1.62e43p-1f
 #define WN1_EXPF_LN2LO (-0x1.05c61p-29f)
@@ -185,7 +185,8 @@ WN1_FN double wn1_cos_near(double r, double lo)
         q = WN1_FMA(q, z, 1.0 / 24.0);
         double half = 0.5 * z;
         double top = 1.0 - half;
-        double rest = (1.0 - top) - half + WN1_FMA(-0.5 * r, r, half); /* what the two roundings took */
+        double lost = WN1_FMA(-0.5 * r, r, half); /* to the rounding of half */
+        double rest = (1.0 - top) - half + lost;
         return top + (rest + WN1_FMA(z * z, q, -(r * lo)));
 }
 
@@ -207,7 +208,7 @@ WN1_FN double wn1_cos(double x)
         return (a.quadrant + 1) & 2 ? -y : y;
 }
 
-/* ---- the pieces of the stages ------------------------------------------------------------------ */
+/* ---- the pieces of the stages ------------------------------------------------------------- */
 
 WN1_FN float wn1_sigmoid(float x) { return WN1_DIVF(1.0f, 1.0f + wn1_expf(-x)); }
 WN1_FN float wn1_silu(float x)    { return WN1_DIVF(x, 1.0f + wn1_expf(-x)); }

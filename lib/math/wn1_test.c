@@ -57,7 +57,8 @@ static void doubles_are_near(void **state)
         (void)state;
         for (uint32_t i = 0; i < 300000; i++) {
                 double x = draw(i, -745.0, 709.7), y = i % 2 ? exp(x) : draw(i, 0.5, 2.0);
-                double a = draw(i, -0x1p21, 0x1p21) * (i % 3 == 0 ? 0x1p-19 : i % 3 == 1 ? 1.0 : 0x1p9);
+                double reach = i % 3 == 0 ? 0x1p2 : i % 3 == 1 ? 0x1p21 : 0x1p30;
+                double a = draw(i, -reach, reach);
 
                 e = fmax(e, ulps(wn1_exp(x), expl(x)));
                 if (y > 0.0)
@@ -79,7 +80,9 @@ static void near_multiples_of_half_pi(void **state)
         for (uint32_t n = 1; n < 1u << 20; n += n / 64 + 1) {
                 double x = (double)(n * 1.57079632679489661923L);
 
-                worst = fmax(worst, ulps(n % 2 ? wn1_cos(x) : wn1_sin(x), n % 2 ? cosl(x) : sinl(x)));
+                double y = n % 2 ? wn1_cos(x) : wn1_sin(x);
+
+                worst = fmax(worst, ulps(y, n % 2 ? cosl(x) : sinl(x)));
         }
         print_message("near multiples of pi/2: %.3f ulp\n", worst);
         assert_true(worst < 0.9);
@@ -113,8 +116,10 @@ static void other_ends(void **state)
 {
         (void)state;
         assert_true(isnan(wn1_expf(NAN)) && isnan(wn1_exp(NAN)) && isnan(wn1_log(NAN)));
-        assert_true(wn1_exp(0.0) == 1.0 && wn1_exp(INFINITY) == INFINITY && wn1_exp(710.0) == INFINITY);
-        assert_true(wn1_exp(-INFINITY) == 0.0 && wn1_exp(-745.1) == 0x1p-1074 && wn1_exp(-746.0) == 0.0);
+        assert_true(wn1_exp(0.0) == 1.0 && wn1_exp(INFINITY) == INFINITY);
+        assert_true(wn1_exp(710.0) == INFINITY);
+        assert_true(wn1_exp(-INFINITY) == 0.0 && wn1_exp(-745.1) == 0x1p-1074);
+        assert_true(wn1_exp(-746.0) == 0.0);
         assert_true(wn1_log(1.0) == 0.0 && wn1_log(0.0) == -INFINITY && wn1_log(-0.0) == -INFINITY);
         assert_true(wn1_log(INFINITY) == INFINITY && isnan(wn1_log(-1.0)));
         assert_true(ulps(wn1_log(0x1p-1074), logl(0x1p-1074L)) < 0.75);
@@ -132,7 +137,7 @@ static void eight_lanes_as_one(void **state)
 #ifdef __x86_64__
         float x[8], y[8];
 
-        for (uint64_t b = 0; b < 1ull << 32; b += 8 * 127) {     /* all exponents, NaNs, infinities */
+        for (uint64_t b = 0; b < 1ull << 32; b += 8 * 127) {     /* NaNs and infinities, too */
                 for (uint32_t i = 0; i < 8; i++)
                         x[i] = wn1_float((uint32_t)b + i * 127);
                 _mm256_storeu_ps(y, avx2_exp(_mm256_loadu_ps(x)));
@@ -174,7 +179,8 @@ int main(void)
         size_t n = 0;
 
         for (size_t i = 0; i < N_ENDS; i++)
-                tests[n++] = (struct CMUnitTest){ ends[i].name, expf_ends, NULL, NULL, (void *)&ends[i] };
+                tests[n++] = (struct CMUnitTest){ ends[i].name, expf_ends, NULL, NULL,
+                                                  (void *)&ends[i] };
         tests[n++] = (struct CMUnitTest)cmocka_unit_test(expf_is_near);
         tests[n++] = (struct CMUnitTest)cmocka_unit_test(doubles_are_near);
         tests[n++] = (struct CMUnitTest)cmocka_unit_test(near_multiples_of_half_pi);

@@ -1,8 +1,9 @@
-/* budget.c - what the numeric contract costs: the linear kernels as shares of what one thread of this
- * machine can read and multiply. All figures come from one process, measured in turn, round after
- * round; a share is the median over the rounds of (kernel / limit of the same round). Time is the
- * thread's own, so that slices given to neighbours do not count.
- * Prints JSON; not a test, for a time is never pass or fail. Exit 1: a row of the GEMM is not the GEMV. */
+/* budget.c - what the numeric contract costs: the linear kernels as shares of what one thread of
+ * this machine can read and multiply. All figures come from one process, measured in turn, round
+ * after round; a share is the median over the rounds of (kernel / limit of the same round). Time is
+ * the thread's own, so that slices given to neighbours do not count.
+ * Prints JSON; not a test, for a time is never pass or fail.
+ * Exit 1: a row of the GEMM is not the GEMV. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,7 +56,7 @@ static void prepare(struct bench *b)
         b->weights = get(BYTES);
         b->x = get((size_t)MAX_M * K * sizeof(float));
         b->y = get((size_t)MAX_M * 65536 * sizeof(float) / 32);
-        for (uint32_t i = 0; i < BYTES / 16; i++) {      /* sign and fraction drawn, magnitude 2^-5 */
+        for (uint32_t i = 0; i < BYTES / 16; i++) {      /* sign, fraction drawn; about 2^-5 */
                 wt_philox(key, (uint32_t[4]){ i, 0, 0, 0 }, r);
                 for (int j = 0; j < 4; j++)
                         b->weights[4 * i + j] = (r[j] & 0x807f807fu) | 0x3d003d00u;
@@ -84,44 +85,48 @@ static double read_rate(const struct bench *b)
 }
 
 /* FLOP a second of multiply-adds that touch no memory, as wide as the kernels' own. */
+enum { TURNS = 20000000, CHAINS = 12 };
+#ifdef __x86_64__
+#define FMA_RATE(NAME, TARGET, V, WIDTH, P)                                                       \
+        __attribute__((target(TARGET))) static double NAME(void)                                  \
+        {                                                                                         \
+                V a[CHAINS], x = P##set1_ps(0.999f), y = P##set1_ps(0.001f);                      \
+                double t = now();                                                                 \
+                                                                                                  \
+                for (int i = 0; i < CHAINS; i++)                                                  \
+                        a[i] = P##set1_ps((float)i);                                              \
+                for (int n = 0; n < TURNS; n++) {                                                 \
+                        a[0] = P##fmadd_ps(a[0], x, y);   a[1] = P##fmadd_ps(a[1], x, y);         \
+                        a[2] = P##fmadd_ps(a[2], x, y);   a[3] = P##fmadd_ps(a[3], x, y);         \
+                        a[4] = P##fmadd_ps(a[4], x, y);   a[5] = P##fmadd_ps(a[5], x, y);         \
+                        a[6] = P##fmadd_ps(a[6], x, y);   a[7] = P##fmadd_ps(a[7], x, y);         \
+                        a[8] = P##fmadd_ps(a[8], x, y);   a[9] = P##fmadd_ps(a[9], x, y);         \
+                        a[10] = P##fmadd_ps(a[10], x, y); a[11] = P##fmadd_ps(a[11], x, y);       \
+                }                                                                                 \
+                for (int i = 1; i < CHAINS; i++)                                                  \
+                        a[0] = P##add_ps(a[0], a[i]);                                             \
+                sink += (uint64_t)P##cvtss_f32(a[0]);                                             \
+                return 2.0 * TURNS * CHAINS * (WIDTH) / (now() - t);                              \
+        }
+FMA_RATE(fma_rate_8, "avx2,fma", __m256, 8, _mm256_)
+FMA_RATE(fma_rate_16, "avx512f", __m512, 16, _mm512_)
+#endif
+
 static double fma_rate(const struct bench *b)
 {
-        const uint64_t turns = 20000000;
-        double t = now();
 #ifdef __x86_64__
-        __m256 a[12], x = _mm256_set1_ps(0.999f), y = _mm256_set1_ps(0.001f);
-
-        (void)b;
-        for (int i = 0; i < 12; i++)
-                a[i] = _mm256_set1_ps((float)i);
-        for (uint64_t n = 0; n < turns; n++) {
-                a[0] = _mm256_fmadd_ps(a[0], x, y);
-                a[1] = _mm256_fmadd_ps(a[1], x, y);
-                a[2] = _mm256_fmadd_ps(a[2], x, y);
-                a[3] = _mm256_fmadd_ps(a[3], x, y);
-                a[4] = _mm256_fmadd_ps(a[4], x, y);
-                a[5] = _mm256_fmadd_ps(a[5], x, y);
-                a[6] = _mm256_fmadd_ps(a[6], x, y);
-                a[7] = _mm256_fmadd_ps(a[7], x, y);
-                a[8] = _mm256_fmadd_ps(a[8], x, y);
-                a[9] = _mm256_fmadd_ps(a[9], x, y);
-                a[10] = _mm256_fmadd_ps(a[10], x, y);
-                a[11] = _mm256_fmadd_ps(a[11], x, y);
-        }
-        for (int i = 1; i < 12; i++)
-                a[0] = _mm256_add_ps(a[0], a[i]);
-        sink += (uint64_t)_mm256_cvtss_f32(a[0]);
-        return (double)turns * 12 * 16 / (now() - t);
+        return strcmp(b->k->name, "avx512") == 0 ? fma_rate_16() : fma_rate_8();
 #else
-        float a[16] = { 0 };
+        float a[64] = { 0 };
+        double t = now();
 
         (void)b;
-        for (uint64_t n = 0; n < turns; n++)
-                for (int i = 0; i < 16; i++)
+        for (int n = 0; n < TURNS; n++)
+                for (int i = 0; i < 64; i++)
                         a[i] = __builtin_fmaf(a[i], 0.999f, 0.001f);
-        for (int i = 0; i < 16; i++)
+        for (int i = 0; i < 64; i++)
                 sink += (uint64_t)a[i];
-        return (double)turns * 32 / (now() - t);
+        return 2.0 * TURNS * 64 / (now() - t);
 #endif
 }
 
@@ -172,7 +177,9 @@ static int rows_equal(struct bench *b, uint32_t dtype, uint32_t m)
 
 static int ascending(const void *a, const void *b)
 {
-        return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b);
+        double x = *(const double *)a, y = *(const double *)b;
+
+        return (x > y) - (x < y);
 }
 
 static double median(double *v)
@@ -250,8 +257,8 @@ static void print(struct bench *b, int equal)
                 printf("  {\"name\": \"%s\", \"median\": %.1f, \"unit\": \"%s\"", f->name,
                        median(f->rate) / 1e9, f->unit);
                 if (f->m)
-                        printf(", \"weights\": \"%s\", \"m\": %u, \"share\": %.3f", f->dtype_name, f->m,
-                               median(f->share));
+                        printf(", \"weights\": \"%s\", \"m\": %u, \"share\": %.3f", f->dtype_name,
+                               f->m, median(f->share));
                 printf("}%s\n", i + 1 < b->n ? "," : "");
         }
         printf(" ]}\n");
@@ -263,7 +270,7 @@ int main(int argc, char **argv)
         int equal;
 
         if (!b.k) {
-                fprintf(stderr, "usage: budget [ref|avx2]; this processor runs no such kernels\n");
+                fprintf(stderr, "usage: budget [ref|avx2|avx512]; no such kernels here\n");
                 return 2;
         }
         prepare(&b);
