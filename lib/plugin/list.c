@@ -23,7 +23,7 @@ static wt_err add(const struct wt_plugin *p)
         wt_err err = wt_plugin_check(p, 0);
 
         if (err != WT_OK)
-                return wt_fail_in(err, "built-in plugin");
+                return wt_fail_in(err, "plugin");
         old = find(p->kind, p->name);
         if (old == p)
                 return WT_OK;
@@ -34,6 +34,26 @@ static wt_err add(const struct wt_plugin *p)
                 return wt_fail(WT_EEXHAUSTED, "more than %d plugins", MOST_PLUGINS);
         list[n_list++] = p;
         return WT_OK;
+}
+
+wt_err wt_plugin_add(const struct wt_plugin *p)
+{
+        wt_err err;
+
+        pthread_mutex_lock(&lock);
+        err = add(p);
+        pthread_mutex_unlock(&lock);
+        return err;
+}
+
+const struct wt_plugin *wt_plugin_at(size_t i)
+{
+        const struct wt_plugin *p;
+
+        pthread_mutex_lock(&lock);
+        p = i < n_list ? list[i] : NULL;
+        pthread_mutex_unlock(&lock);
+        return p;
 }
 
 wt_err wt_plugin_register(const struct wt_plugin *(*const *entries)(void))

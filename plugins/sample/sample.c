@@ -296,5 +296,8 @@ static int score(void *scratch, const struct wt_sample_in *in, int32_t id, struc
 
 static const struct wt_sample_ops ops = { .size = sizeof ops, .scratch_bytes = scratch_bytes,
                                           .sample = sample, .score = score };
-WT_PLUGIN(.kind = WT_SAMPLE, .name = "wn1", .version = "1.0", .ops = &ops,
+#ifndef SAMPLE_NAME
+#define SAMPLE_NAME "wn1"                        /* the example .so has a name of its own */
+#endif
+WT_PLUGIN(.kind = WT_SAMPLE, .name = SAMPLE_NAME, .version = "1.0", .ops = &ops,
           .about = "temperature, top-k, top-p by one Philox number; greedy ties to the lowest id");

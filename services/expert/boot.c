@@ -14,9 +14,10 @@
 
 enum { MAX_ENDPOINTS = 16 };
 
-const struct wt_plugin *wt_plugin_compute_cpu(void);
+const struct wt_plugin *wt_plugin_compute_cpu(void), *wt_plugin_compute_cpu_ref(void);
 
-static const struct wt_plugin *(*const built_in[])(void) = { wt_plugin_compute_cpu, NULL };
+static const struct wt_plugin *(*const built_in[])(void) = { wt_plugin_compute_cpu,
+                                                         wt_plugin_compute_cpu_ref, NULL };
 
 struct expert_boot {
         const wt_conf *conf;
@@ -35,12 +36,14 @@ struct expert_boot {
 
 static wt_err open_model(struct expert_boot *b)
 {
+        const char *folder = wt_conf_str(b->conf, WT_SET_plugins);
         char dir[4200];
         wt_err err;
 
         snprintf(dir, sizeof dir, "%s/packs", wt_conf_str(b->conf, WT_SET_state));
         if ((err = wt_plugin_register(built_in)) != WT_OK ||
-            (err = wt_plugin_find(WT_COMPUTE, "cpu", &b->compute)) != WT_OK ||
+            (folder[0] != '\0' && (err = wt_plugin_load_dir(folder)) != WT_OK) ||
+            (err = wt_plugin_find(WT_COMPUTE, wt_conf_str(b->conf, WT_SET_compute), &b->compute)) != WT_OK ||
             (err = wt_pool_new(&b->pool, (uint32_t)wt_conf_u64(b->conf, WT_SET_threads))) != WT_OK)
                 return err;
         b->ops = wt_trace_on ? wt_compute_traced(b->compute->ops) : b->compute->ops;

@@ -12,11 +12,12 @@
 #include "net/door.h"
 #include "plugin/plugin.h"
 
-const struct wt_plugin *wt_plugin_compute_cpu(void), *wt_plugin_contiguous(void),
+const struct wt_plugin *wt_plugin_compute_cpu(void), *wt_plugin_compute_cpu_ref(void),
+                       *wt_plugin_contiguous(void),
                        *wt_plugin_least_loaded(void), *wt_plugin_sample(void);
 
 static const struct wt_plugin *(*const built_in[])(void) = {
-        wt_plugin_compute_cpu, wt_plugin_contiguous, wt_plugin_least_loaded, wt_plugin_sample, NULL };
+        wt_plugin_compute_cpu, wt_plugin_compute_cpu_ref, wt_plugin_contiguous, wt_plugin_least_loaded, wt_plugin_sample, NULL };
 
 struct router_boot {
         const wt_conf *conf;
@@ -34,13 +35,15 @@ struct router_boot {
 
 static wt_err open_plugins(struct router_boot *b)
 {
+        const char *folder = wt_conf_str(b->conf, WT_SET_plugins);
         wt_err err;
 
         if ((err = wt_plugin_register(built_in)) != WT_OK ||
-            (err = wt_plugin_find(WT_COMPUTE, "cpu", &b->compute)) != WT_OK ||
+            (folder[0] != '\0' && (err = wt_plugin_load_dir(folder)) != WT_OK) ||
+            (err = wt_plugin_find(WT_COMPUTE, wt_conf_str(b->conf, WT_SET_compute), &b->compute)) != WT_OK ||
             (err = wt_plugin_find(WT_PLACE, wt_conf_str(b->conf, WT_SET_place), &b->place)) != WT_OK)
                 return err;
-        return wt_plugin_find(WT_SAMPLE, "wn1", &b->sample);
+        return wt_plugin_find(WT_SAMPLE, wt_conf_str(b->conf, WT_SET_sample), &b->sample);
 }
 
 static wt_err open_model(struct router_boot *b)

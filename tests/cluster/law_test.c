@@ -30,6 +30,7 @@ static const struct row {
         { "seven workers, disjoint and unequal", { "1-5:0", "1-5:1-3", "1-5:4", "1-5:5-9", "1-5:10-11",
           "1-5:12-14", "1-5:15" }, "16", "17", "256", "contiguous", false },
         { "two workers that hold all, one is killed", { "*", "*" }, "16", "128", "256", "contiguous", true },
+        { "plugins from outside: first-holder", { "1-5:0-8", "*" }, "16", "17", "256", "first-holder", false },
         { "three workers, one is killed", { "1-5:0-10", "1-5:5-15", "*" }, "16", "64", "256",
           "least-loaded", true },
 };
@@ -45,14 +46,15 @@ static void flag(char out[64], const char *name, const char *value)
 /* Starts router and workers of a row from build; returns the router's number. */
 static uint32_t start(struct field *f, const struct row *r, const char *build, uint32_t worker[MAX_W])
 {
-        char f1[64], f2[64], f3[64], f4[64], shard[64], name[16];
+        char f1[64], f2[64], f3[64], f4[64], f5[600], shard[64], name[16];
         uint32_t router;
 
+        snprintf(f5, sizeof f5, "--plugins=%s/plugins", build != NULL ? build : f->build);
         flag(f1, "max-seqs", r->max_seqs);
         flag(f2, "chunk", r->chunk);
         flag(f3, "step-rows", r->step_rows);
         flag(f4, "place", r->place);
-        router = field_start(f, build, "router", "router-0", f1, f2, f3, f4, "--threads=2", NULL);
+        router = field_start(f, build, "router", "router-0", f1, f2, f3, f4, f5, "--threads=2", NULL);
         for (uint32_t i = 0; i < MAX_W && r->shard[i] != NULL; i++) {
                 snprintf(name, sizeof name, "expert-%u", i);
                 flag(shard, "shard", r->shard[i]);
