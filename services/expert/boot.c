@@ -14,10 +14,9 @@
 
 enum { MAX_ENDPOINTS = 16 };
 
-const struct wt_plugin *wt_plugin_compute_cpu(void), *wt_plugin_compute_cpu_ref(void);
+const struct wt_plugin *wt_plugin_compute_cpu(void);
 
-static const struct wt_plugin *(*const built_in[])(void) = { wt_plugin_compute_cpu,
-                                                         wt_plugin_compute_cpu_ref, NULL };
+static const struct wt_plugin *(*const built_in[])(void) = { wt_plugin_compute_cpu, NULL };
 
 struct expert_boot {
         const wt_conf *conf;

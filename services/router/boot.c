@@ -12,12 +12,11 @@
 #include "net/door.h"
 #include "plugin/plugin.h"
 
-const struct wt_plugin *wt_plugin_compute_cpu(void), *wt_plugin_compute_cpu_ref(void),
-                       *wt_plugin_contiguous(void),
+const struct wt_plugin *wt_plugin_compute_cpu(void), *wt_plugin_contiguous(void),
                        *wt_plugin_least_loaded(void), *wt_plugin_sample(void);
 
 static const struct wt_plugin *(*const built_in[])(void) = {
-        wt_plugin_compute_cpu, wt_plugin_compute_cpu_ref, wt_plugin_contiguous, wt_plugin_least_loaded, wt_plugin_sample, NULL };
+        wt_plugin_compute_cpu, wt_plugin_contiguous, wt_plugin_least_loaded, wt_plugin_sample, NULL };
 
 struct router_boot {
         const wt_conf *conf;

@@ -9,13 +9,11 @@
 #include "sample/conform.h"
 #include "verb.h"
 
-const struct wt_plugin *wt_plugin_compute_cpu(void), *wt_plugin_compute_cpu_ref(void),
-                       *wt_plugin_contiguous(void), *wt_plugin_least_loaded(void),
-                       *wt_plugin_sample(void);
+const struct wt_plugin *wt_plugin_compute_cpu(void), *wt_plugin_contiguous(void),
+                       *wt_plugin_least_loaded(void), *wt_plugin_sample(void);
 
 static const struct wt_plugin *(*const built_in[])(void) = {
-        wt_plugin_compute_cpu, wt_plugin_compute_cpu_ref, wt_plugin_contiguous, wt_plugin_least_loaded,
-        wt_plugin_sample, NULL };
+        wt_plugin_compute_cpu, wt_plugin_contiguous, wt_plugin_least_loaded, wt_plugin_sample, NULL };
 
 enum { F_QUICK };
 
