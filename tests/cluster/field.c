@@ -197,8 +197,16 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
         return remove(path);
 }
 
+/* 0, a gateway's 1 (it cut what was open), or SIGTERM before it was ready for one. Anything else is
+ * a crash, a leak that a sanitizer found, or a process that had to be killed. */
+static bool in_peace(int st)
+{
+        return WIFSIGNALED(st) ? WTERMSIG(st) == SIGTERM : WEXITSTATUS(st) <= 1;
+}
+
 void field_close(struct field *f)
 {
+        char bad[1024] = "";
         uint64_t end = wt_now_us(&wt_clock_real) + 20 * 1000000ull;
 
         for (uint32_t i = 0; i < f->n; i++)
@@ -206,15 +214,23 @@ void field_close(struct field *f)
                         kill(f->p[i].pid, SIGCONT);
                         kill(f->p[i].pid, SIGTERM);
                 }
-        for (uint32_t i = 0; i < f->n; i++)
-                while (f->p[i].pid != 0 && waitpid(f->p[i].pid, NULL, WNOHANG) == 0) {
+        for (uint32_t i = 0; i < f->n; i++) {
+                int st = 0;
+
+                while (f->p[i].pid != 0 && waitpid(f->p[i].pid, &st, WNOHANG) == 0) {
                         if (wt_now_us(&wt_clock_real) > end)
                                 kill(f->p[i].pid, SIGKILL);
                         nap();
                 }
+                if (!in_peace(st))
+                        snprintf(bad, sizeof bad, "%s ended with status %#x: %.800s", f->p[i].name,
+                                 (unsigned)st, field_log(f, f->p[i].name, ""));
+        }
         if (getenv("WITAN_KEEP") == NULL)
                 nftw(f->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
         f->n = 0;
+        if (bad[0] != '\0')
+                fail_msg("%s", bad);
 }
 
 double field_metric(struct field *f, uint32_t i, const char *name)

@@ -20,7 +20,8 @@ struct field {
 
 /* build: NULL for $WITAN_BUILD. Makes keys for gateway-0..1 and expert-0..7. */
 void field_open(struct field *f, const char *build, const char *model);
-/* Stops what still runs (SIGTERM, then SIGKILL after 20 s) and removes the folder. */
+/* Stops what still runs (SIGTERM, then SIGKILL after 20 s) and removes the folder. A process that
+ * does not end in peace fails the test. */
 void field_close(struct field *f);
 int field_port(void);                            /* free a moment ago on 127.0.0.1 */
 /* Starts bin/witan-ROLE with the field's own flags and further ones ("--a=b", NULL at the end; the
