@@ -10,6 +10,7 @@ seconds=$2
 mkdir -p "$build/findings"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+export ASAN_OPTIONS=${ASAN_OPTIONS:-quarantine_size_mb=16}       # else freed inputs fill memory
 
 one() {
   local program=$1 name log rc=0
