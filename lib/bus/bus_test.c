@@ -149,8 +149,8 @@ static void lent_strings(void **state)
         m = rig_recv(s);
         got = m->env.body;
         assert_int_equal(got->reason.len, 6);
-        assert_string_equal(got->reason.data, "drains");
-        assert_string_equal(m->env.message.data, "");
+        assert_string_equal((const char *)got->reason.data, "drains");
+        assert_string_equal((const char *)m->env.message.data, "");
         wt_msg_free(m);
         wt_bus_close(c);
         wt_bus_close(s);

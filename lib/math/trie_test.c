@@ -28,7 +28,7 @@ static void make(struct row *r, uint32_t n_experts, uint32_t n, uint32_t seed)
 /* node = left + right, a lone child passes through; false where nothing is below. */
 static bool define(const struct row *r, uint32_t depth, uint32_t prefix, float out[W])
 {
-        float left[W], right[W];
+        float left[W] = { 0 }, right[W] = { 0 };
 
         if (depth == r->bits) {
                 for (uint32_t i = 0; i < r->n; i++)

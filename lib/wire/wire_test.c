@@ -202,8 +202,8 @@ static void other_forms(void **state)
         assert_int_equal(v->ids[1], -1);
         assert_int_equal(v->ids[3], 8);
         assert_int_equal(decode(&e, last_wins, sizeof last_wins - 1), WT_OK);
-        assert_string_equal(e.message.data, "b");
-        assert_string_equal(e.traceparent.data, "");
+        assert_string_equal((const char *)e.message.data, "b");
+        assert_string_equal((const char *)e.traceparent.data, "");
 }
 
 static void unknown_fields(void **state)
