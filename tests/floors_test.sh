@@ -17,7 +17,7 @@ plant lib/bus/b.c        '"net/loop.h"'
 plant lib/net/b.c        '<zmq.h>'
 plant services/router/b.c '"expert/expert.h"'
 plant services/router/c.c '"../expert/expert.h"'
-plant plugins/place/b.c  '"base/rng.h"'
+plant plugins/examples/b.c '"base/rng.h"'
 got=$(sh "$(dirname "$0")/floors.sh" "$root") && exit 1
 echo "$got"
 test "$(echo "$got" | tail -n 1)" = "6 wrong"

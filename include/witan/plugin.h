@@ -57,7 +57,8 @@ struct wt_host {
 };
 
 struct wt_plugin {
-        uint32_t magic, abi, size;               /* WT_PLUGIN_MAGIC, WT_ABI, sizeof(struct wt_plugin) */
+        /* WT_PLUGIN_MAGIC, WT_ABI, sizeof(struct wt_plugin) */
+        uint32_t magic, abi, size;
         uint32_t kind;                           /* enum wt_kind */
         const char *name, *version, *about;      /* about: one line, no newline */
         const void *ops;                         /* the table of this kind; starts with its size */
@@ -162,9 +163,11 @@ struct wt_compute_conf {
 
 struct wt_backward_ops;                          /* the trainer's; NULL until it exists */
 struct wt_adapters;                              /* adapter table; NULL until LoRA exists */
-struct wt_saved;                                 /* activations kept for backward; NULL in serving */
+/* activations kept for backward; NULL in serving */
+struct wt_saved;
 
-enum { WT_PAGE = 64 };                           /* positions in a KV page, and in a segment of N5 */
+/* positions in a KV page, and in a segment of N5 */
+enum { WT_PAGE = 64 };
 
 /* A run of consecutive positions of one sequence in a step: rows [row, row+n_rows) of the buffers
  * hold its positions [pos, pos+n_rows). pages: KV page numbers for positions 0 .. pos+n_rows-1. */
@@ -188,7 +191,8 @@ struct wt_gate_args {
         const struct wt_layer *layer;
         const struct wt_layer_weights *w;
         const wt_buffer *h;                      /* (T, D) */
-        float *x;                                /* (T, D) host-visible: norm(h), what experts eat */
+        /* (T, D) host-visible: norm(h), what experts eat */
+        float *x;
         int32_t *pick;                           /* (T, K) host: expert ids, ascending in a row */
         float *weight;                           /* (T, K) host: of the same order */
         float *margin;                           /* (T) host or NULL: score of pick K minus K+1 */
@@ -197,7 +201,8 @@ struct wt_gate_args {
         const struct wt_adapters *adapters; const int32_t *adapter_of_row;
         struct wt_saved *saved;
 };
-struct wt_ffn_args {                             /* dense: h += ffn(norm(h)); shared: out = ffn(x) */
+/* dense: h += ffn(norm(h)); shared: out = ffn(x) */
+struct wt_ffn_args {
         uint32_t size;
         const struct wt_layer *layer;
         const struct wt_layer_weights *w;
@@ -211,7 +216,8 @@ struct wt_ffn_args {                             /* dense: h += ffn(norm(h)); sh
 };
 
 /* A node of the binary trie of expert ids (N7): the sum, for one row (slot), over its picks whose
- * id >> (bits - depth) equals prefix, bits being the least with 2^bits >= E. depth == bits: a leaf. */
+ * id >> (bits - depth) equals prefix, bits being the least with 2^bits >= E. depth == bits: a
+ * leaf. */
 struct wt_node { uint32_t slot, depth, prefix; };
 
 /* leaf[i] = weight[i] * expert(x[row[i]]) for the picks of one expert after another. Group g is
@@ -272,10 +278,12 @@ struct wt_head_args {
 struct wt_compute_ops {
         uint32_t size;
         const char *profile;                     /* numeric profile, e.g. "wn1/f32" */
-        const char *layout;                      /* names packs, e.g. "p16"; changes with the bytes */
+        /* names packs, e.g. "p16"; changes with the bytes */
+        const char *layout;
 
         /* Packing: pure functions, no device needed. dst has pack_bytes(m) bytes, 64-aligned. */
-        size_t (*pack_bytes)(const struct wt_matrix *m);      /* 0: this form or dtype is not known */
+        /* 0: this form or dtype is not known */
+        size_t (*pack_bytes)(const struct wt_matrix *m);
         void (*pack)(const struct wt_matrix *m, const void *src, void *dst);
 
         int (*open)(wt_compute **out, const struct wt_host *host, const struct wt_compute_conf *c);
@@ -309,7 +317,7 @@ struct wt_compute_ops {
         const struct wt_backward_ops *backward;  /* NULL: this plugin does not train */
 };
 
-/* ---- place: which worker multiplies which expert's rows ---------------------------------------- */
+/* ---- place: which worker multiplies which expert's rows ------------------------------------- */
 
 /* Pure. One layer of one step. Items are the distinct experts picked, ids ascending. Item i may go
  * to holders [holder_first[i], holder_first[i+1]) of holder[]; each holder list is ascending, live
@@ -318,16 +326,19 @@ struct wt_place_in {
         uint32_t size;
         const uint32_t *expert, *rows; uint32_t n_items;      /* (n_items): id, rows in this step */
         const uint32_t *holder_first, *holder;                /* (n_items + 1), worker numbers */
-        const uint32_t *load; uint32_t n_workers;             /* (n_workers): rows in flight there */
+        /* (n_workers): rows in flight there */
+        const uint32_t *load; uint32_t n_workers;
 };
 struct wt_place_ops {
         uint32_t size;
-        uint32_t state_size;                     /* bytes of scratch the host gives, zeroed: 0 is fine */
-        /* worker (n_items) out. Cannot fail. Equal choices go to the lowest number: replays agree. */
+        /* bytes of scratch the host gives, zeroed: 0 is fine */
+        uint32_t state_size;
+        /* worker (n_items) out. Cannot fail. Equal choices go to the lowest number: replays
+         * agree. */
         void (*place)(void *state, const struct wt_place_in *in, uint32_t *worker);
 };
 
-/* ---- sample: logits -> the next token (N8) ------------------------------------------------------- */
+/* ---- sample: logits -> the next token (N8) -------------------------------------------------- */
 
 struct wt_bias { int32_t id; float value; };
 struct wt_sample_in {
@@ -340,13 +351,16 @@ struct wt_sample_in {
         float top_p;                             /* (0, 1]; 1: off */
         uint32_t top_k;                          /* 0: off */
         uint64_t seed;
-        uint32_t prompt_index, choice, position; /* position: index in the sequence of the new token */
+        /* position: index in the sequence of the new token */
+        uint32_t prompt_index, choice, position;
         uint32_t n_top;                          /* how many best (id, log-probability) to report */
         const int32_t *banned; uint32_t n_banned;/* never drawn (ignore_eos, min_tokens) */
-        float min_p;                             /* keeps what is at least min_p as likely as the best; 0: off */
+        /* keeps what is at least min_p as likely as the best; 0: off */
+        float min_p;
         float repetition_penalty;                /* of ids in prompt or made: logit / it, or * it below 0;
                                                   * 1 or 0: off */
-        float frequency_penalty, presence_penalty;       /* of ids made: logit - count * it, - it; 0: off */
+        /* of ids made: logit - count * it, - it; 0: off */
+        float frequency_penalty, presence_penalty;
         const struct wt_bias *bias; uint32_t n_bias;     /* added to the logits of their ids */
 };
 struct wt_sample_out {

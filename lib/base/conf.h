@@ -40,14 +40,16 @@ typedef struct wt_conf wt_conf;
 wt_err wt_conf_load(wt_conf **out, unsigned role, int argc, char *const *argv, char *const *envp,
                     const char *file);
 void wt_conf_free(wt_conf *c);
-/* Another value for a setting, checked like a flag's: what a program decided after it was started. */
+/* Another value for a setting, checked like a flag's: what a program decided after it was
+ * started. */
 wt_err wt_conf_decide(wt_conf *c, enum wt_set s, const char *value);
 const char *wt_conf_str(const wt_conf *c, enum wt_set s);   /* "" when empty; never NULL */
 uint64_t wt_conf_u64(const wt_conf *c, enum wt_set s);      /* U64, BYTES, MS (in ms) */
 bool wt_conf_bool(const wt_conf *c, enum wt_set s);
 enum wt_conf_from wt_conf_from(const wt_conf *c, enum wt_set s);
 const char *wt_conf_where(const wt_conf *c, enum wt_set s);  /* "flag --http", "environment WITAN_HTTP",
-                                                              * "file witan.conf line 3", "default" */
+                                                              * "file witan.conf line 3",
+                                                              * "default" */
 const char *wt_conf_from_name(enum wt_conf_from f);   /* "default", "file", "environment", "flag" */
 int wt_conf_rest(const wt_conf *c, char *const **words);    /* their number */
 bool wt_conf_wants_help(const wt_conf *c);
@@ -59,7 +61,8 @@ enum wt_set wt_conf_row(const char *name, size_t len);
 /* "kv_bytes" -> "--kv-bytes" or "WITAN_KV_BYTES". */
 void wt_conf_flag_name(const struct wt_setting *s, char out[64]);
 void wt_conf_env_name(const struct wt_setting *s, char out[64]);
-/* Reads a file of settings as every role does and hands the words of each failure to each, in order;
- * returns how many there were. What each hears first may be that the file cannot be read. */
-uint32_t wt_conf_check_file(const char *path, void (*each)(void *arg, const char *words), void *arg);
+/* Reads a file of settings as every role does and hands the words of each failure to each, in
+ * order; returns how many there were. What each hears first may be that the file cannot be read. */
+uint32_t wt_conf_check_file(const char *path, void (*each)(void *arg, const char *words),
+                            void *arg);
 #endif

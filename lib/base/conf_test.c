@@ -250,7 +250,8 @@ static void note(void *arg, const char *words)
 /* A check goes on after the first failure, and knows the rows of every role. */
 static void a_check_says_all_that_is_wrong(void **state)
 {
-        static const char text[] = "kv_bites: 1\nexperts: 3\nshard: 0:1\nname: a\nname: b\nchunk: x\n";
+        static const char text[] =
+                "kv_bites: 1\nexperts: 3\nshard: 0:1\nname: a\nname: b\nchunk: x\n";
         char all[1000] = "", want[1000];
 
         (void)state;
@@ -272,7 +273,8 @@ static void each_value_says_where_it_is_from(void **state)
         char want[128];
 
         (void)state;
-        assert_int_equal(load(&c, WT_FOR_ROUTER, "--chunk=3", "WITAN_KV_BYTES=2M", "# a\nname: r\n"), WT_OK);
+        assert_int_equal(
+                load(&c, WT_FOR_ROUTER, "--chunk=3", "WITAN_KV_BYTES=2M", "# a\nname: r\n"), WT_OK);
         snprintf(want, sizeof want, "file %s line 2", file);
         assert_string_equal(wt_conf_where(c, WT_SET_name), want);
         assert_string_equal(wt_conf_where(c, WT_SET_chunk), "flag --chunk");

@@ -93,9 +93,9 @@ wt_err wt_conf_set(wt_conf *c, enum wt_set s, const char *text, size_t len, enum
         struct wt_conf_value *v = &c->value[s];
         char *copy = strndup(text, len), *origin = strdup(where);
         uint64_t n = 0;
-        wt_err err = copy && origin
-                             ? check(&wt_settings[s], copy, where, &n)
-                             : wt_fail(WT_ENOMEM, "no memory for the setting %s", wt_settings[s].name);
+        wt_err err = copy && origin ? check(&wt_settings[s], copy, where, &n)
+                                    : wt_fail(WT_ENOMEM, "no memory for the setting %s",
+                                              wt_settings[s].name);
 
         if (err != WT_OK) {
                 free(copy);

@@ -40,6 +40,9 @@ struct wt_bus_conf {
         void *arg;                               /* for a test's transport */
 };
 
+/* "libzmq 4.3.4 with CURVE", for people. */
+void wt_bus_library(char out[64]);
+bool wt_bus_can_encrypt(void);                   /* the library was built with CURVE */
 /* WT_EEXIST: "tcp://127.0.0.1:7071 is in use; ...". */
 wt_err wt_bus_open(wt_bus **out, const struct wt_bus_conf *conf);
 void wt_bus_close(wt_bus *b);                    /* drops what is queued after LINGER (1 s) */

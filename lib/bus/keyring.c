@@ -25,8 +25,10 @@ static wt_err take_key(const char *path, const char *text, const char *word, cha
                         return WT_OK;
                 }
         }
-        return wt_fail(WT_EINVAL, "%s has no line \"%s KEY\" with a key of 40 characters; remove the file "
-                       "and let witan up make a new one", path, word);
+        return wt_fail(WT_EINVAL,
+                       "%s has no line \"%s KEY\" with a key of 40 characters; remove the file "
+                       "and let witan up make a new one",
+                       path, word);
 }
 
 static wt_err read_pair(const char *path, char public_key[41], char secret_key[41])
@@ -56,7 +58,8 @@ wt_err wt_keyring_load(struct wt_keyring *out, const char *dir, const char *name
         wt_err err;
 
         if (snprintf(path, sizeof path, "%s/%s.key", dir, key_name(name)) >= (int)sizeof path ||
-            snprintf(k.allow_file, sizeof k.allow_file, "%s/allowed", dir) >= (int)sizeof k.allow_file)
+            snprintf(k.allow_file, sizeof k.allow_file, "%s/allowed", dir) >=
+                    (int)sizeof k.allow_file)
                 return wt_fail(WT_EINVAL, "the path of the key folder %s is too long", dir);
         if ((err = read_pair(path, k.public_key, k.secret_key)) != WT_OK)
                 return err;
@@ -96,7 +99,8 @@ wt_err wt_keyring_make(const char *dir, const struct wt_keyring_name *names, uin
         char path[4096], public_key[41], line[64];
         wt_err err;
 
-        if ((err = wt_dir_make(dir, 0700)) != WT_OK || (err = make_pair(dir, "router", public_key)) != WT_OK)
+        if ((err = wt_dir_make(dir, 0700)) != WT_OK ||
+            (err = make_pair(dir, "router", public_key)) != WT_OK)
                 return err;
         snprintf(path, sizeof path, "%s/router.pub", dir);
         snprintf(line, sizeof line, "public %s\n", public_key);

@@ -1,5 +1,13 @@
 /* nozmq.c - stands for zmq*.c and keys.c in a build with libc alone: inproc:// is all there is. */
+#include <stdio.h>
 #include "bus/bus_impl.h"
+
+bool wt_bus_can_encrypt(void) { return false; }
+
+void wt_bus_library(char out[64])
+{
+        snprintf(out, 64, "none: queues in one process");
+}
 
 const struct wt_bus_ops *bus_remote(void) { return NULL; }
 

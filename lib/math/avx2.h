@@ -10,13 +10,14 @@ void wt_avx2_linear(const struct wt_packed *w, uint32_t p0, uint32_t p1, const f
 void wt_avx2_score(const float *qa, size_t ldqa, const float *qr, size_t ldqr, uint32_t n_q,
                    const float *ka, size_t ldka, uint32_t kd, const float *kr, size_t ldkr,
                    uint32_t rd, uint32_t n, float scale, float *score);
-void wt_avx2_segment(float *score, uint32_t n_q, uint32_t n, const float *v, size_t ldv, uint32_t vd,
-                     float *m, float *l, float *u, size_t ldu);
+void wt_avx2_segment(float *score, uint32_t n_q, uint32_t n, const float *v, size_t ldv,
+                     uint32_t vd, float *m, float *l, float *u, size_t ldu);
 /* Parts of them that AVX-512 shares. Numbers [0, n_k) of up to 16 keys as a panel, n_k <= WT_SLAB;
  * each row of scores (WT_PAGE apart) -> its maximum m, exp(score - m), and their sum l. */
 void wt_avx2_turn_keys(const float *key, size_t ld, uint32_t n_keys, uint32_t n_k, float *panel);
 void wt_avx2_weigh(float *score, uint32_t n_q, uint32_t n, float *m, float *l);
-void wt_avx2_merge(float *m1, float *l1, float *u1, float m2, float l2, const float *u2, uint32_t vd);
+void wt_avx2_merge(float *m1, float *l1, float *u1, float m2, float l2, const float *u2,
+                   uint32_t vd);
 
 /* wn1_expf, the same operations in the same order. */
 static inline __m256 avx2_exp(__m256 x0)

@@ -171,8 +171,8 @@ static void value_panels(struct tile t, const float *v, uint32_t n_q, uint32_t c
         }
 }
 
-void wt_avx2_segment(float *score, uint32_t n_q, uint32_t n, const float *v, size_t ldv, uint32_t vd,
-                     float *m, float *l, float *u, size_t ldu)
+void wt_avx2_segment(float *score, uint32_t n_q, uint32_t n, const float *v, size_t ldv,
+                     uint32_t vd, float *m, float *l, float *u, size_t ldu)
 {
         uint32_t whole = vd & ~(uint32_t)(WT_PANEL - 1);
         struct tile t = { .x = score, .ldx = WT_PAGE, .step = ldv * sizeof *v,
@@ -194,7 +194,8 @@ void wt_avx2_segment(float *score, uint32_t n_q, uint32_t n, const float *v, siz
         }
 }
 
-void wt_avx2_merge(float *m1, float *l1, float *u1, float m2, float l2, const float *u2, uint32_t vd)
+void wt_avx2_merge(float *m1, float *l1, float *u1, float m2, float l2, const float *u2,
+                   uint32_t vd)
 {
         float m = wn1_maxf(*m1, m2), a = wn1_expf(*m1 - m), b = wn1_expf(m2 - m);
         __m256 av = _mm256_set1_ps(a), bv = _mm256_set1_ps(b);

@@ -140,9 +140,19 @@ static void divide(const float *u, float l, uint32_t n, float *out)
 }
 
 const struct wt_kernels wt_kernels_avx2 = {
-        .name = "avx2", .linear = wt_avx2_linear, .rms_norm = rms_norm, .silu_mul = silu_mul,
-        .add = add, .add2 = add2, .scale = scale, .finite = all_finite, .rope = rope,
-        .score = wt_avx2_score, .segment = wt_avx2_segment, .merge = wt_avx2_merge, .divide = divide,
+        .name = "avx2",
+        .linear = wt_avx2_linear,
+        .rms_norm = rms_norm,
+        .silu_mul = silu_mul,
+        .add = add,
+        .add2 = add2,
+        .scale = scale,
+        .finite = all_finite,
+        .rope = rope,
+        .score = wt_avx2_score,
+        .segment = wt_avx2_segment,
+        .merge = wt_avx2_merge,
+        .divide = divide,
 };
 
 /* What works along one row waits for memory, not for the width of registers. */

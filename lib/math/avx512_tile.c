@@ -23,7 +23,8 @@ enum how { STREAM, WIDEN, AGAIN };               /* few rows; the first tile of 
 
 TILE_FN __m512 widen_f16(__m256i v)
 {
-        const __m256i order = _mm256_set_epi16(15, 13, 11, 9, 7, 5, 3, 1, 14, 12, 10, 8, 6, 4, 2, 0);
+        const __m256i order =
+                _mm256_set_epi16(15, 13, 11, 9, 7, 5, 3, 1, 14, 12, 10, 8, 6, 4, 2, 0);
 
         return _mm512_cvtph_ps(_mm256_permutexvar_epi16(order, v));
 }
@@ -99,7 +100,8 @@ TILE_FN void keep(const struct tile512 *t, uint32_t p, uint32_t k, __m512 v)
         _mm512_store_ps(t->wide + ((size_t)p * WT_SLAB + k) * WT_PANEL, v);
 }
 
-TILE_FN void fetch(const struct tile512 *t, const char *w, uint32_t k, uint32_t panels, enum how how)
+TILE_FN void fetch(const struct tile512 *t, const char *w, uint32_t k, uint32_t panels,
+                   enum how how)
 {
         UNROLL
         for (uint32_t p = 0; p < panels; p++) {
@@ -108,7 +110,8 @@ TILE_FN void fetch(const struct tile512 *t, const char *w, uint32_t k, uint32_t 
                 else
                         _mm_prefetch(w + p * t->panel + FROM_L2, _MM_HINT_T0);
                 if (how != STREAM && t->ahead)
-                        _mm_prefetch(t->ahead + p * t->ahead_panel + k * t->ahead_step, _MM_HINT_T1);
+                        _mm_prefetch(t->ahead + p * t->ahead_panel + k * t->ahead_step,
+                                     _MM_HINT_T1);
         }
 }
 

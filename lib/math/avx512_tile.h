@@ -17,7 +17,8 @@ struct tile512 {
         uint32_t width;                          /* columns wanted of all panels together */
         bool first;                              /* slab 0 starts the sum, others are added */
         float *wide;                             /* tiles of halves: room for panels * WT_SLAB steps
-                                                  * of 16 floats, where the first tile widens them */
+                                                  * of 16 floats, where the first tile widens them
+                                                  * */
         const char *ahead; size_t ahead_step, ahead_panel;       /* what to fetch meanwhile, or NULL;
                                                   * steps and panels as wt_avx512_tiles says */
 };

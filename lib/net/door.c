@@ -64,7 +64,8 @@ wt_err wt_door_open(wt_door **out, const struct wt_door_conf *c)
         if (d == NULL)
                 return wt_fail(WT_ENOMEM, "no memory for /metrics");
         d->conf = *c;
-        d->health = (struct wt_health){ .metrics = metrics, .healthy = healthy, .ready = ready, .arg = d };
+        d->health = (struct wt_health){
+                .metrics = metrics, .healthy = healthy, .ready = ready, .arg = d};
         d->turned_at = wt_now_us(&wt_clock_real);
         if ((err = wt_loop_new(&d->loop, &wt_clock_real)) == WT_OK)
                 err = wt_health_listen(&d->http, d->loop, c->address, &d->health);

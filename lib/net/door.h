@@ -1,5 +1,5 @@
-/* door.h - /metrics, /healthz and /readyz on a thread of their own, so that they answer while the owner
- * computes. The callbacks run on that thread and must only read copies. */
+/* door.h - /metrics, /healthz and /readyz on a thread of their own, so that they answer while the
+ * owner computes. The callbacks run on that thread and must only read copies. */
 #ifndef WITAN_NET_DOOR_H
 #define WITAN_NET_DOOR_H
 #include "net/health.h"

@@ -23,11 +23,14 @@ wt_err wt_plugin_load_dir(const char *folder)
         int n = scandir(folder, &names, is_so, alphasort);
 
         if (n < 0)
-                return wt_fail(errno == ENOENT ? WT_ENOTFOUND : WT_EIO, "cannot read the plugins' folder "
-                               "%s: %s", folder, strerror(errno));
+                return wt_fail(errno == ENOENT ? WT_ENOTFOUND : WT_EIO,
+                               "cannot read the plugins' folder "
+                               "%s: %s",
+                               folder, strerror(errno));
         for (int i = 0; i < n; i++) {
                 if (err == WT_OK &&
-                    snprintf(path, sizeof path, "%s/%s", folder, names[i]->d_name) < (int)sizeof path &&
+                    snprintf(path, sizeof path, "%s/%s", folder, names[i]->d_name) <
+                            (int)sizeof path &&
                     (err = wt_plugin_load(path, &p)) == WT_OK)
                         err = wt_plugin_add(p);
                 free(names[i]);

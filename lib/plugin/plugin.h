@@ -16,13 +16,14 @@ wt_err wt_plugin_register(const struct wt_plugin *(*const *entries)(void));
 wt_err wt_plugin_load(const char *file, const struct wt_plugin **out);
 /* Adds a loaded plugin to those that wt_plugin_find knows. WT_EEXIST: kind and name are taken. */
 wt_err wt_plugin_add(const struct wt_plugin *p);
-/* Loads and adds every .so of folder, in the order of their names; the first that does not fit fails it. */
+/* Loads and adds every .so of folder, in the order of their names; the first that does not fit
+ * fails it. */
 wt_err wt_plugin_load_dir(const char *folder);
 /* The i-th plugin that is known, or NULL. */
 const struct wt_plugin *wt_plugin_at(size_t i);
 const char *wt_kind_name(uint32_t kind);
-/* The same stages, each of which leaves a span in the trace (base/trace.h). One table in a process can be
- * traced; another one comes back as it is. */
+/* The same stages, each of which leaves a span in the trace (base/trace.h). One table in a
+ * process can be traced; another one comes back as it is. */
 const struct wt_compute_ops *wt_compute_traced(const struct wt_compute_ops *ops);
 /* Fills a host table over a pool (NULL: everything on the calling thread). */
 void wt_host_init(struct wt_host *h, wt_pool *pool);

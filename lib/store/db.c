@@ -5,6 +5,12 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "store/keys.h"
+
+void wt_store_library(char out[64])
+{
+        snprintf(out, 64, "SQLite %s", sqlite3_libversion());
+}
 
 enum { BUSY_MS = 5000, RETRY_MS = 5 };
 

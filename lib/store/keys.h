@@ -11,6 +11,8 @@ struct wt_key {                                  /* strings are NUL-ended, "" wh
         char id[40], tenant[65], name[65], role[16], models[1025];
         int64_t created_at, expires_at, revoked_at;      /* seconds since 1970; 0: never */
 };
+/* "SQLite 3.40.1", for people. */
+void wt_store_library(char out[64]);
 /* Opens or makes the database (0600), WAL, synchronous FULL. A schema newer than this program is
  * refused in words; an older one is migrated. */
 wt_err wt_keys_open(wt_keys **out, const char *path);

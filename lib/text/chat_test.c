@@ -172,7 +172,8 @@ static void knows_the_begin_token(void **state)
         static const char *const s[] = { "<s>" };
         static const char post[] =
                 ",\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":["
-                "{\"SpecialToken\":{\"id\":\"<s>\",\"type_id\":0}},{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}],"
+                "{\"SpecialToken\":{\"id\":\"<s>\",\"type_id\":0}},{\"Sequence\":{\"id\":\"A\","
+                "\"type_id\":0}}],"
                 "\"pair\":[],\"special_tokens\":{\"<s>\":{\"id\":\"<s>\",\"ids\":[1],\"tokens\":"
                 "[\"<s>\"]}}}";
         wt_tokenizer *t = tiny(), *other = with_tokens(s, 1, post), *none = with_tokens(s, 1, "");

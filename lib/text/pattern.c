@@ -3,6 +3,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 #include "text/tok.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -11,6 +12,14 @@ enum {
         HEAP_KIB = 64 << 10,                     /* memory of one match without machine code */
         NESTING = 64                             /* parentheses */
 };
+
+void wt_text_library(char out[64])
+{
+        char version[32] = "";                   /* "10.42 2022-12-11" */
+
+        pcre2_config(PCRE2_CONFIG_VERSION, version);
+        snprintf(out, 64, "PCRE2 %s", version);
+}
 
 struct wt_tok_regex { pcre2_code *code; };
 struct wt_tok_finder { pcre2_match_data *data; pcre2_match_context *ctx; };

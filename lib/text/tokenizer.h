@@ -14,6 +14,8 @@ struct wt_ids { int32_t *data; size_t len, cap; };               /* all zeros: e
 void wt_ids_free(struct wt_ids *v);
 void wt_ids_add(struct wt_ids *v, int32_t id);
 
+/* "PCRE2 10.42 2022-12-11", for people. */
+void wt_text_library(char out[64]);
 wt_err wt_tokenizer_load(wt_tokenizer **out, const char *folder);        /* FOLDER/tokenizer.json */
 wt_err wt_tokenizer_parse(wt_tokenizer **out, const char *json, size_t len);
 void wt_tokenizer_free(wt_tokenizer *t);

@@ -64,7 +64,8 @@ static bool again(const struct wt_plugin *p, const struct step *s, void *used, i
 {
         const struct wt_place_ops *ops = p->ops;
         size_t n = s->n, nw = s->n_workers, nh = s->first[s->n], all = 3 * n + 1 + nh + nw + 5 * 8;
-        uint32_t *got = place_block(n), *second = place_block(n + 1), *copy = place_block(all), *at = copy;
+        uint32_t *got = place_block(n), *second = place_block(n + 1), *copy = place_block(all),
+                 *at = copy;
         struct wt_place_in in = { .size = sizeof in, .n_items = s->n, .n_workers = s->n_workers };
         bool ok;
 
@@ -113,13 +114,18 @@ static bool no_items_is_fine(const struct wt_plugin *p)
 
 uint32_t wt_conform_place(const struct wt_plugin *p, const struct wt_conform_places *c)
 {
-        static const struct { const char *what, *words; bool (*holds)(const struct wt_plugin *); } all[] = {
-                { "only listed holders", "it chose a worker that does not hold the expert",
-                  only_listed_holders },
-                { "input is left alone", "it wrote to its input", input_is_left_alone },
-                { "a function of its input", "the same input gave another answer: scratch or bytes beyond "
-                  "the arrays were read", function_of_its_input },
-                { "no items is fine", "it wrote an answer where none was asked", no_items_is_fine },
+        static const struct {
+                const char *what, *words;
+                bool (*holds)(const struct wt_plugin *);
+        } all[] = {
+                {"only listed holders", "it chose a worker that does not hold the expert",
+                 only_listed_holders},
+                {"input is left alone", "it wrote to its input", input_is_left_alone},
+                {"a function of its input",
+                 "the same input gave another answer: scratch or bytes beyond "
+                 "the arrays were read",
+                 function_of_its_input},
+                {"no items is fine", "it wrote an answer where none was asked", no_items_is_fine},
         };
         uint32_t faults = 0;
 

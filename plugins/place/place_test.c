@@ -1,5 +1,5 @@
-/* place_test.c - the conformance test of kind place over the built-ins and over a plugin that breaks it;
- * then what each built-in promises beyond it. */
+/* place_test.c - the conformance test of kind place over the built-ins and over a plugin that
+ * breaks it; then what each built-in promises beyond it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -106,7 +106,8 @@ static void holders_that_differ_are_respected_in_runs(void **state)
 
 static void work_in_flight_counts(void **state)
 {
-        struct step s = step_uniform(64, 2, 4);       /* 20 rows' worth each; worker 0 is 640 behind */
+        /* 20 rows' worth each; worker 0 is 640 behind */
+        struct step s = step_uniform(64, 2, 4);
         uint32_t got[64], of_0 = 0;
 
         (void)state;

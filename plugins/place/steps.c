@@ -20,8 +20,13 @@ uint32_t *place_block(size_t n)
 
 struct step step_new(uint32_t n, uint32_t n_workers, uint32_t n_holders)
 {
-        return (struct step){ n, n_workers, place_block(n), place_block(n), place_block(n + 1), place_block(n_holders),
-                              place_block(n_workers) };
+        return (struct step){n,
+                             n_workers,
+                             place_block(n),
+                             place_block(n),
+                             place_block(n + 1),
+                             place_block(n_holders),
+                             place_block(n_workers)};
 }
 
 void step_free(struct step *s)
@@ -52,7 +57,8 @@ struct step step_uniform(uint32_t n, uint32_t n_workers, uint32_t rows)
 
 struct step step_random(uint32_t seed)
 {
-        uint32_t n = place_draw(seed, 0, 0, MOST_ITEMS), w = 1 + place_draw(seed, 1, 0, MOST_HOLDERS);
+        uint32_t n = place_draw(seed, 0, 0, MOST_ITEMS),
+                 w = 1 + place_draw(seed, 1, 0, MOST_HOLDERS);
         uint32_t share = 1 + place_draw(seed, 2, 0, 100), id = 0, at = 0;
         static uint32_t all[MOST_ITEMS * MOST_HOLDERS];
         struct step s;

@@ -1,5 +1,7 @@
-/* process.c - repetition, frequency, presence, bias: in this order, as transformers and OpenAI define them.
- *   repetition  of ids that stand in the prompt or were made, each once: logit / r when positive, else * r
+/* process.c - repetition, frequency, presence, bias: in this order, as transformers and OpenAI
+ * define them.
+ * repetition of ids that stand in the prompt or were made, each once: logit / r when positive,
+ * else * r
  *   frequency   of ids made: logit - count * f
  *   presence    of ids made: logit - p
  *   bias        logit + value

@@ -1,5 +1,6 @@
-/* process.h - the logit processors that stand before the draw (numbers.md N8): pure functions of (logits,
- * prompt ids, ids made, options). A processor is a row of a table; they run in the table's order. */
+/* process.h - the logit processors that stand before the draw (numbers.md N8): pure functions of
+ * (logits, prompt ids, ids made, options). A processor is a row of a table; they run in the
+ * table's order. */
 #ifndef WITAN_SAMPLE_PROCESS_H
 #define WITAN_SAMPLE_PROCESS_H
 #include <stdbool.h>

@@ -1,5 +1,6 @@
-/* process_test.c - the processors and the draw against transformers' own (tests/golden/processors.json,
- * made by make_processors.py): processed logits, the ids that may be drawn, and how often they are. */
+/* process_test.c - the processors and the draw against transformers' own
+ * (tests/golden/processors.json, made by make_processors.py): processed logits, the ids that may
+ * be drawn, and how often they are. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,7 +23,8 @@ static uint32_t floats(wt_jv list, float *out)
         uint32_t n = 0;
         double d;
 
-        for (wt_jv v = wt_json_first(doc, list); v != WT_JSON_NONE && n < MAX_V; v = wt_json_next(doc, v)) {
+        for (wt_jv v = wt_json_first(doc, list); v != WT_JSON_NONE && n < MAX_V;
+             v = wt_json_next(doc, v)) {
                 assert_true(wt_json_f64(doc, v, &d));
                 out[n++] = (float)d;
         }
@@ -53,12 +55,19 @@ static void read_case(wt_jv c, struct fixture *f)
 {
         wt_jv o = wt_json_get(doc, c, "options"), list = wt_json_get(doc, o, "bias");
 
-        f->in = (struct wt_sample_in){ .size = sizeof f->in, .logits = f->logits, .prompt = f->prompt,
-                .made = f->made, .temperature = option(o, "temperature", 1), .top_p = option(o, "top_p", 1),
-                .top_k = (uint32_t)option(o, "top_k", 0), .min_p = option(o, "min_p", 0),
-                .repetition_penalty = option(o, "repetition_penalty", 0),
-                .frequency_penalty = option(o, "frequency_penalty", 0),
-                .presence_penalty = option(o, "presence_penalty", 0), .bias = f->bias, .seed = 11 };
+        f->in = (struct wt_sample_in){.size = sizeof f->in,
+                                      .logits = f->logits,
+                                      .prompt = f->prompt,
+                                      .made = f->made,
+                                      .temperature = option(o, "temperature", 1),
+                                      .top_p = option(o, "top_p", 1),
+                                      .top_k = (uint32_t)option(o, "top_k", 0),
+                                      .min_p = option(o, "min_p", 0),
+                                      .repetition_penalty = option(o, "repetition_penalty", 0),
+                                      .frequency_penalty = option(o, "frequency_penalty", 0),
+                                      .presence_penalty = option(o, "presence_penalty", 0),
+                                      .bias = f->bias,
+                                      .seed = 11};
         f->in.vocab = floats(wt_json_get(doc, c, "logits"), f->logits);
         f->in.n_prompt = ids(wt_json_get(doc, c, "prompt"), f->prompt);
         f->in.n_made = ids(wt_json_get(doc, c, "made"), f->made);
@@ -98,8 +107,8 @@ static void drawn_as_they_do(struct fixture *f, wt_jv c)
         for (uint32_t i = 0; i < n; i++) {       /* within five standard deviations */
                 double mean = DRAWS * (double)p[i], dev = 5 * sqrt(mean * (1 - (double)p[i])) + 1;
                 if (fabs(seen[kept[i]] - mean) > dev)
-                        fail_msg("id %d was drawn %u times of %d, not %.1f", kept[i], seen[kept[i]], DRAWS,
-                                 mean);
+                        fail_msg("id %d was drawn %u times of %d, not %.1f", kept[i], seen[kept[i]],
+                                 DRAWS, mean);
                 seen[kept[i]] = 0;
         }
         for (uint32_t i = 0; n > 0 && i < f->in.vocab; i++)

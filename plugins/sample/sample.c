@@ -1,7 +1,7 @@
 /* sample.c - logits to the next token (numbers.md N8), a function of its input alone.
  *   order     logit descending, id ascending; -0 equals +0
  *   greedy    temperature 0: the first of the order
- *   else      w = exp((l - max) / temperature) in FP64 over what may be drawn: ids below n_valid that
+ * else w = exp((l - max) / temperature) in FP64 over what may be drawn: ids below n_valid that
  *             are not banned, of these the first top_k. Z: sum of w, ids ascending. top_p keeps the
  *             first of the order until their sum, in order, reaches top_p * Z, the one that crosses
  *             included. One Philox number u in [0, 1), keyed by (seed; prompt, choice, position),
@@ -26,7 +26,8 @@ struct draw {
         double *w;                               /* (n) weights; at first exp(l - max) */
         uint64_t *banned;                        /* bits; NULL where nothing is banned */
         uint64_t *key; uint32_t *start;          /* rank's scratch */
-        float *changed; uint32_t *count;         /* the processors': a copy of the logits, counts by id */
+        /* the processors': a copy of the logits, counts by id */
+        float *changed; uint32_t *count;
         struct rank rank;
         int ranked;
 };
@@ -36,8 +37,9 @@ static size_t mask_bytes(uint32_t n) { return align64(((size_t)n / 64 + 1) * 8);
 
 static size_t scratch_bytes(uint32_t vocab)
 {
-        return 64 + align64((size_t)vocab * sizeof(double)) + align64((size_t)vocab * sizeof(uint64_t)) +
-               mask_bytes(vocab) + align64((RANK_BUCKETS + 1) * sizeof(uint32_t)) +
+        return 64 + align64((size_t)vocab * sizeof(double)) +
+               align64((size_t)vocab * sizeof(uint64_t)) + mask_bytes(vocab) +
+               align64((RANK_BUCKETS + 1) * sizeof(uint32_t)) +
                align64((size_t)vocab * sizeof(float)) + align64((size_t)vocab * sizeof(uint32_t));
 }
 
@@ -91,7 +93,8 @@ static int begin(struct draw *d, void *scratch, const struct wt_sample_in *in)
         d->start = (uint32_t *)(at += align64((size_t)in->vocab * sizeof *d->key));
         at += align64((RANK_BUCKETS + 1) * sizeof *d->start);
         d->changed = (float *)(at + mask_bytes(in->vocab));
-        d->count = (uint32_t *)((char *)d->changed + align64((size_t)in->vocab * sizeof *d->changed));
+        d->count =
+                (uint32_t *)((char *)d->changed + align64((size_t)in->vocab * sizeof *d->changed));
         if (in->n_banned) {
                 d->banned = (uint64_t *)at;
                 memset(d->banned, 0, mask_bytes(in->vocab));
@@ -109,7 +112,7 @@ static void rank_all(struct draw *d)
         d->ranked = 1;
 }
 
-/* ---- the draw ----------------------------------------------------------------------------------------- */
+/* ---- the draw ------------------------------------------------------------------------------- */
 
 /* The first of the order that may be drawn, or -1. */
 static int64_t best(const struct draw *d)
@@ -179,8 +182,8 @@ static uint32_t walk(struct draw *d, uint32_t end, double limit, int reach, doub
         return last;
 }
 
-/* The last rank below `end` whose weight is at least min_p (the best one's is 1), and the sum of the
- * weights up to it. */
+/* The last rank below `end` whose weight is at least min_p (the best one's is 1), and the sum of
+ * the weights up to it. */
 static uint32_t likely(struct draw *d, uint32_t end, double min_p, double *sum)
 {
         uint32_t last = 0;
@@ -228,7 +231,7 @@ static int pick(struct draw *d, int32_t *id)
         return WT_OK;
 }
 
-/* ---- the ABI ------------------------------------------------------------------------------------------ */
+/* ---- the ABI -------------------------------------------------------------------------------- */
 
 static double logprob(const struct draw *d, uint32_t id, double log_sum)
 {
@@ -249,7 +252,8 @@ static void report(struct draw *d, int32_t id, struct wt_sample_out *out)
                 if (there)
                         rank_sort(&d->rank, i + 1);
                 out->top_id[i] = there ? (int32_t)rank_id(d->rank.key[i]) : -1;
-                out->top_logprob[i] = there ? logprob(d, rank_id(d->rank.key[i]), log_sum) : -INFINITY;
+                out->top_logprob[i] =
+                        there ? logprob(d, rank_id(d->rank.key[i]), log_sum) : -INFINITY;
         }
 }
 
@@ -281,7 +285,8 @@ static int sample(void *scratch, const struct wt_sample_in *in, struct wt_sample
         return WT_OK;
 }
 
-static int score(void *scratch, const struct wt_sample_in *in, int32_t id, struct wt_sample_out *out)
+static int score(void *scratch, const struct wt_sample_in *in, int32_t id,
+                 struct wt_sample_out *out)
 {
         struct draw d;
         int err;

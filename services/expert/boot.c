@@ -42,7 +42,8 @@ static wt_err open_model(struct expert_boot *b)
         snprintf(dir, sizeof dir, "%s/packs", wt_conf_str(b->conf, WT_SET_state));
         if ((err = wt_plugin_register(built_in)) != WT_OK ||
             (folder[0] != '\0' && (err = wt_plugin_load_dir(folder)) != WT_OK) ||
-            (err = wt_plugin_find(WT_COMPUTE, wt_conf_str(b->conf, WT_SET_compute), &b->compute)) != WT_OK ||
+            (err = wt_plugin_find(WT_COMPUTE, wt_conf_str(b->conf, WT_SET_compute), &b->compute)) !=
+                    WT_OK ||
             (err = wt_pool_new(&b->pool, (uint32_t)wt_conf_u64(b->conf, WT_SET_threads))) != WT_OK)
                 return err;
         b->ops = wt_trace_on ? wt_compute_traced(b->compute->ops) : b->compute->ops;
@@ -56,9 +57,9 @@ static wt_err open_bus(struct expert_boot *b, const char *inproc)
         char dir[4200];
         wt_err err;
 
-        if ((err = wt_bus_endpoints(inproc != NULL ? inproc : wt_conf_str(b->conf, WT_SET_routers_at),
-                                    b->room, sizeof b->room, b->endpoint, MAX_ENDPOINTS,
-                                    &b->n_endpoints)) != WT_OK)
+        if ((err = wt_bus_endpoints(
+                     inproc != NULL ? inproc : wt_conf_str(b->conf, WT_SET_routers_at), b->room,
+                     sizeof b->room, b->endpoint, MAX_ENDPOINTS, &b->n_endpoints)) != WT_OK)
                 return err;
         if (inproc == NULL) {
                 snprintf(dir, sizeof dir, "%s/keys", wt_conf_str(b->conf, WT_SET_state));
@@ -121,8 +122,11 @@ static bool is_ready(void *arg, struct wt_buf *words)
 
 static wt_err open_all(struct expert_boot *b, const char *inproc)
 {
-        struct wt_door_conf d = { .address = wt_conf_str(b->conf, WT_SET_metrics), .metrics = show_metrics,
-                                  .ready = is_ready, .turns = turns, .arg = b };
+        struct wt_door_conf d = {.address = wt_conf_str(b->conf, WT_SET_metrics),
+                                 .metrics = show_metrics,
+                                 .ready = is_ready,
+                                 .turns = turns,
+                                 .arg = b};
         wt_err err;
 
         if ((err = open_model(b)) != WT_OK || (err = open_bus(b, inproc)) != WT_OK ||
@@ -131,7 +135,8 @@ static wt_err open_all(struct expert_boot *b, const char *inproc)
         return inproc == NULL ? wt_door_open(&b->door, &d) : WT_OK;
 }
 
-wt_err expert_boot(struct expert_boot **out, const wt_conf *conf, const char *name, const char *router)
+wt_err expert_boot(struct expert_boot **out, const wt_conf *conf, const char *name,
+                   const char *router)
 {
         struct expert_boot *b = calloc(1, sizeof *b);
         struct expert_numbers n;

@@ -32,13 +32,15 @@ bool gateway_authorize(struct request *r)
                 return request_refuse(r, NO_KEY, "no API key; send the header "
                         "\"Authorization: Bearer KEY\" (witan key create makes one)");
         if (strncasecmp(h, "Bearer ", 7) != 0)
-                return request_refuse(r, NO_KEY, "the Authorization header must read \"Bearer KEY\"");
+                return request_refuse(r, NO_KEY,
+                                      "the Authorization header must read \"Bearer KEY\"");
         for (h += 7; *h == ' '; h++)
                 ;
         err = wt_keys_check(g->conf.keys, h, strlen(h), r->created, &r->key);
         if (err != WT_OK && err != WT_EUNAUTH) {
                 wt_log_err(WT_ERROR, "GATEWAY-KEYS", err);
-                return request_refuse(r, refusal_of(WT_EUNAVAILABLE), "the keys cannot be read now; try again "
+                return request_refuse(r, refusal_of(WT_EUNAVAILABLE),
+                                      "the keys cannot be read now; try again "
                                       "later, the gateway's log says why");
         }
         if (err != WT_OK)

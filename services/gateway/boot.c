@@ -59,9 +59,9 @@ static wt_err open_bus(struct gateway_boot *b, const char *inproc)
         char dir[4200];
         wt_err err;
 
-        if ((err = wt_bus_endpoints(inproc != NULL ? inproc : wt_conf_str(b->conf, WT_SET_routers_at),
-                                    b->room, sizeof b->room, b->endpoint, MAX_ROUTERS,
-                                    &b->n_endpoints)) != WT_OK)
+        if ((err = wt_bus_endpoints(
+                     inproc != NULL ? inproc : wt_conf_str(b->conf, WT_SET_routers_at), b->room,
+                     sizeof b->room, b->endpoint, MAX_ROUTERS, &b->n_endpoints)) != WT_OK)
                 return err;
         if (inproc == NULL) {
                 snprintf(dir, sizeof dir, "%s/keys", wt_conf_str(b->conf, WT_SET_state));
@@ -77,9 +77,17 @@ static wt_err open_gateway(struct gateway_boot *b)
 {
         const wt_conf *s = b->conf;
         struct gateway_conf c = {
-                .loop = b->loop, .bus = b->bus, .n_routers = b->n_endpoints, .clock = &wt_clock_real,
-                .tokenizer = b->tokenizer, .shape = b->shape, .keys = b->keys, .name = b->name,
-                .model = b->model_name, .http = wt_conf_str(s, WT_SET_http), .spool = b->spool,
+                .loop = b->loop,
+                .bus = b->bus,
+                .n_routers = b->n_endpoints,
+                .clock = &wt_clock_real,
+                .tokenizer = b->tokenizer,
+                .shape = b->shape,
+                .keys = b->keys,
+                .name = b->name,
+                .model = b->model_name,
+                .http = wt_conf_str(s, WT_SET_http),
+                .spool = b->spool,
                 .limits = wt_http_default,
                 .default_max_tokens = (uint32_t)wt_conf_u64(s, WT_SET_default_max_tokens),
                 .drain_us = wt_conf_u64(s, WT_SET_drain) * 1000,
@@ -112,9 +120,11 @@ static wt_err open_all(struct gateway_boot *b, const char *inproc)
 
         b->answers = (struct wt_health){ .metrics = show_metrics, .ready = is_ready, .arg = b };
         if ((err = open_data(b)) != WT_OK || (err = open_bus(b, inproc)) != WT_OK ||
-            (err = wt_loop_new(&b->loop, &wt_clock_real)) != WT_OK || (err = open_gateway(b)) != WT_OK)
+            (err = wt_loop_new(&b->loop, &wt_clock_real)) != WT_OK ||
+            (err = open_gateway(b)) != WT_OK)
                 return err;
-        return wt_health_listen(&b->health, b->loop, wt_conf_str(b->conf, WT_SET_metrics), &b->answers);
+        return wt_health_listen(&b->health, b->loop, wt_conf_str(b->conf, WT_SET_metrics),
+                                &b->answers);
 }
 
 wt_err gateway_boot(struct gateway_boot **out, const wt_conf *conf, const char *router)
@@ -132,8 +142,8 @@ wt_err gateway_boot(struct gateway_boot **out, const wt_conf *conf, const char *
                 gateway_boot_close(b);
                 return err;
         }
-        wt_log(WT_NOTICE, "GATEWAY-READY", "http=%s metrics=%s model=%s", gateway_address(b->gateway),
-               wt_http_address(b->health), b->model_name);
+        wt_log(WT_NOTICE, "GATEWAY-READY", "http=%s metrics=%s model=%s",
+               gateway_address(b->gateway), wt_http_address(b->health), b->model_name);
         *out = b;
         return WT_OK;
 }

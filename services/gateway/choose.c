@@ -1,5 +1,5 @@
-/* choose.c - which router makes a sequence: the welcome one with the fewest open sequences. A sequence
- * that finds none waits: a router that says welcome takes it, or router_wait ends it. */
+/* choose.c - which router makes a sequence: the welcome one with the fewest open sequences. A
+ * sequence that finds none waits: a router that says welcome takes it, or router_wait ends it. */
 #include "path.h"
 
 int32_t routers_pick(struct gateway *g)

@@ -18,7 +18,8 @@ static bool message_content(struct request *r, wt_jv m, size_t at, struct wt_buf
                 out->content = s != NULL ? s : "";
                 out->len = s != NULL ? len : 0;
                 if (s == NULL && strcmp(out->role, "assistant") != 0)
-                        return request_refuse(r, BAD("messages"), "messages[%zu] has no content", at);
+                        return request_refuse(r, BAD("messages"), "messages[%zu] has no content",
+                                              at);
                 return true;
         }
         if (wt_json_type(r->body, c) != WT_JSON_ARRAY)
@@ -27,8 +28,10 @@ static bool message_content(struct request *r, wt_jv m, size_t at, struct wt_buf
         for (wt_jv p = wt_json_first(r->body, c); p != WT_JSON_NONE; p = wt_json_next(r->body, p)) {
                 const char *type = wt_json_str(r->body, wt_json_get(r->body, p, "type"), &len);
                 if (type == NULL || strcmp(type, "text") != 0)
-                        return request_refuse(r, BAD("messages"), "messages[%zu].content holds a part of "
-                                "type \"%s\"; this model reads text only", at, type ? type : "?");
+                        return request_refuse(r, BAD("messages"),
+                                              "messages[%zu].content holds a part of "
+                                              "type \"%s\"; this model reads text only",
+                                              at, type ? type : "?");
                 if ((s = wt_json_str(r->body, wt_json_get(r->body, p, "text"), &len)) == NULL)
                         return request_refuse(r, BAD("messages"),
                                 "messages[%zu].content: a text part has no text", at);
@@ -86,7 +89,8 @@ static bool parse_logprobs(struct request *r)
                 return request_refuse(r, BAD("top_logprobs"), "top_logprobs must be from 0 to %d",
                                       MAX_TOP);
         if (!r->opt.logprobs)
-                return request_refuse(r, BAD("top_logprobs"), "top_logprobs needs \"logprobs\": true");
+                return request_refuse(r, BAD("top_logprobs"),
+                                      "top_logprobs needs \"logprobs\": true");
         r->opt.n_top = (uint32_t)n;
         return true;
 }
@@ -97,11 +101,14 @@ static bool chat_parse(struct request *r)
         size_t n = wt_json_count(r->body, list);
 
         if (r->g->chat == NULL)
-                return request_refuse(r, (struct refusal){ 400, "invalid_request_error",
-                        "no_chat_format", NULL }, "the tokenizer of model \"%s\" has no chat format; use "
-                        "/v1/completions", r->g->conf.model);
+                return request_refuse(
+                        r, (struct refusal){400, "invalid_request_error", "no_chat_format", NULL},
+                        "the tokenizer of model \"%s\" has no chat format; use "
+                        "/v1/completions",
+                        r->g->conf.model);
         if (wt_json_type(r->body, list) != WT_JSON_ARRAY || n == 0)
-                return request_refuse(r, BAD("messages"), "messages must be an array with at least one "
+                return request_refuse(r, BAD("messages"),
+                                      "messages must be an array with at least one "
                                       "{\"role\": \"user\", \"content\": \"...\"}");
         if (n > MAX_MESSAGES)
                 return request_refuse(r, BAD("messages"), "%zu messages; at most %d are taken", n,

@@ -16,7 +16,8 @@ static bool parse_prompt(struct request *r)
         if (wt_json_type(r->body, first) == WT_JSON_NUMBER)
                 return prompt_of_ids(r, p);
         for (wt_jv v = first; v != WT_JSON_NONE; v = wt_json_next(r->body, v)) {
-                bool ok = wt_json_type(r->body, v) == WT_JSON_ARRAY ? prompt_of_ids(r, v) : prompt_of_text(r, v);
+                bool ok = wt_json_type(r->body, v) == WT_JSON_ARRAY ? prompt_of_ids(r, v)
+                                                                    : prompt_of_text(r, v);
                 if (!ok)
                         return false;
         }
@@ -34,7 +35,8 @@ static bool completions_parse(struct request *r)
                 return request_refuse(r, BAD("echo"), "echo must be true or false");
         if (v != WT_JSON_NONE && wt_json_type(r->body, v) != WT_JSON_NULL) {
                 if (!wt_json_i64(r->body, v, &n) || n < 0 || n > MAX_TOP)
-                        return request_refuse(r, BAD("logprobs"), "logprobs must be from 0 to %d", MAX_TOP);
+                        return request_refuse(r, BAD("logprobs"), "logprobs must be from 0 to %d",
+                                              MAX_TOP);
                 o->logprobs = true;
                 o->n_top = (uint32_t)n;
         }
@@ -43,7 +45,8 @@ static bool completions_parse(struct request *r)
                 o->max_tokens_named = true;
         }
         if (o->max_tokens == 0 && !o->echo)
-                return request_refuse(r, BAD("max_tokens"), "max_tokens is 0; it must be at least 1 (0 is "
+                return request_refuse(r, BAD("max_tokens"),
+                                      "max_tokens is 0; it must be at least 1 (0 is "
                                       "only allowed with \"echo\": true)");
         return parse_prompt(r);
 }

@@ -10,12 +10,15 @@ static bool generate_parse(struct request *r)
         wt_jv v = wt_json_get(r->body, 0, "prompt");
 
         if (wt_json_str(r->body, v, &len) == NULL)
-                return request_refuse(r, BAD("prompt"), v == WT_JSON_NONE ? "prompt is missing"
-                                                                          : "prompt must be a string");
+                return request_refuse(r, BAD("prompt"),
+                                      v == WT_JSON_NONE ? "prompt is missing"
+                                                        : "prompt must be a string");
         if (r->opt.n != 1)
-                return request_refuse(r, BAD("n"), "this door makes one answer; /v1/completions makes n");
+                return request_refuse(r, BAD("n"),
+                                      "this door makes one answer; /v1/completions makes n");
         if (r->opt.max_tokens_named && r->opt.max_tokens == 0)
-                return request_refuse(r, BAD("max_tokens"), "max_tokens is 0; it must be at least 1");
+                return request_refuse(r, BAD("max_tokens"),
+                                      "max_tokens is 0; it must be at least 1");
         return prompt_of_text(r, v);
 }
 

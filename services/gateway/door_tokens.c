@@ -52,12 +52,15 @@ static bool detokenize(struct request *r)
 
         if (wt_json_type(r->body, list) != WT_JSON_ARRAY)
                 return request_refuse(r, BAD("ids"), "ids must be an array of token ids");
-        for (wt_jv v = wt_json_first(r->body, list); v != WT_JSON_NONE; v = wt_json_next(r->body, v), at++) {
+        for (wt_jv v = wt_json_first(r->body, list); v != WT_JSON_NONE;
+             v = wt_json_next(r->body, v), at++) {
                 const char *bytes;
                 if (!wt_json_i64(r->body, v, &id) || id < 0 || id >= r->g->conf.shape->vocab) {
                         wt_buf_free(&text);
-                        return request_refuse(r, BAD("ids"), "ids[%zu] is no token id; ids of this model are "
-                                              "integers from 0 to %u", at, r->g->conf.shape->vocab - 1);
+                        return request_refuse(r, BAD("ids"),
+                                              "ids[%zu] is no token id; ids of this model are "
+                                              "integers from 0 to %u",
+                                              at, r->g->conf.shape->vocab - 1);
                 }
                 bytes = wt_tokenizer_bytes(r->g->conf.tokenizer, (int32_t)id, &len, NULL);
                 wt_utf8_feed(&u, bytes, len, &text);
@@ -75,4 +78,5 @@ static bool detokenize(struct request *r)
 }
 
 const struct door door_tokenize = { .path = "/v1/tokenize", .any_model = true, .answer = tokenize };
-const struct door door_detokenize = { .path = "/v1/detokenize", .any_model = true, .answer = detokenize };
+const struct door door_detokenize = {
+        .path = "/v1/detokenize", .any_model = true, .answer = detokenize};

@@ -49,8 +49,8 @@ bool request_refuse(struct request *r, struct refusal why, const char *fmt, ...)
         if (r->call != NULL && !r->begun) {
                 refuse_text(r->call, r->id_text, why, message);
         } else if (r->call != NULL) {
-                /* The status line is gone: the error goes in band, and no [DONE] follows it, so that
-                 * a cut answer never reads as a whole one. */
+                /* The status line is gone: the error goes in band, and no [DONE] follows it, so
+                 * that a cut answer never reads as a whole one. */
                 struct wt_buf *b = &r->g->line;
                 wt_buf_clear(b);
                 wt_buf_str(b, "data: ");

@@ -1,5 +1,5 @@
-/* events.c - new tokens come home. Only the next position of the current attempt is taken, so that a
- * token that comes twice (a router was slow, another went on) is seen once. */
+/* events.c - new tokens come home. Only the next position of the current attempt is taken, so
+ * that a token that comes twice (a router was slow, another went on) is seen once. */
 #include "path.h"
 #include <string.h>
 #include "base/log.h"
@@ -62,8 +62,9 @@ static bool take_ids(struct sequence *s, const struct wt_event_msg *e)
                 if (i < e->n_logprobs)
                         s->logprob += e->logprobs[i];
                 if (r->opt.logprobs && i < e->n_logprobs && !last)
-                        r->door->mark(s, e->ids[i], e->logprobs[i], top ? e->top_ids + i * n_top : NULL,
-                                      top ? e->top_logprobs + i * n_top : NULL, top ? n_top : 0, false);
+                        r->door->mark(
+                                s, e->ids[i], e->logprobs[i], top ? e->top_ids + i * n_top : NULL,
+                                top ? e->top_logprobs + i * n_top : NULL, top ? n_top : 0, false);
                 if (!last && !gateway_fold(s, &e->ids[i], 1))
                         return false;
         }
@@ -85,7 +86,8 @@ static void take(struct sequence *s, const struct wt_event_msg *e)
 
         if (e->finish == WT_FAILED) {
                 request_refuse(r, refusal_of((wt_err)e->status), "%s",
-                               e->message.len > 0 ? (const char *)e->message.data : "the router failed");
+                               e->message.len > 0 ? (const char *)e->message.data
+                                                  : "the router failed");
                 return;
         }
         if (e->finish == WT_HANDED_BACK) {
@@ -101,7 +103,8 @@ static void take(struct sequence *s, const struct wt_event_msg *e)
                 s->first_us = wt_now_us(g->conf.clock);
                 if (r->first_us == 0) {
                         r->first_us = s->first_us;
-                        wt_metric_see(&g->metrics[M_TTFT], (double)(r->first_us - r->start_us) / 1e6);
+                        wt_metric_see(&g->metrics[M_TTFT],
+                                      (double)(r->first_us - r->start_us) / 1e6);
                 }
         }
         if (!e->of_prompt && !take_ids(s, e))

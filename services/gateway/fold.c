@@ -25,7 +25,7 @@ static size_t detok_held(const void *state)
         return ((const struct detok_state *)state)->utf8.n;
 }
 
-static const struct fold_ops detok_ops = { "detokenise", detok_feed, detok_flush, detok_held, NULL };
+static const struct fold_ops detok_ops = {"detokenise", detok_feed, detok_flush, detok_held, NULL};
 
 /* Where in held a stop string begins, whole; the earliest one wins. SIZE_MAX: none. */
 static size_t stop_whole(const struct stop_state *s)
@@ -47,7 +47,8 @@ static size_t stop_partial(const struct stop_state *s)
         size_t longest = 0;
 
         for (uint32_t i = 0; i < s->stops->n; i++) {
-                size_t most = s->stops->len[i] - 1 < s->held.len ? s->stops->len[i] - 1 : s->held.len;
+                size_t most =
+                        s->stops->len[i] - 1 < s->held.len ? s->stops->len[i] - 1 : s->held.len;
                 for (size_t n = most; n > longest; n--)
                         if (memcmp(s->held.data + s->held.len - n, s->stops->text[i], n) == 0)
                                 longest = n;

@@ -8,16 +8,20 @@
 #include <string.h>
 #include "fold.h"
 
-/* Ids 0.. are the letters a..h and two that end in each other's stop strings; byte-level needs no more. */
+/* Ids 0.. are the letters a..h and two that end in each other's stop strings; byte-level needs no
+ * more. */
 static const char json[] =
-        "{\"version\":\"1.0\",\"added_tokens\":[{\"id\":9,\"content\":\"<e>\",\"single_word\":false,"
+        "{\"version\":\"1.0\",\"added_tokens\":[{\"id\":9,\"content\":\"<e>\",\"single_word\":"
+        "false,"
         "\"lstrip\":false,\"rstrip\":false,\"normalized\":false,\"special\":true}],"
         "\"normalizer\":null,\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false,"
         "\"trim_offsets\":true,\"use_regex\":false},\"post_processor\":null,\"decoder\":"
-        "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":true,\"use_regex\":true},"
+        "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":true,\"use_regex\":"
+        "true},"
         "\"model\":{\"type\":\"BPE\",\"dropout\":null,\"unk_token\":null,"
         "\"continuing_subword_prefix\":null,\"end_of_word_suffix\":null,\"fuse_unk\":false,"
-        "\"byte_fallback\":false,\"vocab\":{\"a\":0,\"b\":1,\"c\":2,\"d\":3,\"\u00e3\":4,\"\u0123\":5,"
+        "\"byte_fallback\":false,\"vocab\":{\"a\":0,\"b\":1,\"c\":2,\"d\":3,\"\u00e3\":4,"
+        "\"\u0123\":5,"
         "\"\u0124\":6,\"E\":7,\"N\":8},\"merges\":[]}}";
 
 enum { MAX_IDS = 12, MAX_STOP = 3 };

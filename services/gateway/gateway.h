@@ -1,6 +1,7 @@
-/* gateway.h - the users' side: HTTP in, token ids to a router, text back. The gateway owns everything
- * that touches text, and the sequence record of each open request: enough for another router to go on
- * where one was lost. One thread; no globals, so that it also runs inside another process. */
+/* gateway.h - the users' side: HTTP in, token ids to a router, text back. The gateway owns
+ * everything that touches text, and the sequence record of each open request: enough for another
+ * router to go on where one was lost. One thread; no globals, so that it also runs inside another
+ * process. */
 #ifndef WITAN_GATEWAY_GATEWAY_H
 #define WITAN_GATEWAY_GATEWAY_H
 #include "bus/bus.h"
@@ -30,7 +31,8 @@ struct gateway_conf {
 struct gateway;
 /* WT_EEXIST: the port is in use. */
 wt_err gateway_open(struct gateway **out, const struct gateway_conf *conf);
-/* Turns the loop until wt_stop_asked, then drains: no new requests, the open ones end within drain_us.
+/* Turns the loop until wt_stop_asked, then drains: no new requests, the open ones end within
+ * drain_us.
  * Returns 0, or 1 when some had to be cut. */
 int gateway_run(struct gateway *g);
 void gateway_close(struct gateway *g);

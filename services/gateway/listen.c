@@ -4,8 +4,8 @@
 #include <string.h>
 #include "net/health.h"
 
-static const struct door *const doors[] = { &door_chat, &door_completions, &door_generate, &door_tokenize,
-                                            &door_detokenize };
+static const struct door *const doors[] = {&door_chat, &door_completions, &door_generate,
+                                           &door_tokenize, &door_detokenize};
 
 static void put_model(const struct gateway *g, struct wt_buf *b)
 {
@@ -28,9 +28,11 @@ static void models(struct gateway *g, wt_call *c, const char *name)
         if (!gateway_authorize(r))
                 return;
         if (name != NULL && strcmp(name, g->conf.model) != 0) {
-                request_refuse(r, (struct refusal){ 404, "invalid_request_error", "model_not_found",
-                               "model" }, "the model \"%.128s\" does not exist; this server has \"%s\"",
-                               name, g->conf.model);
+                request_refuse(
+                        r,
+                        (struct refusal){404, "invalid_request_error", "model_not_found", "model"},
+                        "the model \"%.128s\" does not exist; this server has \"%s\"", name,
+                        g->conf.model);
                 return;
         }
         wt_buf_clear(b);
@@ -64,7 +66,8 @@ static void serve(struct gateway *g, wt_call *c, const struct door *d)
         struct request *r = request_new(g, c, d);
 
         if (g->draining) {
-                request_refuse(r, refusal_of(WT_EUNAVAILABLE), "this gateway is shutting down; ask another");
+                request_refuse(r, refusal_of(WT_EUNAVAILABLE),
+                               "this gateway is shutting down; ask another");
                 return;
         }
         if (!gateway_authorize(r) || !gateway_parse(r))
@@ -88,12 +91,13 @@ static void serve(struct gateway *g, wt_call *c, const struct door *d)
 static void nowhere(wt_call *c, const char *method, const char *path)
 {
         static const struct refusal no_path = { 404, "invalid_request_error", "unknown_url", NULL };
-        static const struct refusal no_method = { 405, "invalid_request_error", "method_not_allowed",
-                                                  NULL };
+        static const struct refusal no_method = {405, "invalid_request_error", "method_not_allowed",
+                                                 NULL};
 
         for (size_t i = 0; i < sizeof doors / sizeof *doors; i++)
                 if (strcmp(path, doors[i]->path) == 0) {
-                        call_refuse(c, "-", no_method, "%s is asked with POST, not %s", path, method);
+                        call_refuse(c, "-", no_method, "%s is asked with POST, not %s", path,
+                                    method);
                         return;
                 }
         call_refuse(c, "-", no_path, "there is nothing at %s %.200s; this server has "

@@ -1,5 +1,5 @@
-/* main.c - settings in, gateway open, run, close. Exit: 0 stopped, 1 some requests were cut, 2 boot fault
- * (said on stderr with what to do). */
+/* main.c - settings in, gateway open, run, close. Exit: 0 stopped, 1 some requests were cut, 2
+ * boot fault (said on stderr with what to do). */
 #include <stdio.h>
 #include "base/log.h"
 #include "base/stop.h"
@@ -34,7 +34,8 @@ int main(int argc, char **argv, char **envp)
                 return 2;
         }
         if (wt_conf_wants_help(conf)) {
-                puts("witan-gateway: HTTP in, token ids to a router, text back. witan up starts it.\n");
+                puts("witan-gateway: HTTP in, token ids to a router, text back. witan up starts "
+                     "it.\n");
                 wt_conf_help(stdout, WT_FOR_GATEWAY);
         } else {
                 rc = run(conf);

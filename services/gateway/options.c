@@ -1,6 +1,6 @@
 /* options.c - the options all doors share, each checked against what OpenAI's API allows.
- * Policy for fields we do not know: ignored. Policy for known fields that would change the answer and
- * are not served here: refused by name, unless they hold the value that changes nothing. */
+ * Policy for fields we do not know: ignored. Policy for known fields that would change the answer
+ * and are not served here: refused by name, unless they hold the value that changes nothing. */
 #include "path.h"
 #include <math.h>
 #include <stdlib.h>
@@ -32,8 +32,8 @@ static bool opt_float(struct request *r, const char *name, double lo, bool lo_op
         if (!wt_json_f64(r->body, v, &d))
                 return request_refuse(r, BAD(name), "%s must be a number", name);
         if (!(d >= lo && d <= hi) || (lo_open && d == lo))
-                return request_refuse(r, BAD(name), "%s is %g; it must be %s %g and at most %g", name, d,
-                                      lo_open ? "above" : "at least", lo, hi);
+                return request_refuse(r, BAD(name), "%s is %g; it must be %s %g and at most %g",
+                                      name, d, lo_open ? "above" : "at least", lo, hi);
         *out = (float)d;
         return true;
 }
@@ -78,7 +78,8 @@ static bool opt_seed(struct request *r)
                 return true;
         }
         if (!wt_json_i64(r->body, v, &i))
-                return request_refuse(r, BAD("seed"), "seed must be an integer of 64 bits with sign");
+                return request_refuse(r, BAD("seed"),
+                                      "seed must be an integer of 64 bits with sign");
         r->opt.seed = (uint64_t)i;
         r->opt.seeded = true;
         return true;
@@ -91,9 +92,11 @@ static bool add_stop(struct request *r, wt_jv v)
         const char *s = wt_json_str(r->body, v, &len);
 
         if (s == NULL)
-                return request_refuse(r, BAD("stop"), "stop must be a string or an array of strings");
+                return request_refuse(r, BAD("stop"),
+                                      "stop must be a string or an array of strings");
         if (len == 0)
-                return request_refuse(r, BAD("stop"), "a stop string is empty: every answer would end at "
+                return request_refuse(r, BAD("stop"),
+                                      "a stop string is empty: every answer would end at "
                                       "once; leave it out, or send null for no stop");
         if (l->n == MAX_STOPS)
                 return request_refuse(r, BAD("stop"), "more than %d stop strings", MAX_STOPS);
@@ -118,7 +121,8 @@ static bool opt_bias(struct request *r)
         if (absent(r->body, v))
                 return true;
         if (wt_json_type(r->body, v) != WT_JSON_OBJECT)
-                return request_refuse(r, BAD("logit_bias"), "logit_bias must be an object of token ids and "
+                return request_refuse(r, BAD("logit_bias"),
+                                      "logit_bias must be an object of token ids and "
                                       "values");
         for (wt_jv e = wt_json_first(r->body, v); e != WT_JSON_NONE; e = wt_json_next(r->body, e)) {
                 size_t len;
@@ -128,14 +132,17 @@ static bool opt_bias(struct request *r)
                 double d;
 
                 if (len == 0 || *end != '\0' || key[0] < '0' || key[0] > '9' || id >= vocab)
-                        return request_refuse(r, BAD("logit_bias"), "logit_bias names \"%.32s\", which is no "
-                                "token id; ids of this model are integers from 0 to %u", key, vocab - 1);
+                        return request_refuse(
+                                r, BAD("logit_bias"),
+                                "logit_bias names \"%.32s\", which is no "
+                                "token id; ids of this model are integers from 0 to %u",
+                                key, vocab - 1);
                 if (!wt_json_f64(r->body, e, &d) || !(d >= -100 && d <= 100))
                         return request_refuse(r, BAD("logit_bias"),
                                 "logit_bias of token %lu must be a number from -100 to 100", id);
                 if (r->opt.n_bias == MAX_BIAS)
-                        return request_refuse(r, BAD("logit_bias"), "logit_bias names more than %d tokens",
-                                              MAX_BIAS);
+                        return request_refuse(r, BAD("logit_bias"),
+                                              "logit_bias names more than %d tokens", MAX_BIAS);
                 r->opt.bias[r->opt.n_bias++] = (struct wt_bias_msg){ (uint32_t)id, (float)d };
         }
         return true;
@@ -151,7 +158,8 @@ static bool opt_best_of(struct request *r)
                 return request_refuse(r, BAD("best_of"), "best_of is %u; it must be at least n, %u",
                                       o->best_of, o->n);
         if (o->best_of > o->n && o->stream)
-                return request_refuse(r, BAD("best_of"), "best_of above n cannot be streamed: the best is "
+                return request_refuse(r, BAD("best_of"),
+                                      "best_of above n cannot be streamed: the best is "
                                       "known at the end");
         return true;
 }
@@ -193,11 +201,13 @@ static bool opt_stream(struct request *r)
         if (wt_json_type(r->body, v) != WT_JSON_OBJECT)
                 return request_refuse(r, BAD("stream_options"), "stream_options must be an object");
         if (!r->opt.stream)
-                return request_refuse(r, BAD("stream_options"),
-                                      "stream_options is only allowed together with \"stream\": true");
+                return request_refuse(
+                        r, BAD("stream_options"),
+                        "stream_options is only allowed together with \"stream\": true");
         u = wt_json_get(r->body, v, "include_usage");
         if (!absent(r->body, u) && !wt_json_bool(r->body, u, &r->opt.include_usage))
-                return request_refuse(r, BAD("stream_options"), "include_usage must be true or false");
+                return request_refuse(r, BAD("stream_options"),
+                                      "include_usage must be true or false");
         return true;
 }
 
@@ -231,7 +241,8 @@ static bool opt_unserved(struct request *r)
         for (size_t i = 0; i < sizeof unserved / sizeof *unserved; i++)
                 if (!neutral(r->body, wt_json_get(r->body, 0, unserved[i].name), &unserved[i]))
                         return request_refuse(r, BAD(unserved[i].name),
-                                "%s is not supported by this server; leave it out", unserved[i].name);
+                                              "%s is not supported by this server; leave it out",
+                                              unserved[i].name);
         return true;
 }
 

@@ -1,4 +1,5 @@
-/* parse.c - the body as JSON, the model by name, then the options all doors share and the door's own. */
+/* parse.c - the body as JSON, the model by name, then the options all doors share and the door's
+ * own. */
 #include "path.h"
 #include <string.h>
 
@@ -17,9 +18,10 @@ static bool model_known(struct request *r)
                                       r->g->conf.model);
         if (strcmp(name, r->g->conf.model) == 0)
                 return true;
-        return request_refuse(r, (struct refusal){ 404, "invalid_request_error", "model_not_found",
-                              "model" }, "the model \"%.128s\" does not exist; this server has \"%s\"",
-                              name, r->g->conf.model);
+        return request_refuse(
+                r, (struct refusal){404, "invalid_request_error", "model_not_found", "model"},
+                "the model \"%.128s\" does not exist; this server has \"%s\"", name,
+                r->g->conf.model);
 }
 
 bool gateway_parse(struct request *r)

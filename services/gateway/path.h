@@ -3,19 +3,23 @@
  *   listen -> authorize -> [door: parse] -> encode -> choose -> submit        (ids to a router)
  *   events -> fold (detokenise, stop) -> stream -> record                     (text to the user)
  *
- * A stage that refuses has answered the call and ended the request: its caller only returns. Filters
- * on what comes in will stand between door and encode, filters on what goes out are folds. */
+ * A stage that refuses has answered the call and ended the request: its caller only returns.
+ * Filters on what comes in will stand between door and encode, filters on what goes out are
+ * folds. */
 #ifndef WITAN_GATEWAY_PATH_H
 #define WITAN_GATEWAY_PATH_H
 #include "state.h"
 
-void gateway_listen(void *g, wt_call *c);                        /* 1 path -> door, makes the request */
+/* 1 path -> door, makes the request */
+void gateway_listen(void *g, wt_call *c);
 bool gateway_authorize(struct request *r);                       /* 2 bearer key -> who asks */
-bool gateway_parse(struct request *r);                           /* 3 JSON -> options, by the door */
+/* 3 JSON -> options, by the door */
+bool gateway_parse(struct request *r);
 bool gateway_encode(struct request *r);                          /* 4 text -> ids; context limit */
 void gateway_choose(struct sequence *s);                         /* 5 which router; -1: it waits */
 void gateway_submit(struct sequence *s);                         /* 6 the sequence record leaves */
-void gateway_events(struct gateway *g, const wt_msg *m);         /* 7 ids come back, in order only */
+/* 7 ids come back, in order only */
+void gateway_events(struct gateway *g, const wt_msg *m);
 bool gateway_fold(struct sequence *s, const int32_t *ids, uint32_t n);   /* 8 ids -> text; stop */
 bool gateway_stream(struct sequence *s);                         /* 9 text -> chunks, or kept;
                                                                   * false: the request is over */

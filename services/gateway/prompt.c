@@ -1,5 +1,5 @@
-/* prompt.c - a prompt becomes ids: text by the tokenizer, with the begin token in front when the model
- * wants one and the text does not begin with it; ids as they are. */
+/* prompt.c - a prompt becomes ids: text by the tokenizer, with the begin token in front when the
+ * model wants one and the text does not begin with it; ids as they are. */
 #include "path.h"
 #include <string.h>
 
@@ -14,12 +14,14 @@ bool prompt_of_text(struct request *r, wt_jv v)
 {
         const struct gateway *g = r->g;
         struct wt_ids *ids = &r->prompt[r->n_prompts];
-        int32_t bos = g->chat != NULL ? wt_chat_bos(g->chat, g->conf.tokenizer) : g->conf.shape->bos;
+        int32_t bos =
+                g->chat != NULL ? wt_chat_bos(g->chat, g->conf.tokenizer) : g->conf.shape->bos;
         size_t len;
         const char *s = wt_json_str(r->body, v, &len);
 
         if (s == NULL)
-                return request_refuse(r, BAD("prompt"), "prompt must be a string, an array of strings, an "
+                return request_refuse(r, BAD("prompt"),
+                                      "prompt must be a string, an array of strings, an "
                                       "array of token ids, or an array of such arrays");
         if (!room_for_prompt(r))
                 return false;
@@ -58,10 +60,13 @@ bool prompt_of_ids(struct request *r, wt_jv list)
         if (!room_for_prompt(r))
                 return false;
         r->n_prompts++;
-        for (wt_jv v = wt_json_first(r->body, list); v != WT_JSON_NONE; v = wt_json_next(r->body, v)) {
+        for (wt_jv v = wt_json_first(r->body, list); v != WT_JSON_NONE;
+             v = wt_json_next(r->body, v)) {
                 if (!wt_json_i64(r->body, v, &id) || id < 0 || id >= r->g->conf.shape->vocab)
-                        return request_refuse(r, BAD("prompt"), "prompt[%zu] is no token id; ids of this "
-                                "model are integers from 0 to %u", ids->len, r->g->conf.shape->vocab - 1);
+                        return request_refuse(r, BAD("prompt"),
+                                              "prompt[%zu] is no token id; ids of this "
+                                              "model are integers from 0 to %u",
+                                              ids->len, r->g->conf.shape->vocab - 1);
                 wt_ids_add(ids, (int32_t)id);
         }
         ids_to_text(r->g, ids, &r->prompt_text[r->n_prompts - 1]);

@@ -58,6 +58,8 @@ void gateway_record(struct request *r, const char *outcome)
         put_counts(r, b);
         wt_buf_str(b, "}\n");
         if (write(g->spool_fd, b->data, b->len) != (ssize_t)b->len)
-                wt_log(WT_ERROR, "GATEWAY-SPOOL", "request=%s words=\"the record could not be written; "
-                       "is the disk full?\"", r->id_text);
+                wt_log(WT_ERROR, "GATEWAY-SPOOL",
+                       "request=%s words=\"the record could not be written; "
+                       "is the disk full?\"",
+                       r->id_text);
 }

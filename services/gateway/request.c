@@ -54,7 +54,8 @@ bool request_seqs(struct request *r)
         r->n_seqs = r->n_prompts * r->per_prompt;
         r->seqs = calloc(r->n_seqs, sizeof *r->seqs);
         if (r->seqs == NULL)
-                return request_refuse(r, refusal_of(WT_EEXHAUSTED), "out of memory; try again later");
+                return request_refuse(r, refusal_of(WT_EEXHAUSTED),
+                                      "out of memory; try again later");
         r->n_open = r->n_seqs;
         for (uint32_t i = 0; i < r->n_seqs; i++) {
                 struct sequence *s = &r->seqs[i];
@@ -67,8 +68,8 @@ bool request_seqs(struct request *r)
         return true;
 }
 
-/* Without best_of a sequence's own number; with it, its rank among those of its prompt: highest mean
- * log-probability of a token first, ties to the lower choice. */
+/* Without best_of a sequence's own number; with it, its rank among those of its prompt: highest
+ * mean log-probability of a token first, ties to the lower choice. */
 uint32_t request_index(const struct sequence *s)
 {
         const struct request *r = s->r;
@@ -79,7 +80,8 @@ uint32_t request_index(const struct sequence *s)
         if (r->per_prompt == r->opt.n)
                 return (uint32_t)(s - r->seqs);
         for (uint32_t i = 0; i < r->per_prompt; i++) {
-                double other = first[i].made.len > 0 ? first[i].logprob / (double)first[i].made.len : 0;
+                double other =
+                        first[i].made.len > 0 ? first[i].logprob / (double)first[i].made.len : 0;
                 rank += other > mine || (other == mine && i < s->choice);
         }
         return rank < r->opt.n ? s->prompt * r->opt.n + rank : UINT32_MAX;
@@ -114,8 +116,8 @@ static void request_unlink(struct request *r)
         wt_metric_set(&g->metrics[M_OPEN], g->n_open);
 }
 
-/* outcome: "ok", "refused", "failed", "client_closed". The memory stays until the end of the turn, so that
- * whoever refused may still look at the request on the way out. */
+/* outcome: "ok", "refused", "failed", "client_closed". The memory stays until the end of the
+ * turn, so that whoever refused may still look at the request on the way out. */
 void request_end(struct request *r, const char *outcome)
 {
         struct gateway *g = r->g;

@@ -1,6 +1,6 @@
-/* routers.c - the routers as a gateway sees them. A hello goes out every second and is answered by a
- * welcome; its epoch is the router's incarnation: another one means that it has started anew and knows
- * none of our sequences, so they are submitted again, with the ids made so far. */
+/* routers.c - the routers as a gateway sees them. A hello goes out every second and is answered
+ * by a welcome; its epoch is the router's incarnation: another one means that it has started anew
+ * and knows none of our sequences, so they are submitted again, with the ids made so far. */
 #include "path.h"
 #include <string.h>
 #include "base/log.h"
@@ -87,8 +87,10 @@ static void serve_waiting(struct gateway *g, uint64_t now)
                                 if (s->router < 0)
                                         s->submitted_us = since;
                         } else if (now - since > g->conf.router_wait_us) {
-                                request_refuse(r, refusal_of(WT_EUNAVAILABLE), "no router is there to "
-                                        "answer; witan ps shows the processes, witan up starts them");
+                                request_refuse(r, refusal_of(WT_EUNAVAILABLE),
+                                               "no router is there to "
+                                               "answer; witan ps shows the processes, witan up "
+                                               "starts them");
                                 break;           /* r is gone */
                         }
                 }
@@ -135,8 +137,9 @@ void routers_welcome(struct gateway *g, const wt_msg *m)
                 return;
         }
         if (!p->welcome || again)
-                wt_log(WT_NOTICE, "GATEWAY-WELCOME", "router=%u epoch=%llu max_context=%u kv_pages=%llu",
-                       m->peer, (unsigned long long)w->epoch, w->max_context,
+                wt_log(WT_NOTICE, "GATEWAY-WELCOME",
+                       "router=%u epoch=%llu max_context=%u kv_pages=%llu", m->peer,
+                       (unsigned long long)w->epoch, w->max_context,
                        (unsigned long long)w->kv_pages);
         if (again)
                 p->draining = false;
@@ -160,5 +163,6 @@ void routers_push(struct gateway *g, const wt_msg *m)
                 g->routers[m->peer].draining = true;
                 wt_log(WT_NOTICE, "GATEWAY-ROUTER-DRAINS", "router=%u", m->peer);
         }
-        /* A revoked key needs no more than this wake: keys are read again when the database changed. */
+        /* A revoked key needs no more than this wake: keys are read again when the database
+         * changed. */
 }

@@ -5,7 +5,14 @@
 #include "gateway.h"
 #include "net/metrics.h"
 
-enum { MAX_PROMPTS = 64, MAX_CHOICES = 16, MAX_STOPS = 16, MAX_TOP = 20, MAX_BIAS = 300, N_BUCKETS = 1024 };
+enum {
+        MAX_PROMPTS = 64,
+        MAX_CHOICES = 16,
+        MAX_STOPS = 16,
+        MAX_TOP = 20,
+        MAX_BIAS = 300,
+        N_BUCKETS = 1024
+};
 
 struct router_peer {
         bool welcome, draining;
@@ -32,7 +39,8 @@ struct options {
 };
 
 struct request;
-/* One answer under way: the sequence record of architecture.md section 4 plus the text made of it. */
+/* One answer under way: the sequence record of architecture.md section 4 plus the text made of
+ * it. */
 struct sequence {
         struct request *r;
         uint32_t prompt, choice, attempt;
@@ -41,14 +49,16 @@ struct sequence {
         uint64_t submitted_us, first_us;
         struct folds folds;
         struct wt_buf text;                      /* not streamed yet; whole when not streaming */
-        struct wt_buf marks;                     /* log-probability entries in JSON, not streamed yet */
+        /* log-probability entries in JSON, not streamed yet */
+        struct wt_buf marks;
         struct wt_buf marks_top;                 /* completions only: see door_completions.c */
         struct wt_buf marks_offset, marks_logprob;
         size_t offset;                           /* characters before text: text_offset */
         double logprob;                          /* sum over what was made: ranks best_of */
         const char *finish;                      /* "stop", "length", or NULL while it runs */
         bool begun;                              /* its first chunk has left */
-        uint32_t n_scored;                       /* echo: prompt tokens whose log-probability is here */
+        /* echo: prompt tokens whose log-probability is here */
+        uint32_t n_scored;
         uint64_t queue_us, prefill_us, decode_us;
 };
 
@@ -109,7 +119,8 @@ wt_err gateway_metrics_init(struct gateway *g);
 /* request.c */
 struct request *request_new(struct gateway *g, wt_call *c, const struct door *d);
 struct request *request_find(struct gateway *g, const uint8_t id[16]);
-void request_end(struct request *r, const char *outcome);        /* records, cancels; freed by reap */
+/* records, cancels; freed by reap */
+void request_end(struct request *r, const char *outcome);
 void requests_reap(struct gateway *g);           /* once a turn: frees those that ended */
 bool request_seqs(struct request *r);            /* prompts x n (or best_of) sequences */
 uint32_t request_index(const struct sequence *s);        /* "index" of its choice in the answer */

@@ -1,6 +1,6 @@
-/* submit.c - the sequence record leaves for a router: all that it needs to start the sequence, or to go
- * on after the ids that another router has made. Each submission is a new attempt; events of older ones
- * are not taken any more. */
+/* submit.c - the sequence record leaves for a router: all that it needs to start the sequence, or
+ * to go on after the ids that another router has made. Each submission is a new attempt; events
+ * of older ones are not taken any more. */
 #include "path.h"
 #include <string.h>
 
@@ -65,7 +65,8 @@ void gateway_submit(struct sequence *s)
         m->env.body = b;
         put_ids(m, &s->r->prompt[s->prompt]);
         put_ids(m, &s->made);
-        if (wt_bus_send(g->conf.bus, m) != WT_OK) {      /* it is gone or full: wait for the next tick */
+        /* it is gone or full: wait for the next tick */
+        if (wt_bus_send(g->conf.bus, m) != WT_OK) {
                 wt_msg_free(m);
                 g->routers[s->router].open--;
                 s->router = -1;

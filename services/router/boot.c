@@ -16,7 +16,8 @@ const struct wt_plugin *wt_plugin_compute_cpu(void), *wt_plugin_contiguous(void)
                        *wt_plugin_least_loaded(void), *wt_plugin_sample(void);
 
 static const struct wt_plugin *(*const built_in[])(void) = {
-        wt_plugin_compute_cpu, wt_plugin_contiguous, wt_plugin_least_loaded, wt_plugin_sample, NULL };
+        wt_plugin_compute_cpu, wt_plugin_contiguous, wt_plugin_least_loaded, wt_plugin_sample,
+        NULL};
 
 struct router_boot {
         const wt_conf *conf;
@@ -39,8 +40,10 @@ static wt_err open_plugins(struct router_boot *b)
 
         if ((err = wt_plugin_register(built_in)) != WT_OK ||
             (folder[0] != '\0' && (err = wt_plugin_load_dir(folder)) != WT_OK) ||
-            (err = wt_plugin_find(WT_COMPUTE, wt_conf_str(b->conf, WT_SET_compute), &b->compute)) != WT_OK ||
-            (err = wt_plugin_find(WT_PLACE, wt_conf_str(b->conf, WT_SET_place), &b->place)) != WT_OK)
+            (err = wt_plugin_find(WT_COMPUTE, wt_conf_str(b->conf, WT_SET_compute), &b->compute)) !=
+                    WT_OK ||
+            (err = wt_plugin_find(WT_PLACE, wt_conf_str(b->conf, WT_SET_place), &b->place)) !=
+                    WT_OK)
                 return err;
         return wt_plugin_find(WT_SAMPLE, wt_conf_str(b->conf, WT_SET_sample), &b->sample);
 }
@@ -91,16 +94,25 @@ static uint32_t number(const struct router_boot *b, enum wt_set s)
 static wt_err open_router(struct router_boot *b)
 {
         struct router_conf c = {
-                .name = b->name, .compute = b->ops, .place = b->place->ops,
-                .sample = b->sample->ops, .host = &b->host, .model = b->model, .bus = b->bus,
-                .clock = &wt_clock_real, .kv_bytes = wt_conf_u64(b->conf, WT_SET_kv_bytes),
-                .step_rows = number(b, WT_SET_step_rows), .chunk = number(b, WT_SET_chunk),
-                .max_seqs = number(b, WT_SET_max_seqs), .max_waiting = number(b, WT_SET_max_waiting),
+                .name = b->name,
+                .compute = b->ops,
+                .place = b->place->ops,
+                .sample = b->sample->ops,
+                .host = &b->host,
+                .model = b->model,
+                .bus = b->bus,
+                .clock = &wt_clock_real,
+                .kv_bytes = wt_conf_u64(b->conf, WT_SET_kv_bytes),
+                .step_rows = number(b, WT_SET_step_rows),
+                .chunk = number(b, WT_SET_chunk),
+                .max_seqs = number(b, WT_SET_max_seqs),
+                .max_waiting = number(b, WT_SET_max_waiting),
                 .max_context = number(b, WT_SET_max_context),
                 .expert_wait_us = wt_conf_u64(b->conf, WT_SET_expert_wait) * 1000,
                 .hedge_after_us = wt_conf_u64(b->conf, WT_SET_hedge_after) * 1000,
                 .drain_us = wt_conf_u64(b->conf, WT_SET_drain) * 1000,
-                .stop_asked = stop_asked, .stop_fd = wt_stop_fd(),
+                .stop_asked = stop_asked,
+                .stop_fd = wt_stop_fd(),
         };
 
         return router_open(&b->router, &c);
@@ -145,8 +157,11 @@ bool router_boot_ready(struct router_boot *b, struct wt_buf *words)
 
 static wt_err open_all(struct router_boot *b, const char *inproc)
 {
-        struct wt_door_conf d = { .address = wt_conf_str(b->conf, WT_SET_metrics), .metrics = show_metrics,
-                                  .ready = is_ready, .turns = turns, .arg = b };
+        struct wt_door_conf d = {.address = wt_conf_str(b->conf, WT_SET_metrics),
+                                 .metrics = show_metrics,
+                                 .ready = is_ready,
+                                 .turns = turns,
+                                 .arg = b};
         wt_err err;
 
         if ((err = open_plugins(b)) != WT_OK || (err = open_model(b)) != WT_OK ||

@@ -1,14 +1,16 @@
-/* boot.h - a router out of settings: model, plugins, bus, door. main.c runs one; `witan up --inproc` runs
- * one on a thread beside the other services. */
+/* boot.h - a router out of settings: model, plugins, bus, door. main.c runs one; `witan up
+ * --inproc` runs one on a thread beside the other services. */
 #ifndef WITAN_ROUTER_BOOT_H
 #define WITAN_ROUTER_BOOT_H
 #include "base/conf.h"
 #include "router.h"
 
 struct router_boot;
-/* name: NULL for the setting. bus: an inproc:// endpoint, or NULL for the setting with CURVE keys from
- * STATE/keys. Logs ROUTER-READY. On failure the words say what to do and nothing is left open. */
-wt_err router_boot(struct router_boot **out, const wt_conf *conf, const char *name, const char *bus);
+/* name: NULL for the setting. bus: an inproc:// endpoint, or NULL for the setting with CURVE
+ * keys from STATE/keys. Logs ROUTER-READY. On failure the words say what to do and nothing is
+ * left open. */
+wt_err router_boot(struct router_boot **out, const wt_conf *conf, const char *name,
+                   const char *bus);
 void router_boot_run(struct router_boot *b);     /* until wt_stop_asked and drained */
 void router_boot_close(struct router_boot *b);   /* NULL is fine */
 bool router_boot_ready(struct router_boot *b, struct wt_buf *words);

@@ -1,5 +1,6 @@
-/* api_test.c - the API over a whole cluster as `witan up` starts it: answers, streams, and what a user is
- * told when a request is wrong. After every refusal the next plain request must be answered. */
+/* api_test.c - the API over a whole cluster as `witan up` starts it: answers, streams, and what a
+ * user is told when a request is wrong. After every refusal the next plain request must be
+ * answered. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,8 +43,8 @@ static int ask(const char *method, const char *path, const char *bearer, const c
                  bearer != NULL ? "Authorization: Bearer " : "", bearer != NULL ? bearer : "",
                  bearer != NULL ? "\r\n" : "");
         wt_buf_clear(out);
-        if (wt_http_fetch(method, full, headers, body, body != NULL ? strlen(body) : 0, 60 * 1000000,
-                          &status, out, NULL, NULL) != WT_OK)
+        if (wt_http_fetch(method, full, headers, body, body != NULL ? strlen(body) : 0,
+                          60 * 1000000, &status, out, NULL, NULL) != WT_OK)
                 fail_msg("%s %s: %s", method, path, wt_words());
         return status;
 }
@@ -52,8 +53,11 @@ static void plain_is_answered(void)
 {
         struct wt_buf b = { 0 };
 
-        assert_int_equal(ask("POST", "/v1/completions", key,
-                "{\"model\":\"tiny\",\"prompt\":\"Once\",\"max_tokens\":2,\"temperature\":0}", &b), 200);
+        assert_int_equal(
+                ask("POST", "/v1/completions", key,
+                    "{\"model\":\"tiny\",\"prompt\":\"Once\",\"max_tokens\":2,\"temperature\":0}",
+                    &b),
+                200);
         wt_buf_free(&b);
 }
 
@@ -62,69 +66,92 @@ static void plain_is_answered(void)
 #define HI "\"model\":\"tiny\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]"
 #define ONCE "\"model\":\"tiny\",\"prompt\":\"Once\""
 
-static const struct bad { const char *name, *method, *path, *body; int status; const char *param, *words; }
-bads[] = {
-        { "no JSON", "POST", CHAT, "{\"model\":", 400, NULL, "JSON" },
-        { "an empty body", "POST", CHAT, "", 400, NULL, "empty" },
-        { "an array as body", "POST", CHAT, "[]", 400, NULL, "object" },
-        { "duplicate keys", "POST", CHAT, "{" HI ",\"model\":\"tiny\"}", 400, NULL, "stood already" },
-        { "no model", "POST", CHAT, "{\"messages\":[]}", 400, "model", "tiny" },
-        { "an unknown model", "POST", CHAT, "{\"model\":\"gpt-9\",\"messages\":[]}", 404, "model", "gpt-9" },
-        { "no messages", "POST", CHAT, "{\"model\":\"tiny\"}", 400, "messages", "at least one" },
-        { "empty messages", "POST", CHAT, "{\"model\":\"tiny\",\"messages\":[]}", 400, "messages", "at least" },
-        { "an unknown role", "POST", CHAT,
-          "{\"model\":\"tiny\",\"messages\":[{\"role\":\"king\",\"content\":\"x\"}]}", 400, "messages", "king" },
-        { "no content", "POST", CHAT, "{\"model\":\"tiny\",\"messages\":[{\"role\":\"user\"}]}", 400,
-          "messages", "content" },
-        { "an image", "POST", CHAT, "{\"model\":\"tiny\",\"messages\":[{\"role\":\"user\",\"content\":"
-          "[{\"type\":\"image_url\",\"image_url\":{\"url\":\"x\"}}]}]}", 400, "messages", "image_url" },
-        { "max_tokens 0", "POST", CHAT, "{" HI ",\"max_tokens\":0}", 400, "max_tokens", "at least 1" },
-        { "max_tokens below 0", "POST", CHAT, "{" HI ",\"max_tokens\":-1}", 400, "max_tokens", "-1" },
-        { "max_tokens as text", "POST", CHAT, "{" HI ",\"max_tokens\":\"9\"}", 400, "max_tokens", "integer" },
-        { "max_tokens 0 in completions", "POST", COMP, "{" ONCE ",\"max_tokens\":0}", 400, "max_tokens", "" },
-        { "temperature above 2", "POST", CHAT, "{" HI ",\"temperature\":2.1}", 400, "temperature", "2.1" },
-        { "temperature below 0", "POST", CHAT, "{" HI ",\"temperature\":-0.1}", 400, "temperature", "-0.1" },
-        { "temperature as text", "POST", CHAT, "{" HI ",\"temperature\":\"hot\"}", 400, "temperature", "" },
-        { "top_p 0", "POST", CHAT, "{" HI ",\"top_p\":0}", 400, "top_p", "above 0" },
-        { "top_p above 1", "POST", CHAT, "{" HI ",\"top_p\":1.5}", 400, "top_p", "1.5" },
-        { "an empty stop string", "POST", CHAT, "{" HI ",\"stop\":[\"\"]}", 400, "stop", "empty" },
-        { "an empty stop alone", "POST", CHAT, "{" HI ",\"stop\":\"\"}", 400, "stop", "empty" },
-        { "a stop that is a number", "POST", CHAT, "{" HI ",\"stop\":[1]}", 400, "stop", "string" },
-        { "seed beyond int64", "POST", CHAT, "{" HI ",\"seed\":9223372036854775808}", 400, "seed", "64" },
-        { "seed beyond uint64", "POST", CHAT, "{" HI ",\"seed\":18446744073709551616}", 400, "seed", "64" },
-        { "seed with a fraction", "POST", CHAT, "{" HI ",\"seed\":1.5}", 400, "seed", "integer" },
-        { "seed as text", "POST", CHAT, "{" HI ",\"seed\":\"7\"}", 400, "seed", "integer" },
-        { "seed as truth", "POST", CHAT, "{" HI ",\"seed\":true}", 400, "seed", "integer" },
-        { "n 0", "POST", CHAT, "{" HI ",\"n\":0}", 400, "n", "from 1" },
-        { "stream_options without stream", "POST", CHAT,
-          "{" HI ",\"stream_options\":{\"include_usage\":true}}", 400, "stream_options", "stream" },
-        { "a bias beyond the vocabulary", "POST", CHAT, "{" HI ",\"logit_bias\":{\"4096\":1}}", 400,
-          "logit_bias", "4095" },
-        { "a bias below 0", "POST", CHAT, "{" HI ",\"logit_bias\":{\"-1\":1}}", 400, "logit_bias", "-1" },
-        { "a bias for a word", "POST", CHAT, "{" HI ",\"logit_bias\":{\"the\":1}}", 400, "logit_bias", "the" },
-        { "a bias of 101", "POST", CHAT, "{" HI ",\"logit_bias\":{\"5\":101}}", 400, "logit_bias", "100" },
-        { "best_of below n", "POST", COMP, "{" ONCE ",\"n\":3,\"best_of\":2}", 400, "best_of", "3" },
-        { "best_of streamed", "POST", COMP, "{" ONCE ",\"best_of\":2,\"stream\":true}", 400, "best_of",
-          "streamed" },
-        { "presence_penalty 3", "POST", COMP, "{" ONCE ",\"presence_penalty\":3}", 400, "presence_penalty",
-          "3" },
-        { "repetition_penalty 0", "POST", COMP, "{" ONCE ",\"repetition_penalty\":0}", 400,
-          "repetition_penalty", "above 0" },
-        { "no text to tokenize", "POST", "/v1/tokenize", "{\"model\":\"tiny\"}", 400, "text", "string" },
-        { "ids that are none", "POST", "/v1/detokenize", "{\"ids\":[4096]}", 400, "ids", "4095" },
-        { "no prompt to go on from", "POST", "/v1/generate", "{\"max_tokens\":2}", 400, "prompt", "missing" },
-        { "tools", "POST", CHAT, "{" HI ",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}]}",
-          400, "tools", "not supported" },
-        { "an empty prompt array", "POST", COMP, "{\"model\":\"tiny\",\"prompt\":[]}", 400, "prompt", "empty" },
-        { "an id beyond the vocabulary", "POST", COMP, "{\"model\":\"tiny\",\"prompt\":[5,4096]}", 400,
-          "prompt", "4095" },
-        { "an id below 0", "POST", COMP, "{\"model\":\"tiny\",\"prompt\":[-1]}", 400, "prompt", "0" },
-        { "no prompt", "POST", COMP, "{\"model\":\"tiny\"}", 400, "prompt", "missing" },
-        { "too many tokens asked for", "POST", COMP, "{" ONCE ",\"max_tokens\":1024}", 400, "max_tokens",
-          "1024" },
-        { "a wrong method", "GET", CHAT, NULL, 405, NULL, "POST" },
-        { "a wrong path", "POST", "/v1/chat/completion", "{}", 404, NULL, "/v1/chat/completions" },
-        { "a model that is not there", "GET", "/v1/models/none", NULL, 404, "model", "none" },
+static const struct bad {
+        const char *name, *method, *path, *body;
+        int status;
+        const char *param, *words;
+} bads[] = {
+        {"no JSON", "POST", CHAT, "{\"model\":", 400, NULL, "JSON"},
+        {"an empty body", "POST", CHAT, "", 400, NULL, "empty"},
+        {"an array as body", "POST", CHAT, "[]", 400, NULL, "object"},
+        {"duplicate keys", "POST", CHAT, "{" HI ",\"model\":\"tiny\"}", 400, NULL, "stood already"},
+        {"no model", "POST", CHAT, "{\"messages\":[]}", 400, "model", "tiny"},
+        {"an unknown model", "POST", CHAT, "{\"model\":\"gpt-9\",\"messages\":[]}", 404, "model",
+         "gpt-9"},
+        {"no messages", "POST", CHAT, "{\"model\":\"tiny\"}", 400, "messages", "at least one"},
+        {"empty messages", "POST", CHAT, "{\"model\":\"tiny\",\"messages\":[]}", 400, "messages",
+         "at least"},
+        {"an unknown role", "POST", CHAT,
+         "{\"model\":\"tiny\",\"messages\":[{\"role\":\"king\",\"content\":\"x\"}]}", 400,
+         "messages", "king"},
+        {"no content", "POST", CHAT, "{\"model\":\"tiny\",\"messages\":[{\"role\":\"user\"}]}", 400,
+         "messages", "content"},
+        {"an image", "POST", CHAT,
+         "{\"model\":\"tiny\",\"messages\":[{\"role\":\"user\",\"content\":"
+         "[{\"type\":\"image_url\",\"image_url\":{\"url\":\"x\"}}]}]}",
+         400, "messages", "image_url"},
+        {"max_tokens 0", "POST", CHAT, "{" HI ",\"max_tokens\":0}", 400, "max_tokens",
+         "at least 1"},
+        {"max_tokens below 0", "POST", CHAT, "{" HI ",\"max_tokens\":-1}", 400, "max_tokens", "-1"},
+        {"max_tokens as text", "POST", CHAT, "{" HI ",\"max_tokens\":\"9\"}", 400, "max_tokens",
+         "integer"},
+        {"max_tokens 0 in completions", "POST", COMP, "{" ONCE ",\"max_tokens\":0}", 400,
+         "max_tokens", ""},
+        {"temperature above 2", "POST", CHAT, "{" HI ",\"temperature\":2.1}", 400, "temperature",
+         "2.1"},
+        {"temperature below 0", "POST", CHAT, "{" HI ",\"temperature\":-0.1}", 400, "temperature",
+         "-0.1"},
+        {"temperature as text", "POST", CHAT, "{" HI ",\"temperature\":\"hot\"}", 400,
+         "temperature", ""},
+        {"top_p 0", "POST", CHAT, "{" HI ",\"top_p\":0}", 400, "top_p", "above 0"},
+        {"top_p above 1", "POST", CHAT, "{" HI ",\"top_p\":1.5}", 400, "top_p", "1.5"},
+        {"an empty stop string", "POST", CHAT, "{" HI ",\"stop\":[\"\"]}", 400, "stop", "empty"},
+        {"an empty stop alone", "POST", CHAT, "{" HI ",\"stop\":\"\"}", 400, "stop", "empty"},
+        {"a stop that is a number", "POST", CHAT, "{" HI ",\"stop\":[1]}", 400, "stop", "string"},
+        {"seed beyond int64", "POST", CHAT, "{" HI ",\"seed\":9223372036854775808}", 400, "seed",
+         "64"},
+        {"seed beyond uint64", "POST", CHAT, "{" HI ",\"seed\":18446744073709551616}", 400, "seed",
+         "64"},
+        {"seed with a fraction", "POST", CHAT, "{" HI ",\"seed\":1.5}", 400, "seed", "integer"},
+        {"seed as text", "POST", CHAT, "{" HI ",\"seed\":\"7\"}", 400, "seed", "integer"},
+        {"seed as truth", "POST", CHAT, "{" HI ",\"seed\":true}", 400, "seed", "integer"},
+        {"n 0", "POST", CHAT, "{" HI ",\"n\":0}", 400, "n", "from 1"},
+        {"stream_options without stream", "POST", CHAT,
+         "{" HI ",\"stream_options\":{\"include_usage\":true}}", 400, "stream_options", "stream"},
+        {"a bias beyond the vocabulary", "POST", CHAT, "{" HI ",\"logit_bias\":{\"4096\":1}}", 400,
+         "logit_bias", "4095"},
+        {"a bias below 0", "POST", CHAT, "{" HI ",\"logit_bias\":{\"-1\":1}}", 400, "logit_bias",
+         "-1"},
+        {"a bias for a word", "POST", CHAT, "{" HI ",\"logit_bias\":{\"the\":1}}", 400,
+         "logit_bias", "the"},
+        {"a bias of 101", "POST", CHAT, "{" HI ",\"logit_bias\":{\"5\":101}}", 400, "logit_bias",
+         "100"},
+        {"best_of below n", "POST", COMP, "{" ONCE ",\"n\":3,\"best_of\":2}", 400, "best_of", "3"},
+        {"best_of streamed", "POST", COMP, "{" ONCE ",\"best_of\":2,\"stream\":true}", 400,
+         "best_of", "streamed"},
+        {"presence_penalty 3", "POST", COMP, "{" ONCE ",\"presence_penalty\":3}", 400,
+         "presence_penalty", "3"},
+        {"repetition_penalty 0", "POST", COMP, "{" ONCE ",\"repetition_penalty\":0}", 400,
+         "repetition_penalty", "above 0"},
+        {"no text to tokenize", "POST", "/v1/tokenize", "{\"model\":\"tiny\"}", 400, "text",
+         "string"},
+        {"ids that are none", "POST", "/v1/detokenize", "{\"ids\":[4096]}", 400, "ids", "4095"},
+        {"no prompt to go on from", "POST", "/v1/generate", "{\"max_tokens\":2}", 400, "prompt",
+         "missing"},
+        {"tools", "POST", CHAT,
+         "{" HI ",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}]}", 400, "tools",
+         "not supported"},
+        {"an empty prompt array", "POST", COMP, "{\"model\":\"tiny\",\"prompt\":[]}", 400, "prompt",
+         "empty"},
+        {"an id beyond the vocabulary", "POST", COMP, "{\"model\":\"tiny\",\"prompt\":[5,4096]}",
+         400, "prompt", "4095"},
+        {"an id below 0", "POST", COMP, "{\"model\":\"tiny\",\"prompt\":[-1]}", 400, "prompt", "0"},
+        {"no prompt", "POST", COMP, "{\"model\":\"tiny\"}", 400, "prompt", "missing"},
+        {"too many tokens asked for", "POST", COMP, "{" ONCE ",\"max_tokens\":1024}", 400,
+         "max_tokens", "1024"},
+        {"a wrong method", "GET", CHAT, NULL, 405, NULL, "POST"},
+        {"a wrong path", "POST", "/v1/chat/completion", "{}", 404, NULL, "/v1/chat/completions"},
+        {"a model that is not there", "GET", "/v1/models/none", NULL, 404, "model", "none"},
 };
 enum { N_BADS = sizeof bads / sizeof *bads };
 
@@ -210,8 +237,13 @@ static void long_prompt(void **st)
 }
 
 /* Joins the deltas of a stream; counts chunks, usage chunks and finish reasons. */
-struct stream { struct wt_buf text; int chunks, usages, finishes, null_usages; bool done; char finish[16];
-                uint64_t completion, prompt; };
+struct stream {
+        struct wt_buf text;
+        int chunks, usages, finishes, null_usages;
+        bool done;
+        char finish[16];
+        uint64_t completion, prompt;
+};
 
 static void read_stream(const struct wt_buf *b, struct stream *s)
 {
@@ -234,15 +266,17 @@ static void read_stream(const struct wt_buf *b, struct stream *s)
                 u = wt_json_get(j, 0, "usage");
                 if (c == WT_JSON_NONE) {
                         s->usages++;
-                        assert_true(wt_json_u64(j, wt_json_get(j, u, "completion_tokens"), &s->completion));
+                        assert_true(wt_json_u64(j, wt_json_get(j, u, "completion_tokens"),
+                                                &s->completion));
                         assert_true(wt_json_u64(j, wt_json_get(j, u, "prompt_tokens"), &s->prompt));
                 } else {
                         s->chunks++;
                         s->null_usages += u != WT_JSON_NONE && wt_json_type(j, u) == WT_JSON_NULL;
                         t = wt_json_str(j, wt_json_get(j, c, "text"), &len);
                         if (t == NULL)
-                                t = wt_json_str(j, wt_json_get(j, wt_json_get(j, c, "delta"), "content"),
-                                                &len);
+                                t = wt_json_str(
+                                        j, wt_json_get(j, wt_json_get(j, c, "delta"), "content"),
+                                        &len);
                         if (t != NULL)
                                 wt_buf_add(&s->text, t, len);
                         t = wt_json_str(j, wt_json_get(j, c, "finish_reason"), &len);
@@ -289,7 +323,8 @@ static void stream_equals_whole(void **st)
                 c = wt_json_first(j, wt_json_get(j, 0, "choices"));
                 text = wt_json_str(j, wt_json_get(j, c, "text"), &len);
                 if (text == NULL)
-                        text = wt_json_str(j, wt_json_get(j, wt_json_get(j, c, "message"), "content"), &len);
+                        text = wt_json_str(
+                                j, wt_json_get(j, wt_json_get(j, c, "message"), "content"), &len);
                 assert_int_equal(len, s.text.len);
                 assert_memory_equal(text, s.text.data, len);
                 finish = wt_json_str(j, wt_json_get(j, c, "finish_reason"), &len);
@@ -321,7 +356,8 @@ static void one_token_stream(void **st)          /* case H05 */
         assert_int_equal(s.completion, 1);
         assert_string_equal(s.finish, "length");
         wt_buf_free(&s.text);
-        assert_int_equal(ask("POST", COMP, key, "{" ONCE ",\"max_tokens\":1,\"stream\":true}", &b), 200);
+        assert_int_equal(ask("POST", COMP, key, "{" ONCE ",\"max_tokens\":1,\"stream\":true}", &b),
+                         200);
         read_stream(&b, &s);
         assert_int_equal(s.usages, 0);
         assert_int_equal(s.null_usages, 0);
@@ -346,8 +382,9 @@ static void choice_text(const struct wt_buf *b, uint32_t i, char out[2048])
 
 static void choices_differ(void **st)            /* case H09 */
 {
-        static const char body[] = "{\"model\":\"tiny\",\"prompt\":\"Once upon\",\"n\":4,\"seed\":7,"
-                                   "\"temperature\":1,\"max_tokens\":24}";
+        static const char body[] =
+                "{\"model\":\"tiny\",\"prompt\":\"Once upon\",\"n\":4,\"seed\":7,"
+                "\"temperature\":1,\"max_tokens\":24}";
         struct wt_buf a = { 0 }, b = { 0 };
         char x[2048], y[2048], zero[2048];
         int differ = 0;
@@ -387,10 +424,12 @@ static void begin_token(void **st)
                 uint64_t n;
                 wt_json *j;
                 wt_buf_clear(&body);
-                wt_buf_fmt(&body, "{\"model\":\"tiny\",\"prompt\":%s,\"max_tokens\":1}", rows[i].prompt);
+                wt_buf_fmt(&body, "{\"model\":\"tiny\",\"prompt\":%s,\"max_tokens\":1}",
+                           rows[i].prompt);
                 assert_int_equal(ask("POST", COMP, key, body.data, &b), 200);
                 assert_int_equal(wt_json_parse(&j, b.data, b.len, &wt_json_default), WT_OK);
-                assert_true(wt_json_u64(j, wt_json_get(j, wt_json_get(j, 0, "usage"), "prompt_tokens"), &n));
+                assert_true(wt_json_u64(
+                        j, wt_json_get(j, wt_json_get(j, 0, "usage"), "prompt_tokens"), &n));
                 assert_int_equal(n, rows[i].tokens);
                 wt_json_free(j);
         }
@@ -398,7 +437,8 @@ static void begin_token(void **st)
         wt_buf_free(&body);
 }
 
-/* A bias of 100 decides; one of -100 forbids; penalties and min_tokens do something; best_of is a choice. */
+/* A bias of 100 decides; one of -100 forbids; penalties and min_tokens do something; best_of is a
+ * choice. */
 static void processors_act(void **st)
 {
         struct wt_buf b = { 0 };
@@ -409,17 +449,22 @@ static void processors_act(void **st)
         assert_int_equal(ask("POST", COMP, key, "{" ONCE ",\"max_tokens\":5,\"temperature\":0,"
                              "\"logit_bias\":{\"417\":100}}", &b), 200);
         choice_text(&b, 0, x);
-        assert_int_equal(ask("POST", "/v1/detokenize", key, "{\"ids\":[417,417,417,417,417]}", &b), 200);
+        assert_int_equal(ask("POST", "/v1/detokenize", key, "{\"ids\":[417,417,417,417,417]}", &b),
+                         200);
         assert_non_null(strstr(b.data, x));
-        assert_int_equal(ask("POST", COMP, key, "{" ONCE ",\"max_tokens\":40,\"temperature\":0}", &b), 200);
+        assert_int_equal(
+                ask("POST", COMP, key, "{" ONCE ",\"max_tokens\":40,\"temperature\":0}", &b), 200);
         choice_text(&b, 0, x);
         assert_int_equal(ask("POST", COMP, key, "{" ONCE ",\"max_tokens\":40,\"temperature\":0,"
                              "\"repetition_penalty\":1.5}", &b), 200);
         choice_text(&b, 0, y);
         assert_string_not_equal(x, y);
-        assert_int_equal(ask("POST", CHAT, key, "{" HI ",\"temperature\":0,\"min_tokens\":90,"
-                             "\"max_tokens\":95,\"stream\":true,\"stream_options\":{\"include_usage\":true}}",
-                             &b), 200);
+        assert_int_equal(ask("POST", CHAT, key,
+                             "{" HI ",\"temperature\":0,\"min_tokens\":90,"
+                             "\"max_tokens\":95,\"stream\":true,\"stream_options\":{\"include_"
+                             "usage\":true}}",
+                             &b),
+                         200);
         read_stream(&b, &s);
         assert_true(s.completion >= 90);
         wt_buf_free(&s.text);
@@ -438,14 +483,18 @@ static void tokens_there_and_back(void **st)
         struct wt_buf b = { 0 };
 
         (void)st;
-        assert_int_equal(ask("POST", "/v1/tokenize", key, "{\"model\":\"tiny\",\"text\":\"Once upon a time\"}",
-                             &b), 200);
+        assert_int_equal(ask("POST", "/v1/tokenize", key,
+                             "{\"model\":\"tiny\",\"text\":\"Once upon a time\"}", &b),
+                         200);
         assert_non_null(strstr(b.data, "\"ids\":[2802,417,780,274,569],\"count\":5"));
         assert_int_equal(ask("POST", "/v1/detokenize", key,
                              "{\"model\":\"tiny\",\"ids\":[2802,417,780,274,569]}", &b), 200);
         assert_non_null(strstr(b.data, "\"text\":\"Once upon a time\""));
-        assert_int_equal(ask("POST", "/v1/generate", key, "{\"prompt\":\"Once upon a time\",\"max_tokens\":20,"
-                             "\"temperature\":0}", &b), 200);
+        assert_int_equal(ask("POST", "/v1/generate", key,
+                             "{\"prompt\":\"Once upon a time\",\"max_tokens\":20,"
+                             "\"temperature\":0}",
+                             &b),
+                         200);
         assert_non_null(strstr(b.data, "\"text\":\" a man who had been"));
         wt_buf_free(&b);
 }
@@ -485,7 +534,9 @@ static void read_cluster(void)
         wt_json_free(j);
         wt_buf_clear(&b);
         snprintf(path, sizeof path, "%s/key.txt", state);
-        assert_int_equal(command("key create --state %s --tenant t --name u >%s 2>/dev/null", state, path), 0);
+        assert_int_equal(
+                command("key create --state %s --tenant t --name u >%s 2>/dev/null", state, path),
+                0);
         assert_int_equal(wt_file_read(path, 4096, &b), WT_OK);
         snprintf(user_key, sizeof user_key, "%.*s", (int)strcspn(b.data, "\n"), b.data);
         wt_buf_free(&b);
@@ -498,7 +549,8 @@ static int start(void **st)
         (void)st;
         snprintf(state, sizeof state, "%s/witan-api-XXXXXX", tmp != NULL ? tmp : "/tmp");
         if (mkdtemp(state) == NULL ||
-            command("up --detach --state %s --http 127.0.0.1:0 --model models/tiny >/dev/null", state) != 0)
+            command("up --detach --state %s --http 127.0.0.1:0 --model models/tiny >/dev/null",
+                    state) != 0)
                 return -1;
         read_cluster();
         return 0;
@@ -518,17 +570,21 @@ static int stop(void **st)
 
 int main(void)
 {
-        static const struct CMUnitTest more[] = {
-                cmocka_unit_test(wrong_keys), cmocka_unit_test(revoked_key), cmocka_unit_test(long_prompt),
-                cmocka_unit_test(stream_equals_whole), cmocka_unit_test(one_token_stream),
-                cmocka_unit_test(choices_differ), cmocka_unit_test(begin_token),
-                cmocka_unit_test(processors_act), cmocka_unit_test(tokens_there_and_back),
-                cmocka_unit_test(record_is_written) };
+        static const struct CMUnitTest more[] = {cmocka_unit_test(wrong_keys),
+                                                 cmocka_unit_test(revoked_key),
+                                                 cmocka_unit_test(long_prompt),
+                                                 cmocka_unit_test(stream_equals_whole),
+                                                 cmocka_unit_test(one_token_stream),
+                                                 cmocka_unit_test(choices_differ),
+                                                 cmocka_unit_test(begin_token),
+                                                 cmocka_unit_test(processors_act),
+                                                 cmocka_unit_test(tokens_there_and_back),
+                                                 cmocka_unit_test(record_is_written)};
         enum { N_MORE = sizeof more / sizeof *more };
         struct CMUnitTest tests[N_BADS + N_MORE];
 
         for (size_t i = 0; i < N_BADS; i++)
-                tests[i] = (struct CMUnitTest){ bads[i].name, refused, NULL, NULL, (void *)&bads[i] };
+                tests[i] = (struct CMUnitTest){bads[i].name, refused, NULL, NULL, (void *)&bads[i]};
         memcpy(tests + N_BADS, more, sizeof more);
         return cmocka_run_group_tests_name("API", tests, start, stop);
 }

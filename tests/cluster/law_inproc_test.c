@@ -1,5 +1,5 @@
-/* law_inproc_test.c - law 1 within one process: router and workers as threads over the in-process bus give
- * the hash that the processes give (law_hash.txt). */
+/* law_inproc_test.c - law 1 within one process: router and workers as threads over the in-process
+ * bus give the hash that the processes give (law_hash.txt). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,7 +26,8 @@ static const struct row { const char *name, *shard[MAX_W], *chunk, *max_seqs; } 
 enum { N_ROWS = sizeof rows / sizeof *rows };
 
 static char state[256];
-static int turn;                                 /* of endpoint names: buses of one test are its own */
+/* of endpoint names: buses of one test are its own */
+static int turn;
 
 static wt_conf *settings(unsigned role, const char *a, const char *b)
 {

@@ -1,6 +1,7 @@
-/* law_test.c - law 1 over real processes: one hash over the raw bytes of all logits (and the tokens) of
- * 40 mixed sequences, whatever the number of workers, their shards, the batch, the chunk, the placement,
- * a worker killed on the way, and the compiler (other builds: $WITAN_OTHER_BUILDS, separated by ':'). */
+/* law_test.c - law 1 over real processes: one hash over the raw bytes of all logits (and the
+ * tokens) of 40 mixed sequences, whatever the number of workers, their shards, the batch, the
+ * chunk, the placement, a worker killed on the way, and the compiler (other builds:
+ * $WITAN_OTHER_BUILDS, separated by ':'). */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -21,18 +22,51 @@ static const struct row {
         const char *max_seqs, *chunk, *step_rows, *place;
         bool kill;                               /* one of several holders dies while it works */
 } rows[] = {
-        { "one worker, batch 1, chunk 256", { "*" }, "1", "256", "256", "contiguous", false },
-        { "one worker, batch 16, chunk 17", { "*" }, "16", "17", "64", "contiguous", false },
-        { "two workers, unequal", { "1-5:0-4", "1-5:5-15" }, "16", "256", "256", "contiguous", false },
-        { "two workers that hold all, least loaded", { "*", "*" }, "5", "256", "256", "least-loaded", false },
-        { "three workers, overlapping, chunk 1", { "*", "1-5:0-7", "1-3:8-15,4-5:3-12" }, "16", "1", "32",
-          "least-loaded", false },
-        { "seven workers, disjoint and unequal", { "1-5:0", "1-5:1-3", "1-5:4", "1-5:5-9", "1-5:10-11",
-          "1-5:12-14", "1-5:15" }, "16", "17", "256", "contiguous", false },
-        { "two workers that hold all, one is killed", { "*", "*" }, "16", "128", "256", "contiguous", true },
-        { "plugins from outside: first-holder", { "1-5:0-8", "*" }, "16", "17", "256", "first-holder", false },
-        { "three workers, one is killed", { "1-5:0-10", "1-5:5-15", "*" }, "16", "64", "256",
-          "least-loaded", true },
+        {"one worker, batch 1, chunk 256", {"*"}, "1", "256", "256", "contiguous", false},
+        {"one worker, batch 16, chunk 17", {"*"}, "16", "17", "64", "contiguous", false},
+        {"two workers, unequal", {"1-5:0-4", "1-5:5-15"}, "16", "256", "256", "contiguous", false},
+        {"two workers that hold all, least loaded",
+         {"*", "*"},
+         "5",
+         "256",
+         "256",
+         "least-loaded",
+         false},
+        {"three workers, overlapping, chunk 1",
+         {"*", "1-5:0-7", "1-3:8-15,4-5:3-12"},
+         "16",
+         "1",
+         "32",
+         "least-loaded",
+         false},
+        {"seven workers, disjoint and unequal",
+         {"1-5:0", "1-5:1-3", "1-5:4", "1-5:5-9", "1-5:10-11", "1-5:12-14", "1-5:15"},
+         "16",
+         "17",
+         "256",
+         "contiguous",
+         false},
+        {"two workers that hold all, one is killed",
+         {"*", "*"},
+         "16",
+         "128",
+         "256",
+         "contiguous",
+         true},
+        {"plugins from outside: first-holder",
+         {"1-5:0-8", "*"},
+         "16",
+         "17",
+         "256",
+         "first-holder",
+         false},
+        {"three workers, one is killed",
+         {"1-5:0-10", "1-5:5-15", "*"},
+         "16",
+         "64",
+         "256",
+         "least-loaded",
+         true},
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };
 
@@ -44,7 +78,8 @@ static void flag(char out[64], const char *name, const char *value)
 }
 
 /* Starts router and workers of a row from build; returns the router's number. */
-static uint32_t start(struct field *f, const struct row *r, const char *build, uint32_t worker[MAX_W])
+static uint32_t start(struct field *f, const struct row *r, const char *build,
+                      uint32_t worker[MAX_W])
 {
         char f1[64], f2[64], f3[64], f4[64], f5[600], shard[64], name[16];
         uint32_t router;
@@ -54,7 +89,8 @@ static uint32_t start(struct field *f, const struct row *r, const char *build, u
         flag(f2, "chunk", r->chunk);
         flag(f3, "step-rows", r->step_rows);
         flag(f4, "place", r->place);
-        router = field_start(f, build, "router", "router-0", f1, f2, f3, f4, f5, "--threads=2", NULL);
+        router = field_start(f, build, "router", "router-0", f1, f2, f3, f4, f5, "--threads=2",
+                             NULL);
         for (uint32_t i = 0; i < MAX_W && r->shard[i] != NULL; i++) {
                 snprintf(name, sizeof name, "expert-%u", i);
                 flag(shard, "shard", r->shard[i]);
@@ -67,7 +103,8 @@ static uint32_t start(struct field *f, const struct row *r, const char *build, u
 }
 
 /* Kills worker 0 once the 40 sequences have made 200 tokens. */
-static uint32_t collect_and_kill(struct field *f, struct field_client *c, struct seq_want *s, uint32_t victim)
+static uint32_t collect_and_kill(struct field *f, struct field_client *c, struct seq_want *s,
+                                 uint32_t victim)
 {
         uint32_t made = 0, over = 0;
 
@@ -105,7 +142,8 @@ static void run(const struct row *r, const char *build)
         seq_hash(s, MIXED, hash);
         steps = field_metric(&f, router, "witan_router_steps_total");
         rows_done = field_metric(&f, router, "witan_router_step_rows_total");
-        print_message("# %s: %s, %.0f steps of %.1f rows\n", r->name, hash, steps, rows_done / steps);
+        print_message("# %s: %s, %.0f steps of %.1f rows\n", r->name, hash, steps,
+                      rows_done / steps);
         assert_string_equal(hash, want);
         client_close(&c);
         field_close(&f);

@@ -36,13 +36,14 @@ static wt_err open_buffers(struct forward *f)
             (err = f->ops->host_alloc(f->c, rows * most * 4, (void **)&f->weight)) != WT_OK ||
             (err = f->ops->host_alloc(f->c, rows * most * 4, (void **)&f->pick)) != WT_OK ||
             (err = f->ops->host_alloc(f->c, rows * most * d * 4, (void **)&f->leaf)) != WT_OK ||
-            (err = f->ops->host_alloc(f->c, rows * f->shape->vocab * 4, (void **)&f->logits)) != WT_OK ||
+            (err = f->ops->host_alloc(f->c, rows * f->shape->vocab * 4, (void **)&f->logits)) !=
+                    WT_OK ||
             (err = f->ops->host_alloc(f->c, rows, (void **)&f->bad)) != WT_OK)
                 return err;
         f->kv = calloc(f->shape->n_layers, sizeof *f->kv);
         for (uint32_t l = 0; l < f->shape->n_layers && err == WT_OK; l++)
-                err = f->ops->buffer_new(f->c, f->n_pages * f->ops->kv_page_bytes(&f->shape->layers[l]),
-                                         &f->kv[l]);
+                err = f->ops->buffer_new(
+                        f->c, f->n_pages * f->ops->kv_page_bytes(&f->shape->layers[l]), &f->kv[l]);
         return err;
 }
 
@@ -75,7 +76,8 @@ wt_err forward_open(struct forward *f, const struct wt_plugin *(*entry)(void), c
 static void drop_experts(struct forward *f)
 {
         for (uint32_t l = 0; l < f->shape->n_layers; l++) {
-                for (uint32_t e = 0; f->experts[l] != NULL && e < f->shape->layers[l].n_experts; e++) {
+                for (uint32_t e = 0; f->experts[l] != NULL && e < f->shape->layers[l].n_experts;
+                     e++) {
                         f->ops->drop(f->c, (wt_weight *)f->experts[l][e].gate);
                         f->ops->drop(f->c, (wt_weight *)f->experts[l][e].up);
                         f->ops->drop(f->c, (wt_weight *)f->experts[l][e].down);
@@ -107,18 +109,33 @@ void forward_close(struct forward *f)
 /* The picks of all rows, expert by expert; leaf i of the trie is pick i in row order. */
 static wt_err run_experts(struct forward *f, const struct wt_layer *y, uint32_t n)
 {
-        uint32_t k = y->n_picks, bits = wt_trie_bits(y->n_experts), total = n * k, at = 0, groups = 0;
+        uint32_t k = y->n_picks, bits = wt_trie_bits(y->n_experts), total = n * k, at = 0,
+                 groups = 0;
         struct wt_expert_weights *w = calloc(y->n_experts, sizeof *w);
-        uint32_t *first = calloc(y->n_experts + 1, 4), *row = calloc(total, 4), *leaf = calloc(total, 4);
+        uint32_t *first = calloc(y->n_experts + 1, 4), *row = calloc(total, 4),
+                 *leaf = calloc(total, 4);
         float *weight = calloc(total, 4);
         struct wt_node *node = calloc(total, sizeof *node);
         const float **rows = calloc(total, sizeof *rows);
-        struct wt_expert_args a = { .size = sizeof a, .layer = y, .weights = w, .first = first, .x = f->x,
-                                    .row = row, .weight = weight, .leaf = leaf, .out = f->leaf,
-                                    .bad = f->bad };
-        struct wt_combine_args c = { .size = sizeof c, .layer = y, .h = f->h, .in = node, .in_rows = rows,
-                                     .n_in = total, .n_rows = n, .bad = f->bad,
-                                     .shared = y->shared_hidden > 0 ? f->shared : NULL };
+        struct wt_expert_args a = {.size = sizeof a,
+                                   .layer = y,
+                                   .weights = w,
+                                   .first = first,
+                                   .x = f->x,
+                                   .row = row,
+                                   .weight = weight,
+                                   .leaf = leaf,
+                                   .out = f->leaf,
+                                   .bad = f->bad};
+        struct wt_combine_args c = {.size = sizeof c,
+                                    .layer = y,
+                                    .h = f->h,
+                                    .in = node,
+                                    .in_rows = rows,
+                                    .n_in = total,
+                                    .n_rows = n,
+                                    .bad = f->bad,
+                                    .shared = y->shared_hidden > 0 ? f->shared : NULL};
         wt_err err;
 
         for (uint32_t e = 0; e < y->n_experts; e++) {
@@ -152,9 +169,16 @@ static wt_err run_ffn(struct forward *f, const struct wt_layer *y, uint32_t n)
         struct wt_ffn_args d = { .size = sizeof d, .layer = y, .w = w, .h = f->h, .n_rows = n,
                                  .bad = f->bad };
         float margin[n];
-        struct wt_gate_args g = { .size = sizeof g, .layer = y, .w = w, .h = f->h, .x = f->x,
-                                  .pick = f->pick, .weight = f->weight, .margin = margin, .n_rows = n,
-                                  .bad = f->bad };
+        struct wt_gate_args g = {.size = sizeof g,
+                                 .layer = y,
+                                 .w = w,
+                                 .h = f->h,
+                                 .x = f->x,
+                                 .pick = f->pick,
+                                 .weight = f->weight,
+                                 .margin = margin,
+                                 .n_rows = n,
+                                 .bad = f->bad};
         wt_err err;
 
         if (y->ffn == WT_FFN_DENSE)
@@ -179,11 +203,23 @@ static wt_err run_chunk(struct forward *f, const int32_t *ids, uint32_t pos, uin
         const struct wt_shape *s = f->shape;
         uint32_t pages[f->n_pages], rows[n];
         struct wt_run run = { 0, n, pos, pages };
-        struct wt_embed_args e = { .size = sizeof e, .table = f->trunk->embed, .ids = ids, .h = f->h,
-                                   .width = s->width, .n_rows = n };
-        struct wt_head_args hd = { .size = sizeof hd, .norm = f->trunk->norm, .head = f->trunk->head,
-                                   .eps = s->eps, .h = f->h, .rows = rows, .n = n, .width = s->width,
-                                   .vocab = s->vocab, .logits = f->logits, .bad = f->bad };
+        struct wt_embed_args e = {.size = sizeof e,
+                                  .table = f->trunk->embed,
+                                  .ids = ids,
+                                  .h = f->h,
+                                  .width = s->width,
+                                  .n_rows = n};
+        struct wt_head_args hd = {.size = sizeof hd,
+                                  .norm = f->trunk->norm,
+                                  .head = f->trunk->head,
+                                  .eps = s->eps,
+                                  .h = f->h,
+                                  .rows = rows,
+                                  .n = n,
+                                  .width = s->width,
+                                  .vocab = s->vocab,
+                                  .logits = f->logits,
+                                  .bad = f->bad};
         float *copy = malloc((size_t)n * s->width * 4);
         wt_err err = f->ops->embed(f->c, &e);
 
@@ -214,8 +250,9 @@ wt_err forward_run(struct forward *f, const int32_t *ids, uint32_t pos, uint32_t
 {
         for (uint32_t at = 0; at < n; at += chunk) {
                 uint32_t m = n - at < chunk ? n - at : chunk;
-                wt_err err = run_chunk(f, ids + at, pos + at, m,
-                                       out != NULL ? out + (size_t)at * f->shape->vocab : NULL, watch);
+                wt_err err =
+                        run_chunk(f, ids + at, pos + at, m,
+                                  out != NULL ? out + (size_t)at * f->shape->vocab : NULL, watch);
                 if (err != WT_OK)
                         return err;
         }

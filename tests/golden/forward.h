@@ -1,5 +1,5 @@
-/* forward.h - a whole model in one process and one thread of thought: the stages of the compute plugin
- * one after another, experts included, no router and no bus. For tests that look inside. */
+/* forward.h - a whole model in one process and one thread of thought: the stages of the compute
+ * plugin one after another, experts included, no router and no bus. For tests that look inside. */
 #ifndef WITAN_TESTS_FORWARD_H
 #define WITAN_TESTS_FORWARD_H
 #include "base/pool.h"
@@ -23,7 +23,8 @@ struct forward {
         float smallest_margin;
 };
 
-/* Seen after each layer of each chunk: rows [0, n) are positions [pos, pos+n). picks NULL: dense. */
+/* Seen after each layer of each chunk: rows [0, n) are positions [pos, pos+n). picks NULL: dense.
+ * */
 struct forward_watch {
         void (*layer)(void *arg, uint32_t layer, uint32_t pos, uint32_t n, const float *h,
                       const int32_t *pick);

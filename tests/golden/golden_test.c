@@ -1,6 +1,7 @@
-/* golden_test.c - the processor's forward pass against transformers in FP32: per layer, per pick, per
- * log-probability, and 64 greedy tokens. Usage: golden_test [FOLDER] (default tests/golden/models; a
- * folder made by make_models.py with another seed may be given). The numbers it found are printed. */
+/* golden_test.c - the processor's forward pass against transformers in FP32: per layer, per pick,
+ * per log-probability, and 64 greedy tokens. Usage: golden_test [FOLDER] (default
+ * tests/golden/models; a folder made by make_models.py with another seed may be given). The
+ * numbers it found are printed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -59,14 +60,16 @@ static void see_hidden(struct seen *s, uint32_t layer, uint32_t pos, uint32_t n,
                         continue;
                 for (uint32_t c = 0; c < d; c++) {
                         scale = fmax(scale, fabs(want[i * d + c]));
-                        diff = fmax(diff, fabs((double)want[i * d + c] - h[(size_t)(p - pos) * d + c]));
+                        diff = fmax(diff,
+                                    fabs((double)want[i * d + c] - h[(size_t)(p - pos) * d + c]));
                 }
                 s->worst_hidden = fmax(s->worst_hidden, diff / scale);
         }
         free(want);
 }
 
-static void see(void *arg, uint32_t layer, uint32_t pos, uint32_t n, const float *h, const int32_t *pick)
+static void see(void *arg, uint32_t layer, uint32_t pos, uint32_t n, const float *h,
+                const int32_t *pick)
 {
         struct seen *s = arg;
         uint32_t k = s->shape->layers[layer].n_picks;

@@ -1,6 +1,6 @@
-/* tiny_test.c - models/tiny against its own golden.json: six prompts, log-probabilities and 48 greedy
- * tokens by transformers. Where two best logits lie closer than 1e-3, another order of summation may
- * part: greedy is compared up to there. */
+/* tiny_test.c - models/tiny against its own golden.json: six prompts, log-probabilities and 48
+ * greedy tokens by transformers. Where two best logits lie closer than 1e-3, another order of
+ * summation may part: greedy is compared up to there. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +23,8 @@ static uint32_t ints(const wt_json *j, wt_jv list, int32_t *out)
         uint32_t n = 0;
         int64_t i;
 
-        for (wt_jv v = wt_json_first(j, list); v != WT_JSON_NONE && n < MAX_IDS; v = wt_json_next(j, v)) {
+        for (wt_jv v = wt_json_first(j, list); v != WT_JSON_NONE && n < MAX_IDS;
+             v = wt_json_next(j, v)) {
                 assert_true(wt_json_i64(j, v, &i));
                 out[n++] = (int32_t)i;
         }
@@ -41,7 +42,8 @@ static double logprob(const float *z, int32_t id)
         return z[id] - m - log(sum);
 }
 
-/* The best id; gap: to the next best. The end token is an id like others: golden.json goes on after it. */
+/* The best id; gap: to the next best. The end token is an id like others: golden.json goes on
+ * after it. */
 static int32_t best(const float *z, double *gap)
 {
         int32_t a = -1, b = -1;

@@ -72,14 +72,15 @@ static void check_truth(const struct answer *a, uint32_t vocab)
 }
 
 /* All of these models have 12 experts. */
-static const struct way { const char *name; struct world_conf conf; } ways[] = {
-        { "halves", { .shard = { "*:0-5", "*:6-11" } } },
-        { "odd and even", { .shard = { "*:0,*:2,*:4,*:6,*:8,*:10", "*:1,*:3,*:5,*:7,*:9,*:11" } } },
-        { "four workers, by the remainder", { .shard = { "*:0,*:4,*:8", "*:1,*:5,*:9", "*:2,*:6,*:10",
-                                                         "*:3,*:7,*:11" }, .chunk = 17 } },
-        { "unequal, overlapping", { .shard = { "*:0-8", "*:3-4,*:9", "*:1-2,*:7-11" },
-                                    .place = "least-loaded", .chunk = 40 } },
-        { "credit of 5 rows", { .shard = { "*:0-2,*:9", "*:3-8,*:10-11" }, .credit_rows = 5 } },
+static const struct way { const char *name; struct world_conf conf;
+} ways[] = {
+        {"halves", {.shard = {"*:0-5", "*:6-11"}}},
+        {"odd and even", {.shard = {"*:0,*:2,*:4,*:6,*:8,*:10", "*:1,*:3,*:5,*:7,*:9,*:11"}}},
+        {"four workers, by the remainder",
+         {.shard = {"*:0,*:4,*:8", "*:1,*:5,*:9", "*:2,*:6,*:10", "*:3,*:7,*:11"}, .chunk = 17}},
+        {"unequal, overlapping",
+         {.shard = {"*:0-8", "*:3-4,*:9", "*:1-2,*:7-11"}, .place = "least-loaded", .chunk = 40}},
+        {"credit of 5 rows", {.shard = {"*:0-2,*:9", "*:3-8,*:10-11"}, .credit_rows = 5}},
 };
 
 static void same_bits(void **state)
@@ -119,7 +120,7 @@ int main(void)
         int failed;
 
         for (size_t i = 0; i < sizeof models / sizeof *models; i++)
-                tests[i] = (struct CMUnitTest){ models[i], same_bits, NULL, NULL, (void *)models[i] };
+                tests[i] = (struct CMUnitTest){models[i], same_bits, NULL, NULL, (void *)models[i]};
         failed = cmocka_run_group_tests(tests, NULL, NULL);
         free(logprobs);
         return failed;
