@@ -44,7 +44,7 @@ configure() {
   cmake --preset "$preset" -B "$dir" "$@" >"$dir.configure.log" 2>&1 || {
     cat "$dir.configure.log" >&2
     say "cmake could not configure $dir (see above)"
-    exit 1
+    return 1
   }
   rm -f "$dir.configure.log"
 }
@@ -55,6 +55,6 @@ build() {
   if [ -t 2 ]; then
     NINJA_STATUS="[%f of %t, %es] " ninja -C "$dir" "$@" >&2
   else
-    ninja -C "$dir" "$@" >"$dir/build.log" 2>&1 || { tail -60 "$dir/build.log" >&2; say "$dir did not build"; exit 1; }
+    ninja -C "$dir" "$@" >"$dir/build.log" 2>&1 || { tail -60 "$dir/build.log" >&2; say "$dir did not build"; return 1; }
   fi
 }
