@@ -245,10 +245,10 @@ const struct verb verb_chat = {
         .usage = "witan chat [--system TEXT] [--temperature T] [--top-p P] [--max-tokens N] [--seed N] "
                  "[QUESTION]",
         .example = "witan chat --temperature 0 'Who are you?'",
-        .flags = { [F_SYSTEM] = { "system", "TEXT", "the system message" },
-                   [F_TEMPERATURE] = { "temperature", "T", "0 to 2 (0.7)" },
-                   [F_TOP_P] = { "top-p", "P", "above 0 to 1 (0.9)" },
-                   [F_MAX] = { "max-tokens", "N", "longest answer (what the context leaves)" },
-                   [F_SEED] = { "seed", "N", "makes the answer repeatable (drawn anew each time)" } },
+        .flags = { [F_SYSTEM] = { "system", "TEXT", "the system message", 0 },
+                   [F_TEMPERATURE] = { "temperature", "T", "0 to 2 (0.7)", 0 },
+                   [F_TOP_P] = { "top-p", "P", "above 0 to 1 (0.9)", 0 },
+                   [F_MAX] = { "max-tokens", "N", "longest answer (what the context leaves)", 0 },
+                   [F_SEED] = { "seed", "N", "makes the answer repeatable (drawn anew each time)", 0 } },
         .run = run,
 };
