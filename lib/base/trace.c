@@ -1,5 +1,5 @@
-/* trace.c - see trace.h. A thread's spans lie in memory of its own, mapped when its first span ends:
- * recording takes no lock, and no memory from the allocator, which debug builds guard. */
+/* trace.c - see trace.h. A thread's spans lie in memory of its own, mapped when its first span
+ * ends: recording takes no lock, and no memory from the allocator, which debug builds guard. */
 #include "base/trace.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -13,7 +13,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_SPANS = 4 << 20, PATH = 4300 };      /* of a thread: 160 MiB of address space, touched as used */
+enum {
+        MOST_SPANS = 4 << 20,
+        PATH = 4300
+}; /* of a thread: 160 MiB of address space, touched as used */
 
 struct span { uint64_t begin, ns, rows; const char *kind, *name; };
 struct track {
@@ -27,7 +30,7 @@ struct track {
 bool wt_trace_on;
 
 static struct {
-        pthread_mutex_t lock;                    /* guards all but what a track's own thread writes */
+        pthread_mutex_t lock; /* guards all but what a track's own thread writes */
         struct track *tracks;
         uint32_t session;                        /* tracks of an earlier one are gone */
         char path[PATH], process[80];
@@ -99,7 +102,8 @@ wt_err wt_trace_open(const char *path, const char *process)
         return WT_OK;
 }
 
-/* Names are ours and the system's: letters, digits, dashes. Quotes would break the file, so they go. */
+/* Names are ours and the system's: letters, digits, dashes. Quotes would break the file, so they
+ * go. */
 static void put_name(FILE *f, const char *s)
 {
         for (; *s != '\0'; s++)
@@ -111,16 +115,20 @@ static void put_track(FILE *f, const struct track *t)
         long pid = getpid();
         uint32_t n = __atomic_load_n(&t->n, __ATOMIC_ACQUIRE);
 
-        fprintf(f, ",\n{\"ph\":\"M\",\"pid\":%ld,\"tid\":%ld,\"name\":\"thread_name\",\"args\":{\"name\":\"", pid,
-                t->tid);
+        fprintf(f,
+                ",\n{\"ph\":\"M\",\"pid\":%ld,\"tid\":%ld,\"name\":\"thread_name\","
+                "\"args\":{\"name\":\"",
+                pid, t->tid);
         put_name(f, t->thread);
         fputs("\"}}", f);
         for (uint32_t i = 0; i < n; i++) {
                 const struct span *s = &t->at[i];
 
-                fprintf(f, ",\n{\"ph\":\"X\",\"pid\":%ld,\"tid\":%ld,\"ts\":%" PRIu64 ".%03u,\"dur\":%" PRIu64
-                        ".%03u,\"cat\":\"%s\",\"name\":\"%s\",\"args\":{\"rows\":%" PRIu64 "}}", pid, t->tid,
-                        s->begin / 1000, (unsigned)(s->begin % 1000), s->ns / 1000,
+                fprintf(f,
+                        ",\n{\"ph\":\"X\",\"pid\":%ld,\"tid\":%ld,\"ts\":%" PRIu64
+                        ".%03u,\"dur\":%" PRIu64
+                        ".%03u,\"cat\":\"%s\",\"name\":\"%s\",\"args\":{\"rows\":%" PRIu64 "}}",
+                        pid, t->tid, s->begin / 1000, (unsigned)(s->begin % 1000), s->ns / 1000,
                         (unsigned)(s->ns % 1000), s->kind, s->name, s->rows);
         }
 }
@@ -133,8 +141,10 @@ static wt_err write_all(void)
 
         if (f == NULL)
                 return wt_fail(WT_EIO, "could not write %s: %s", trace.path, strerror(errno));
-        fprintf(f, "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n{\"ph\":\"M\",\"pid\":%ld,\"name\":"
-                "\"process_name\",\"args\":{\"name\":\"", (long)getpid());
+        fprintf(f,
+                "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n{\"ph\":\"M\",\"pid\":%ld,\"name\":"
+                "\"process_name\",\"args\":{\"name\":\"",
+                (long)getpid());
         put_name(f, trace.process);
         fputs("\"}}", f);
         for (const struct track *t = trace.tracks; t != NULL; t = t->next) {
@@ -187,7 +197,8 @@ uint32_t wt_trace_totals(struct wt_trace_total *out, uint32_t most)
                         const struct span *s = &t->at[i];
 
                         for (k = 0; k < n; k++)
-                                if (strcmp(out[k].name, s->name) == 0 && strcmp(out[k].kind, s->kind) == 0)
+                                if (strcmp(out[k].name, s->name) == 0 &&
+                                    strcmp(out[k].kind, s->kind) == 0)
                                         break;
                         if (k == most)
                                 continue;

@@ -1,7 +1,7 @@
 /* trace.h - where time goes: spans of the host's clock, kept per thread while the process runs and
- * written at its end as Chrome's trace JSON, which Perfetto opens. Off unless opened: then a begin and an
- * end are one test of a flag each. Times are CLOCK_MONOTONIC, so traces of processes on one host share
- * their time axis. */
+ * written at its end as Chrome's trace JSON, which Perfetto opens. Off unless opened: then a begin
+ * and an end are one test of a flag each. Times are CLOCK_MONOTONIC, so traces of processes on one
+ * host share their time axis. */
 #ifndef WITAN_BASE_TRACE_H
 #define WITAN_BASE_TRACE_H
 #include <stdbool.h>
@@ -10,11 +10,11 @@
 
 extern bool wt_trace_on;                         /* written by open and close alone */
 
-/* Records from here on. path: the file to write, or a folder that exists: then PROCESS.trace.json in it.
- * Before threads whose spans are wanted do any work. WT_EEXIST: it is open already. */
+/* Records from here on. path: the file to write, or a folder that exists: then PROCESS.trace.json
+ * in it. Before threads whose spans are wanted do any work. WT_EEXIST: it is open already. */
 wt_err wt_trace_open(const char *path, const char *process);
-/* Writes the file and forgets all spans. Nothing to do when it is not open. No thread may be between a
- * begin and an end. */
+/* Writes the file and forgets all spans. Nothing to do when it is not open. No thread may be
+ * between a begin and an end. */
 wt_err wt_trace_close(void);
 
 uint64_t wt_trace_now(void);                     /* ns */

@@ -88,7 +88,7 @@ static void spans_of_threads(void **state)
         wt_json *j;
 
         (void)state;
-        for (int session = 0; session < 2; session++) {         /* the second has nothing of the first */
+        for (int session = 0; session < 2; session++) { /* the second has nothing of the first */
                 assert_int_equal(wt_trace_open(dir, "expert-0"), WT_OK);
                 assert_int_equal(wt_trace_open(dir, "expert-1"), WT_EEXIST);
                 for (int i = 0; i < THREADS; i++)

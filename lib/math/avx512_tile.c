@@ -15,11 +15,10 @@ enum how { STREAM, WIDEN, AGAIN };               /* few rows; the first tile of 
 #endif
 
 /* Word 2j+1 of a step's dword j is the upper half of output j; words of 16 outputs in order. */
-#define HALVES(first) \
-        _mm512_set_epi16(first + 15, 0, first + 13, 0, first + 11, 0, first + 9, 0, first + 7, 0,     \
-                         first + 5, 0, first + 3, 0, first + 1, 0, first + 14, 0, first + 12, 0,      \
-                         first + 10, 0, first + 8, 0, first + 6, 0, first + 4, 0, first + 2, 0,       \
-                         first, 0)
+#define HALVES(at)                                                                         \
+        _mm512_set_epi16(at + 15, 0, at + 13, 0, at + 11, 0, at + 9, 0, at + 7, 0,           \
+                         at + 5, 0, at + 3, 0, at + 1, 0, at + 14, 0, at + 12, 0,            \
+                         at + 10, 0, at + 8, 0, at + 6, 0, at + 4, 0, at + 2, 0, at, 0)
 
 TILE_FN __m512 widen_f16(__m256i v)
 {

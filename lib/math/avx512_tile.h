@@ -19,8 +19,8 @@ struct tile512 {
         float *wide;                             /* tiles of halves: room for panels * WT_SLAB steps
                                                   * of 16 floats, where the first tile widens them
                                                   * */
-        const char *ahead; size_t ahead_step, ahead_panel;       /* what to fetch meanwhile, or NULL;
-                                                  * steps and panels as wt_avx512_tiles says */
+        const char *ahead;                       /* what to fetch meanwhile, or NULL; its strides */
+        size_t ahead_step, ahead_panel;          /* are wt_avx512_tiles' own */
 };
 
 /* Panels of a tile of so many rows. */

@@ -1,4 +1,5 @@
-/* traced.c - a table of kernels that leaves a span for each call and lets another table do the work. */
+/* traced.c - a table of kernels that leaves a span for each call and lets another table do the
+ * work. */
 #include <pthread.h>
 #include "base/trace.h"
 #include "math/kernels.h"
@@ -39,8 +40,8 @@ static void rope(float *x, uint32_t d, bool interleaved, const float *cos, const
 }
 
 static void score(const float *qa, size_t ldqa, const float *qr, size_t ldqr, uint32_t n_q,
-                  const float *ka, size_t ldka, uint32_t kd, const float *kr, size_t ldkr, uint32_t rd,
-                  uint32_t n, float scale, float *s)
+                  const float *ka, size_t ldka, uint32_t kd, const float *kr, size_t ldkr,
+                  uint32_t rd, uint32_t n, float scale, float *s)
 {
         uint64_t t = wt_trace_begin();
 
@@ -48,8 +49,8 @@ static void score(const float *qa, size_t ldqa, const float *qr, size_t ldqr, ui
         wt_trace_end(t, "kernel", "score", n_q);
 }
 
-static void segment(float *s, uint32_t n_q, uint32_t n, const float *v, size_t ldv, uint32_t vd, float *m,
-                    float *l, float *u, size_t ldu)
+static void segment(float *s, uint32_t n_q, uint32_t n, const float *v, size_t ldv, uint32_t vd,
+                    float *m, float *l, float *u, size_t ldu)
 {
         uint64_t t = wt_trace_begin();
 
@@ -65,7 +66,8 @@ static void merge(float *m1, float *l1, float *u1, float m2, float l2, const flo
         wt_trace_end(t, "kernel", "merge", 1);
 }
 
-/* Sums, scales and checks of a few numbers are shorter than a look at the clock: they go straight on. */
+/* Sums, scales and checks of a few numbers are shorter than a look at the clock: they go straight
+ * on. */
 const struct wt_kernels *wt_kernels_traced(const struct wt_kernels *k)
 {
         static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;

@@ -1,19 +1,20 @@
-/* traced.c - a compute table that leaves a span for each stage and lets another table do the work. The
- * clock is the host's: where a plugin queues its work, a span is the queueing and sync has the rest. */
+/* traced.c - a compute table that leaves a span for each stage and lets another table do the work.
+ * The clock is the host's: where a plugin queues its work, a span is the queueing and sync has the
+ * rest. */
 #include <pthread.h>
 #include "base/trace.h"
 #include "plugin/plugin.h"
 
 static const struct wt_compute_ops *to;          /* written before the first call, never again */
 
-#define STAGE(op, args, rows)                                                                         \
-        static int op(wt_compute *c, const struct args *a)                                            \
-        {                                                                                             \
-                uint64_t t = wt_trace_begin();                                                        \
-                int err = to->op(c, a);                                                               \
-                                                                                                      \
-                wt_trace_end(t, "stage", #op, rows);                                                  \
-                return err;                                                                           \
+#define STAGE(op, args, rows)                                                             \
+        static int op(wt_compute *c, const struct args *a)                                \
+        {                                                                                 \
+                uint64_t t = wt_trace_begin();                                            \
+                int err = to->op(c, a);                                                   \
+                                                                                          \
+                wt_trace_end(t, "stage", #op, rows);                                      \
+                return err;                                                               \
         }
 STAGE(embed, wt_embed_args, a->n_rows)
 STAGE(attend, wt_attend_args, a->n_rows)

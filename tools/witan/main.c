@@ -8,7 +8,8 @@
 #include "near.h"
 
 const struct verb *const witan_verbs[] = { &verb_up, &verb_down, &verb_ps, &verb_logs, &verb_chat, &verb_models,
-                                           &verb_key, &verb_config, NULL };
+                                           &verb_key, &verb_config,
+                                           &verb_bench, NULL };
 
 /* What a verb is called elsewhere. */
 static const char *const elsewhere[][2] = {
