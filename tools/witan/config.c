@@ -120,42 +120,6 @@ static void problem(void *arg, const char *words)
         wt_buf_json_str(&r->json, words, strlen(words));
 }
 
-/* Variables that begin with WITAN_ and are no setting are slips, but for those of the tests. */
-static void check_environment(struct report *r)
-{
-        const char *names[N_WT_SETTINGS + 1], *near;
-        char spelled[N_WT_SETTINGS][64], name[64], words[256];
-        wt_conf *conf;
-
-        for (int i = 0; i < N_WT_SETTINGS; i++) {
-                wt_conf_env_name(&wt_settings[i], spelled[i]);
-                names[i] = spelled[i];
-        }
-        names[N_WT_SETTINGS] = NULL;
-        for (char *const *e = r->c->envp; *e != NULL; e++) {
-                char *one[] = { (char *)"HOME=/", *e, NULL };
-                bool known = false;
-                snprintf(name, sizeof name, "%.*s", (int)strcspn(*e, "="), *e);
-                if (strncmp(name, "WITAN_", 6) != 0 || strcmp(name, "WITAN_SHARED") == 0 ||
-                    strcmp(name, "WITAN_BUILD") == 0)
-                        continue;
-                for (int i = 0; i < N_WT_SETTINGS; i++)
-                        known |= strcmp(name, spelled[i]) == 0;
-                near = near_word(name, names);
-                snprintf(words, sizeof words, "environment %s: there is no such setting%s%s%s", name,
-                         near != NULL ? "; did you mean " : "; witan config show lists them",
-                         near != NULL ? near : "", near != NULL ? "?" : "");
-                if (!known)
-                        problem(r, words);
-                else if (strcmp(name, "WITAN_CONFIG") == 0)
-                        continue;                /* the file is checked on its own */
-                else if (wt_conf_load(&conf, WT_FOR_ALL, 0, NULL, one, NULL) == WT_OK)
-                        wt_conf_free(conf);
-                else
-                        problem(r, wt_words());
-        }
-}
-
 /* The file behind "check", else the one that --config or WITAN_CONFIG names, else NULL. */
 static const char *file_of(const struct call *c)
 {
@@ -206,7 +170,7 @@ static int check(struct call *c, const char *load_words)
 
         if (file != NULL)
                 wt_conf_check_file(file, problem, &r);
-        check_environment(&r);
+        sense_environment(c->envp, problem, &r);
         if (r.n == 0 && c->conf == NULL)
                 problem(&r, load_words);         /* so it was a flag */
         else if (r.n == 0 && wt_conf_load(&whole, WT_FOR_ALL, 0, NULL, c->envp, file) == WT_OK)

@@ -7,7 +7,8 @@
 #include "help.h"
 #include "near.h"
 
-const struct verb *const witan_verbs[] = { &verb_up, &verb_down, &verb_ps, &verb_logs, &verb_chat, &verb_models,
+const struct verb *const witan_verbs[] = { &verb_up, &verb_down, &verb_ps, &verb_logs, &verb_doctor, &verb_chat,
+                                           &verb_models,
                                            &verb_key, &verb_config,
                                            &verb_bench, NULL };
 

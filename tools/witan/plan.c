@@ -1,7 +1,6 @@
 /* plan.c - names, ports and shards. */
 #include "plan.h"
 #include <arpa/inet.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,19 +63,6 @@ static void add_router(struct plan *p, const struct call *c, uint32_t i)
         wt_buf_str(&p->routers_at, r->endpoint);
 }
 
-static wt_err find_bin(struct plan *p)
-{
-        ssize_t n = readlink("/proc/self/exe", p->bin, sizeof p->bin - 1);
-        char *slash;
-
-        if (n < 0)
-                return wt_fail(WT_EIO, "could not read /proc/self/exe: %s", strerror(errno));
-        p->bin[n] = '\0';
-        slash = strrchr(p->bin, '/');
-        *slash = '\0';
-        return WT_OK;
-}
-
 wt_err plan_make(struct plan *p, const struct call *c, const struct wt_shape *shape)
 {
         struct process *g;
@@ -96,7 +82,7 @@ wt_err plan_make(struct plan *p, const struct call *c, const struct wt_shape *sh
                 add(&p->cluster, "expert", i);
         g = add(&p->cluster, "gateway", 0);
         snprintf(g->endpoint, sizeof g->endpoint, "http://%s", wt_conf_str(c->conf, WT_SET_http));
-        return find_bin(p);
+        return WT_OK;
 }
 
 void plan_fini(struct plan *p)

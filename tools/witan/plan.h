@@ -10,7 +10,7 @@
 struct plan {
         struct cluster cluster;
         struct wt_buf routers_at;                /* endpoints, separated by commas; freed by plan_fini */
-        char bin[4096];                          /* folder of the programs */
+        char bin[4096];                          /* folder of the programs; set by the caller */
         const struct wt_shape *shape;            /* borrowed */
         uint32_t n_experts, replicas;            /* workers; holders of each expert, 0: all hold all */
 };

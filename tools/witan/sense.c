@@ -95,3 +95,45 @@ wt_err sense_check(const wt_conf *c)
                 err = rules[i](c);
         return err;
 }
+
+static wt_err variable(char *entry, const char *const *names)
+{
+        char *one[] = { (char *)"HOME=/", entry, NULL }, name[64];
+        const char *near;
+        wt_conf *conf;
+        wt_err err;
+
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(entry, "="), entry);
+        if (strncmp(name, "WITAN_", 6) != 0 || strcmp(name, "WITAN_SHARED") == 0 ||
+            strcmp(name, "WITAN_BUILD") == 0 || strcmp(name, "WITAN_CONFIG") == 0)
+                return WT_OK;                    /* a config file is looked at on its own */
+        for (int i = 0; names[i] != NULL; i++)
+                if (strcmp(name, names[i]) == 0) {
+                        if ((err = wt_conf_load(&conf, WT_FOR_ALL, 0, NULL, one, NULL)) == WT_OK)
+                                wt_conf_free(conf);
+                        return err;
+                }
+        near = near_word(name, names);
+        return wt_fail(WT_EINVAL, "environment %s: there is no such setting; %s%s%s", name,
+                       near != NULL ? "did you mean " : "witan config show lists them", near != NULL ? near : "",
+                       near != NULL ? "?" : "");
+}
+
+uint32_t sense_environment(char *const *envp, void (*each)(void *arg, const char *words), void *arg)
+{
+        const char *names[N_WT_SETTINGS + 1];
+        char spelled[N_WT_SETTINGS][64];
+        uint32_t n = 0;
+
+        for (int i = 0; i < N_WT_SETTINGS; i++) {
+                wt_conf_env_name(&wt_settings[i], spelled[i]);
+                names[i] = spelled[i];
+        }
+        names[N_WT_SETTINGS] = NULL;
+        for (; *envp != NULL; envp++)
+                if (variable(*envp, names) != WT_OK) {
+                        each(arg, wt_words());
+                        n++;
+                }
+        return n;
+}

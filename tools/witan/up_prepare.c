@@ -17,6 +17,7 @@
 #include "ports.h"
 #include "store/keys.h"
 #include "up.h"
+#include "where.h"
 
 static wt_err lock_state(struct up *u)
 {
@@ -83,22 +84,15 @@ static wt_err check_tensors(struct up *u)
 
 static wt_err resolve_model(struct up *u)
 {
-        const char *model = wt_conf_str(u->c->conf, WT_SET_model);
-        char path[8300], *full;
-        wt_err err;
+        wt_err err = where_model(u->c->conf, u->plan.cluster.model);
 
-        full = realpath(model, NULL);
-        if (full == NULL && wt_conf_from(u->c->conf, WT_SET_model) == WT_FROM_DEFAULT) {
-                snprintf(path, sizeof path, "%s/../../%s", u->plan.bin, model);  /* build/bin/../.. */
-                full = realpath(path, NULL);
-        }
-        if (full == NULL)
-                return wt_fail(WT_ENOTFOUND, "there is no model folder %s; --model DIR names one", model);
-        snprintf(u->plan.cluster.model, sizeof u->plan.cluster.model, "%s", full);
-        free(full);
+        if (err != WT_OK)
+                return err;
         if ((err = wt_shape_load(&u->shape, u->plan.cluster.model)) == WT_OK)
                 err = check_tensors(u);
-        return err == WT_OK ? WT_OK : wt_fail_in(err, "model %s", u->plan.cluster.model);
+        return err == WT_OK ? WT_OK
+                : wt_fail(err, "model %s: %s; --model names a folder as Hugging Face ships it, and witan models "
+                          "inspect looks into one", u->plan.cluster.model, wt_words());
 }
 
 /* The admin's key stays the same from start to start. */
@@ -200,10 +194,7 @@ wt_err up_prepare(struct up *u)
         if ((err = check_build(u->c->conf)) != WT_OK || (err = make_folders(u)) != WT_OK ||
             (err = lock_state(u)) != WT_OK || (err = check_http(u->c->conf)) != WT_OK)
                 return err;
-        ssize_t n = readlink("/proc/self/exe", u->plan.bin, sizeof u->plan.bin - 1);
-        u->plan.bin[n > 0 ? n : 0] = '\0';
-        *strrchr(u->plan.bin, '/') = '\0';
-        if ((err = resolve_model(u)) != WT_OK || (err = plan_make(&u->plan, u->c, u->shape)) != WT_OK ||
+        if ((err = where_bin(u->plan.bin)) != WT_OK || (err = resolve_model(u)) != WT_OK || (err = plan_make(&u->plan, u->c, u->shape)) != WT_OK ||
             (err = make_admin_key(u)) != WT_OK || (err = make_bus_keys(u)) != WT_OK)
                 return err;
         snprintf(u->plan.cluster.http, sizeof u->plan.cluster.http, "http://%s",

@@ -41,7 +41,7 @@ struct verb {
                                                   * conf is NULL, words are settings' flags too; wt_words() */
 };
 extern const struct verb *const witan_verbs[];   /* NULL at the end */
-extern const struct verb verb_logs;
+extern const struct verb verb_logs, verb_doctor;
 extern const struct verb verb_up, verb_down, verb_ps, verb_chat, verb_models, verb_key, verb_config;
 extern const struct verb verb_bench;
 extern const enum wt_set verb_state_only[];      /* for .sets: --state and --config */
