@@ -7,7 +7,8 @@
 #include "help.h"
 #include "near.h"
 
-const struct verb *const witan_verbs[] = { &verb_up, &verb_down, &verb_ps, &verb_logs, &verb_doctor, &verb_chat,
+const struct verb *const witan_verbs[] = { &verb_up, &verb_down, &verb_ps, &verb_logs, &verb_doctor, &verb_completion,
+                                           &verb_man, &verb_chat,
                                            &verb_models,
                                            &verb_key, &verb_config,
                                            &verb_bench, NULL };
@@ -136,7 +137,7 @@ int main(int argc, char **argv, char **envp)
         if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
                 return help(argc > 2 ? argv[2] : NULL);
         if (strcmp(argv[1], "--version") == 0) {
-                puts("witan 0.1.0");
+                puts("witan " WITAN_VERSION);
                 return EXIT_DONE;
         }
         if (argv[1][0] == '-') {

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include "base/conf.h"
 
+#define WITAN_VERSION "0.1.0"
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 /* A flag that belongs to one verb and is no setting. value NULL: a switch; "a|b|c": only these words;
@@ -41,7 +42,7 @@ struct verb {
                                                   * conf is NULL, words are settings' flags too; wt_words() */
 };
 extern const struct verb *const witan_verbs[];   /* NULL at the end */
-extern const struct verb verb_logs, verb_doctor;
+extern const struct verb verb_logs, verb_doctor, verb_completion, verb_man;
 extern const struct verb verb_up, verb_down, verb_ps, verb_chat, verb_models, verb_key, verb_config;
 extern const struct verb verb_bench;
 extern const enum wt_set verb_state_only[];      /* for .sets: --state and --config */
