@@ -85,8 +85,8 @@ static wt_err make_pair(const char *dir, const char *name, char public_key[41])
         int n;
 
         snprintf(path, sizeof path, "%s/%s.key", dir, name);
-        if (read_pair(path, public_key, secret_key) == WT_OK)
-                return WT_OK;
+        if ((err = read_pair(path, public_key, secret_key)) != WT_ENOTFOUND)
+                return err;                      /* a file that is there is never replaced */
         if ((err = wt_bus_keypair(public_key, secret_key)) != WT_OK)
                 return err;
         n = snprintf(text, sizeof text, "public %s\nsecret %s\n", public_key, secret_key);

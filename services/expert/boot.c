@@ -132,7 +132,7 @@ static wt_err open_all(struct expert_boot *b, const char *inproc)
         if ((err = open_model(b)) != WT_OK || (err = open_bus(b, inproc)) != WT_OK ||
             (err = open_expert(b)) != WT_OK)
                 return err;
-        return inproc == NULL ? wt_door_open(&b->door, &d) : WT_OK;
+        return wt_door_open(&b->door, &d);
 }
 
 wt_err expert_boot(struct expert_boot **out, const wt_conf *conf, const char *name,
@@ -154,7 +154,7 @@ wt_err expert_boot(struct expert_boot **out, const wt_conf *conf, const char *na
         }
         expert_numbers(b->expert, &n);
         wt_log(WT_NOTICE, "EXPERT-READY", "held=%u mapped_bytes=%llu metrics=%s threads=%u", n.held,
-               (unsigned long long)n.bytes_mapped, b->door != NULL ? wt_door_address(b->door) : "-",
+               (unsigned long long)n.bytes_mapped, wt_door_address(b->door),
                wt_pool_threads(b->pool));
         *out = b;
         return WT_OK;
@@ -179,4 +179,9 @@ void expert_boot_close(struct expert_boot *b)
         wt_model_close(b->model);
         wt_pool_free(b->pool);
         free(b);
+}
+
+const char *expert_boot_metrics(const struct expert_boot *b)
+{
+        return wt_door_address(b->door);
 }

@@ -13,5 +13,6 @@ wt_err expert_boot(struct expert_boot **out, const wt_conf *conf, const char *na
                    const char *router);
 /* Until wt_stop_asked and drained. WT_EPRECONDITION: a router refused it for good. */
 wt_err expert_boot_run(struct expert_boot *b);
+const char *expert_boot_metrics(const struct expert_boot *b);  /* HOST:PORT of its door */
 void expert_boot_close(struct expert_boot *b);   /* NULL is fine */
 #endif

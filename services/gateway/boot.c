@@ -166,3 +166,8 @@ void gateway_boot_close(struct gateway_boot *b)
         wt_shape_free(b->shape);
         free(b);
 }
+
+const char *gateway_boot_metrics(const struct gateway_boot *b)
+{
+        return wt_http_address(b->health);
+}

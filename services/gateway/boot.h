@@ -11,5 +11,6 @@ struct gateway_boot;
 wt_err gateway_boot(struct gateway_boot **out, const wt_conf *conf, const char *router);
 /* Until wt_stop_asked and drained; 1 when requests had to be cut, else 0. */
 int gateway_boot_run(struct gateway_boot *b);
+const char *gateway_boot_metrics(const struct gateway_boot *b);      /* HOST:PORT */
 void gateway_boot_close(struct gateway_boot *b); /* NULL is fine */
 #endif

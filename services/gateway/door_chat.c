@@ -145,7 +145,7 @@ static void chat_mark(struct sequence *s, int32_t id, double logprob, const int3
         token_json(b, s->r->g, id, logprob);
         wt_buf_json_key(b, "top_logprobs");
         wt_buf_str(b, "[");
-        for (uint32_t i = 0; i < n_top; i++) {
+        for (uint32_t i = 0; i < n_top && top[i] >= 0; i++) {    /* -1: fewer ids than asked for */
                 token_json(b, s->r->g, top[i], top_logprob[i]);
                 wt_buf_str(b, "}");
         }

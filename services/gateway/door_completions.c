@@ -105,7 +105,7 @@ static void completions_mark(struct sequence *s, int32_t id, double logprob, con
         }
         wt_buf_fmt(&s->marks_logprob, "%.17g", logprob);
         wt_buf_str(&s->marks_top, "{");
-        for (uint32_t i = 0; i < n_top; i++) {
+        for (uint32_t i = 0; i < n_top && top[i] >= 0; i++) {    /* -1: fewer ids than asked for */
                 wt_buf_str(&s->marks_top, i > 0 ? "," : "");
                 token_name(&s->marks_top, g, top[i]);
                 wt_buf_fmt(&s->marks_top, ":%.17g", top_logprob[i]);

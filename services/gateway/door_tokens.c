@@ -55,12 +55,12 @@ static bool detokenize(struct request *r)
         for (wt_jv v = wt_json_first(r->body, list); v != WT_JSON_NONE;
              v = wt_json_next(r->body, v), at++) {
                 const char *bytes;
-                if (!wt_json_i64(r->body, v, &id) || id < 0 || id >= r->g->conf.shape->vocab) {
+                if (!wt_json_i64(r->body, v, &id) || id < 0 || id >= gateway_vocab(r->g)) {
                         wt_buf_free(&text);
                         return request_refuse(r, BAD("ids"),
                                               "ids[%zu] is no token id; ids of this model are "
                                               "integers from 0 to %u",
-                                              at, r->g->conf.shape->vocab - 1);
+                                              at, gateway_vocab(r->g) - 1);
                 }
                 bytes = wt_tokenizer_bytes(r->g->conf.tokenizer, (int32_t)id, &len, NULL);
                 wt_utf8_feed(&u, bytes, len, &text);

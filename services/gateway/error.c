@@ -58,6 +58,8 @@ bool request_refuse(struct request *r, struct refusal why, const char *fmt, ...)
                 wt_buf_str(b, "\n\n");
                 if (wt_call_write(r->call, b->data, b->len))
                         wt_call_end(r->call);
+                else
+                        wt_call_abort(r->call);  /* over for us too: nobody calls back for r */
         }
         request_end(r, why.status >= 500 ? "failed" : "refused");
         return false;

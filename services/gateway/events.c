@@ -20,13 +20,8 @@ static void finish(struct sequence *s, const char *why)
 static void take_prompt_scores(struct sequence *s, const struct wt_event_msg *e)
 {
         const struct door *d = s->r->door;
-        const struct wt_ids *prompt = &s->r->prompt[s->prompt];
         uint32_t n_top = s->r->opt.n_top;
 
-        if (s->n_scored == 0) {
-                d->mark(s, prompt->data[0], 0, NULL, NULL, 0, true);
-                s->n_scored = 1;
-        }
         for (uint32_t i = 0; i < e->n_ids && i < e->n_logprobs; i++) {
                 bool top = e->n_top_ids >= (i + 1) * n_top && e->n_top_logprobs >= (i + 1) * n_top;
                 if (e->position + i != s->n_scored)
@@ -61,12 +56,13 @@ static bool take_ids(struct sequence *s, const struct wt_event_msg *e)
                 wt_ids_add(&s->made, e->ids[i]);
                 if (i < e->n_logprobs)
                         s->logprob += e->logprobs[i];
-                if (r->opt.logprobs && i < e->n_logprobs && !last)
-                        r->door->mark(
-                                s, e->ids[i], e->logprobs[i], top ? e->top_ids + i * n_top : NULL,
-                                top ? e->top_logprobs + i * n_top : NULL, top ? n_top : 0, false);
                 if (!last && !gateway_fold(s, &e->ids[i], 1))
-                        return false;
+                        return false;            /* a token that completes a stop is not shown */
+                if (r->opt.logprobs && i < e->n_logprobs && !last)
+                        r->door->mark(s, e->ids[i], e->logprobs[i],
+                                      top ? e->top_ids + i * n_top : NULL,
+                                      top ? e->top_logprobs + i * n_top : NULL, top ? n_top : 0,
+                                      false);
         }
         return true;
 }
@@ -84,6 +80,8 @@ static void take(struct sequence *s, const struct wt_event_msg *e)
         struct request *r = s->r;
         struct gateway *g = r->g;
 
+        if (e->finish == WT_FAILED && routers_elsewhere(s, (wt_err)e->status))
+                return;
         if (e->finish == WT_FAILED) {
                 request_refuse(r, refusal_of((wt_err)e->status), "%s",
                                e->message.len > 0 ? (const char *)e->message.data

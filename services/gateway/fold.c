@@ -120,18 +120,17 @@ void folds_fini(struct folds *f)
 /* Sends a piece through folds [from, n). */
 static bool feed_from(struct folds *f, uint32_t from, struct piece p, struct wt_buf *out)
 {
+        bool on = true;
+
         for (uint32_t i = from; i < f->n; i++) {
                 struct wt_buf *to = i + 1 == f->n ? out : &f->pass[i & 1];
-                bool on;
 
                 if (to != out)
                         wt_buf_clear(to);
-                on = f->fold[i].ops->feed(f->fold[i].state, &p, to);
-                if (!on)
-                        return false;
-                p = (struct piece){ -1, to->data, to->len };
+                on &= f->fold[i].ops->feed(f->fold[i].state, &p, to);
+                p = (struct piece){ -1, to->data, to->len };     /* also what stood before a stop */
         }
-        return true;
+        return on;
 }
 
 bool folds_feed(struct folds *f, int32_t id, struct wt_buf *out)

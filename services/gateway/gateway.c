@@ -164,6 +164,9 @@ void gateway_close(struct gateway *g)
         while (g->open != NULL) {
                 if (g->open->call != NULL && g->open->begun)
                         wt_call_abort(g->open->call);
+                else if (g->open->call != NULL)
+                        call_refuse(g->open->call, g->open->id_text, refusal_of(WT_EUNAVAILABLE),
+                                    "this gateway is shutting down; ask again");
                 request_end(g->open, "interrupted");
         }
         requests_reap(g);

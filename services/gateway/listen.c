@@ -83,6 +83,10 @@ static void serve(struct gateway *g, wt_call *c, const struct door *d)
                 if (r->opt.echo)
                         wt_buf_add(&s->text, r->prompt_text[s->prompt].data,
                                    r->prompt_text[s->prompt].len);
+                if (r->opt.echo && r->opt.logprobs) {
+                        d->mark(s, r->prompt[s->prompt].data[0], 0, NULL, NULL, 0, true);
+                        s->n_scored = 1;         /* the first token has no probability */
+                }
                 gateway_choose(s);
                 gateway_submit(s);
         }

@@ -116,7 +116,7 @@ static bool add_stop(struct request *r, wt_jv v)
 static bool opt_bias(struct request *r)
 {
         wt_jv v = wt_json_get(r->body, 0, "logit_bias");
-        uint32_t vocab = r->g->conf.shape->vocab;
+        uint32_t vocab = gateway_vocab(r->g);
 
         if (absent(r->body, v))
                 return true;
@@ -131,7 +131,7 @@ static bool opt_bias(struct request *r)
                 unsigned long id = strtoul(key, &end, 10);
                 double d;
 
-                if (len == 0 || *end != '\0' || key[0] < '0' || key[0] > '9' || id >= vocab)
+                if (len == 0 || end != key + len || key[0] < '0' || key[0] > '9' || id >= vocab)
                         return request_refuse(
                                 r, BAD("logit_bias"),
                                 "logit_bias names \"%.32s\", which is no "

@@ -16,7 +16,7 @@ static bool model_known(struct request *r)
         if (name == NULL)
                 return request_refuse(r, BAD("model"), "model is missing; this server has \"%s\"",
                                       r->g->conf.model);
-        if (strcmp(name, r->g->conf.model) == 0)
+        if (strlen(name) == len && strcmp(name, r->g->conf.model) == 0)
                 return true;
         return request_refuse(
                 r, (struct refusal){404, "invalid_request_error", "model_not_found", "model"},

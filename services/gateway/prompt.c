@@ -62,13 +62,20 @@ bool prompt_of_ids(struct request *r, wt_jv list)
         r->n_prompts++;
         for (wt_jv v = wt_json_first(r->body, list); v != WT_JSON_NONE;
              v = wt_json_next(r->body, v)) {
-                if (!wt_json_i64(r->body, v, &id) || id < 0 || id >= r->g->conf.shape->vocab)
+                if (!wt_json_i64(r->body, v, &id) || id < 0 || id >= gateway_vocab(r->g))
                         return request_refuse(r, BAD("prompt"),
                                               "prompt[%zu] is no token id; ids of this "
                                               "model are integers from 0 to %u",
-                                              ids->len, r->g->conf.shape->vocab - 1);
+                                              ids->len, gateway_vocab(r->g) - 1);
                 wt_ids_add(ids, (int32_t)id);
         }
         ids_to_text(r->g, ids, &r->prompt_text[r->n_prompts - 1]);
         return true;
+}
+
+uint32_t gateway_vocab(const struct gateway *g)
+{
+        uint32_t known = wt_tokenizer_size(g->conf.tokenizer);
+
+        return known < g->conf.shape->vocab ? known : g->conf.shape->vocab;
 }

@@ -1,12 +1,37 @@
 /* request.c - a request from its first byte to its record. */
 #include "path.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/rng.h"
+#include "base/sha256.h"
 
 static uint32_t bucket_of(const uint8_t id[16])
 {
         return (id[15] | (uint32_t)id[14] << 8) % N_BUCKETS;     /* the random end of a UUIDv7 */
+}
+
+/* "00-<32 hex>-<16 hex>-<2 hex>": the client's when it has that form, else one that begins here. */
+static void trace_of(struct request *r, const char *given)
+{
+        static const char form[] = "00-................................-................-..";
+        uint8_t span[8];
+        char trace[33], parent[17];
+        size_t i = 0;
+
+        for (; given != NULL && form[i] != '\0'; i++)
+                if (form[i] == '.'
+                            ? strchr("0123456789abcdef", given[i]) == NULL || given[i] == '\0'
+                            : given[i] != form[i])
+                        break;
+        if (given != NULL && form[i] == '\0' && given[i] == '\0') {
+                memcpy(r->trace, given, sizeof r->trace);
+                return;
+        }
+        wt_random_bytes(span, sizeof span);
+        wt_hex(r->id, 16, trace);
+        wt_hex(span, 8, parent);
+        snprintf(r->trace, sizeof r->trace, "00-%s-%s-01", trace, parent);
 }
 
 struct request *request_new(struct gateway *g, wt_call *c, const struct door *d)
@@ -24,6 +49,7 @@ struct request *request_new(struct gateway *g, wt_call *c, const struct door *d)
         r->status = 200;
         wt_uuid7(wall, r->id);
         wt_uuid_text(r->id, r->id_text);
+        trace_of(r, wt_call_header(c, "traceparent"));
         *wt_call_user(c) = r;
 
         r->next = g->open;
@@ -51,12 +77,11 @@ struct request *request_find(struct gateway *g, const uint8_t id[16])
 bool request_seqs(struct request *r)
 {
         r->per_prompt = r->opt.best_of > r->opt.n ? r->opt.best_of : r->opt.n;
-        r->n_seqs = r->n_prompts * r->per_prompt;
-        r->seqs = calloc(r->n_seqs, sizeof *r->seqs);
+        r->seqs = calloc((size_t)r->n_prompts * r->per_prompt, sizeof *r->seqs);
         if (r->seqs == NULL)
                 return request_refuse(r, refusal_of(WT_EEXHAUSTED),
                                       "out of memory; try again later");
-        r->n_open = r->n_seqs;
+        r->n_open = r->n_seqs = r->n_prompts * r->per_prompt;
         for (uint32_t i = 0; i < r->n_seqs; i++) {
                 struct sequence *s = &r->seqs[i];
                 s->r = r;

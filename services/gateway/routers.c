@@ -2,10 +2,12 @@
  * by a welcome; its epoch is the router's incarnation: another one means that it has started anew
  * and knows none of our sequences, so they are submitted again, with the ids made so far. */
 #include "path.h"
+#include <stdio.h>
 #include <string.h>
 #include "base/log.h"
 
-enum { TICK_US = 200 * 1000, HELLO_US = 1000 * 1000, SILENT_US = 3 * 1000 * 1000 };
+enum { TICK_US = 200 * 1000, HELLO_US = 1000 * 1000, SILENT_US = 3 * 1000 * 1000,
+       MAX_ATTEMPTS = 64 };
 
 void routers_hello(struct gateway *g, uint32_t router)
 {
@@ -70,29 +72,59 @@ void routers_move(struct gateway *g, int32_t router)
                 wt_log(WT_NOTICE, "GATEWAY-RESUBMIT", "router=%d sequences=%u", router, moved);
 }
 
-/* Sequences that wait for a router: one may be welcome now, or their time is over. */
+bool routers_elsewhere(struct sequence *s, wt_err status)
+{
+        struct gateway *g = s->r->g;
+        struct router_peer *p = &g->routers[s->router];
+
+        if (s->attempt > MAX_ATTEMPTS || !(status == WT_EPRECONDITION ||
+                                           (status == WT_EUNAVAILABLE && p->draining)))
+                return false;
+        if (status == WT_EPRECONDITION)          /* it has started anew: a hello first */
+                p->welcome = false;
+        p->open--;
+        s->router = -1;
+        s->submitted_us = wt_now_us(g->conf.clock);
+        return true;
+}
+
+/* One sequence that waits: a router that is welcome takes it. False: its time is over. */
+static bool serve(struct gateway *g, struct sequence *s, uint64_t now)
+{
+        uint64_t since = s->submitted_us;
+
+        if (routers_pick(g) >= 0) {
+                gateway_choose(s);
+                gateway_submit(s);
+        }
+        if (s->router < 0)
+                s->submitted_us = since;
+        return s->router >= 0 || now - since <= g->conf.router_wait_us;
+}
+
+/* Sequences that wait for a router, and clients that no longer wait for them: one that has closed
+ * its sending side before a whole answer is taken to have left. */
 static void serve_waiting(struct gateway *g, uint64_t now)
 {
         for (struct request *r = g->open, *next; r != NULL; r = next) {
                 next = r->next;
+                if (r->call != NULL && !r->opt.stream && r->n_seqs > 0 &&
+                    wt_call_half_closed(r->call)) {
+                        wt_call_abort(r->call);
+                        r->status = 499;
+                        request_end(r, "client_closed");
+                        continue;
+                }
                 for (uint32_t i = 0; i < r->n_seqs; i++) {
                         struct sequence *s = &r->seqs[i];
-                        uint64_t since = s->submitted_us;
 
-                        if (s->finish != NULL || s->router >= 0)
+                        if (s->finish != NULL || s->router >= 0 || serve(g, s, now))
                                 continue;
-                        if (routers_pick(g) >= 0) {
-                                gateway_choose(s);
-                                gateway_submit(s);
-                                if (s->router < 0)
-                                        s->submitted_us = since;
-                        } else if (now - since > g->conf.router_wait_us) {
-                                request_refuse(r, refusal_of(WT_EUNAVAILABLE),
-                                               "no router is there to "
-                                               "answer; witan ps shows the processes, witan up "
-                                               "starts them");
-                                break;           /* r is gone */
-                        }
+                        request_refuse(
+                                r, refusal_of(WT_EUNAVAILABLE),
+                                "no router is there to answer; witan ps shows the processes, "
+                                "witan up starts them");
+                        break;
                 }
         }
 }
@@ -106,16 +138,19 @@ void routers_tick(void *arg, struct wt_timer *t)
 
         for (uint32_t i = 0; i < g->conf.n_routers; i++) {
                 struct router_peer *p = &g->routers[i];
+                bool silent = now - p->heard_us > SILENT_US;
 
-                if (lost || !p->welcome || now - p->asked_us >= HELLO_US)
+                if (lost)                        /* one of them: each must say so again */
+                        p->welcome = false;
+                if (!p->welcome || now - p->asked_us >= HELLO_US)
                         routers_hello(g, i);
-                if (p->welcome && p->unanswered_us != 0 && now - p->unanswered_us > SILENT_US &&
-                    now - p->heard_us > SILENT_US) {
+                if (p->welcome && silent && p->unanswered_us != 0 &&
+                    now - p->unanswered_us > SILENT_US) {
                         p->welcome = false;
                         wt_log(WT_WARN, "GATEWAY-ROUTER-SILENT", "router=%u", i);
-                        if (routers_pick(g) >= 0)        /* else it may come back and go on */
-                                routers_move(g, (int32_t)i);
                 }
+                if (!p->welcome && silent && p->open > 0)
+                        routers_move(g, (int32_t)i);     /* elsewhere, or they wait */
                 n_welcome += p->welcome;
         }
         wt_metric_set(&g->metrics[M_ROUTERS], n_welcome);
@@ -132,6 +167,7 @@ void routers_welcome(struct gateway *g, const wt_msg *m)
         p->unanswered_us = 0;
         if (m->env.status != WT_OK || w == NULL) {
                 p->welcome = false;
+                routers_move(g, (int32_t)m->peer);
                 wt_log(WT_ERROR, "GATEWAY-REFUSED", "router=%u words=\"%s\"", m->peer,
                        m->env.message.len > 0 ? (const char *)m->env.message.data : "");
                 return;
@@ -148,6 +184,8 @@ void routers_welcome(struct gateway *g, const wt_msg *m)
         p->max_context = w->max_context;
         p->vocab = w->vocab;
         p->kv_pages = w->kv_pages;
+        snprintf(p->profile, sizeof p->profile, "%.*s", (int)w->profile.len,
+                 w->profile.len > 0 ? (const char *)w->profile.data : "");
         if (w->revision.len == 32)
                 memcpy(p->revision, w->revision.data, 32);
         if (again)

@@ -22,6 +22,7 @@ struct router_peer {
         uint32_t open;                           /* sequences there */
         uint32_t max_context, vocab;
         uint64_t kv_pages;
+        char profile[65];
         uint8_t revision[32];
 };
 
@@ -83,6 +84,8 @@ struct request {
         wt_call *call;                           /* NULL once the client is gone */
         const struct door *door;
         uint8_t id[16]; char id_text[37];
+        /* W3C traceparent: the client's, or one of our own */
+        char trace[56];
         int64_t created;                         /* seconds since 1970 */
         uint64_t start_us, first_us;
         struct wt_key key;
@@ -138,6 +141,8 @@ struct refusal refusal_of(wt_err e);             /* a router's status as HTTP */
 /* prompt.c: a prompt as text, the begin token in front when the model wants one, or as ids. */
 bool prompt_of_text(struct request *r, wt_jv v);
 bool prompt_of_ids(struct request *r, wt_jv list);
+/* Ids below this one have a meaning: rows of the embedding beyond the tokenizer are padding. */
+uint32_t gateway_vocab(const struct gateway *g);
 
 /* options.c: the options that all doors share. */
 bool options_parse(struct request *r);
@@ -153,5 +158,8 @@ void routers_push(struct gateway *g, const wt_msg *m);
 void routers_move(struct gateway *g, int32_t router);    /* its sequences go elsewhere, or wait */
 void routers_cancel(struct sequence *s);
 void routers_hello(struct gateway *g, uint32_t router);
+/* A router's refusal that another one, or the same one after a hello, would not give: the
+ * sequence waits or goes there, and true is returned. */
+bool routers_elsewhere(struct sequence *s, wt_err status);
 int32_t routers_pick(struct gateway *g);         /* least open sequences; -1: none is welcome */
 #endif

@@ -2,6 +2,7 @@
 #include "path.h"
 #include <stdio.h>
 #include <string.h>
+#include "base/sha256.h"
 
 /* Words for every answer: request, revision, and the arithmetic as system_fingerprint (N0). */
 static void answer_headers(const struct request *r, char *out, size_t n)
@@ -10,11 +11,19 @@ static void answer_headers(const struct request *r, char *out, size_t n)
 
         for (uint32_t i = 0; i < r->g->conf.n_routers; i++)
                 if (r->g->routers[i].welcome) {
-                        for (int k = 0; k < 32; k++)
-                                snprintf(rev + 2 * k, 3, "%02x", r->g->routers[i].revision[k]);
+                        wt_hex(r->g->routers[i].revision, 32, rev);
                         break;
                 }
         snprintf(out, n, "x-request-id: %s\r\nx-witan-revision: %s\r\n", r->id_text, rev);
+}
+
+/* The arithmetic that answers (N0): that of a router that has said it. */
+static const char *profile_of(const struct request *r)
+{
+        for (uint32_t i = 0; i < r->g->conf.n_routers; i++)
+                if (r->g->routers[i].profile[0] != '\0')
+                        return r->g->routers[i].profile;
+        return NULL;
 }
 
 static void put_common(const struct request *r, struct wt_buf *b, const char *object)
@@ -24,7 +33,7 @@ static void put_common(const struct request *r, struct wt_buf *b, const char *ob
         wt_buf_json_kv(b, "object", object);
         wt_buf_json_ki(b, "created", r->created);
         wt_buf_json_kv(b, "model", r->g->conf.model);
-        wt_buf_json_kv(b, "system_fingerprint", "wn1/f32");
+        wt_buf_json_kv(b, "system_fingerprint", profile_of(r));
 }
 
 static void put_usage(const struct request *r, struct wt_buf *b)

@@ -62,6 +62,7 @@ void gateway_submit(struct sequence *s)
                 b->eos[i] = (uint32_t)g->conf.shape->eos[i];
         m->peer = (uint32_t)s->router;
         m->env.method = WT_M_SUBMIT;
+        m->env.traceparent = WT_STR(s->r->trace);
         m->env.body = b;
         put_ids(m, &s->r->prompt[s->prompt]);
         put_ids(m, &s->made);

@@ -167,7 +167,7 @@ static wt_err open_all(struct router_boot *b, const char *inproc)
         if ((err = open_plugins(b)) != WT_OK || (err = open_model(b)) != WT_OK ||
             (err = open_bus(b, inproc)) != WT_OK || (err = open_router(b)) != WT_OK)
                 return err;
-        return inproc == NULL ? wt_door_open(&b->door, &d) : WT_OK;
+        return wt_door_open(&b->door, &d);
 }
 
 wt_err router_boot(struct router_boot **out, const wt_conf *conf, const char *name, const char *bus)
@@ -186,7 +186,7 @@ wt_err router_boot(struct router_boot **out, const wt_conf *conf, const char *na
                 return err;
         }
         wt_log(WT_NOTICE, "ROUTER-READY", "bus=%s metrics=%s model=%s place=%s threads=%u",
-               wt_bus_endpoint(b->bus), b->door != NULL ? wt_door_address(b->door) : "-",
+               wt_bus_endpoint(b->bus), wt_door_address(b->door),
                wt_model_name(b->model), b->place->name, wt_pool_threads(b->pool));
         *out = b;
         return WT_OK;
@@ -208,4 +208,9 @@ void router_boot_close(struct router_boot *b)
         wt_model_close(b->model);
         wt_pool_free(b->pool);
         free(b);
+}
+
+const char *router_boot_metrics(const struct router_boot *b)
+{
+        return wt_door_address(b->door);
 }

@@ -12,6 +12,7 @@ struct router_boot;
 wt_err router_boot(struct router_boot **out, const wt_conf *conf, const char *name,
                    const char *bus);
 void router_boot_run(struct router_boot *b);     /* until wt_stop_asked and drained */
+const char *router_boot_metrics(const struct router_boot *b);  /* HOST:PORT of its door */
 void router_boot_close(struct router_boot *b);   /* NULL is fine */
 bool router_boot_ready(struct router_boot *b, struct wt_buf *words);
 #endif
