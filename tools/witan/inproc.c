@@ -1,5 +1,6 @@
 /* inproc.c - witan up --inproc: gateway, router and workers as threads of one process, over the in-process
  * bus: the same code and the same bits as the cluster of processes. */
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -115,21 +116,52 @@ static void close_all(struct inproc *p)
         router_boot_close(p->router);
 }
 
-/* One row of witan.json: all roles live here. */
-static void describe(struct up *u)
+static void describe_one(struct cluster *cl, const char *role, const char *name, const char *metrics,
+                         const char *endpoint)
 {
-        struct cluster *cl = &u->plan.cluster;
-        struct process *g = &cl->processes[0];
+        struct process *p = &cl->processes[cl->n++];
 
-        *g = cl->processes[cl->n - 1];           /* the gateway's */
-        snprintf(g->role, sizeof g->role, "all");
-        snprintf(g->name, sizeof g->name, "inproc");
-        snprintf(g->endpoint, sizeof g->endpoint, "%.290s", cl->http);
-        snprintf(g->metrics, sizeof g->metrics, "%.60s", cl->http + 7);
-        snprintf(g->shard, sizeof g->shard, "*");
-        g->pid = getpid();
-        cl->n = 1;
+        memset(p, 0, sizeof *p);
+        snprintf(p->role, sizeof p->role, "%s", role);
+        snprintf(p->name, sizeof p->name, "%s", name);
+        snprintf(p->metrics, sizeof p->metrics, "%.60s", metrics);
+        snprintf(p->endpoint, sizeof p->endpoint, "%.290s", endpoint);
+        snprintf(p->shard, sizeof p->shard, "%s", strcmp(role, "expert") == 0 ? "*" : "");
+        p->pid = getpid();
+}
+
+/* witan.json: the same rows as a cluster of processes, with one pid. */
+static wt_err describe(struct inproc *p)
+{
+        struct cluster *cl = &p->u->plan.cluster;
+
+        cl->n = 0;
         cl->supervisor = getpid();
+        if (p->gateway != NULL) {
+                describe_one(cl, "router", "router-0", router_boot_metrics(p->router), bus);
+                for (uint32_t i = 0; i < p->n_experts; i++)
+                        describe_one(cl, "expert", p->name[i], expert_boot_metrics(p->expert[i]), bus);
+                describe_one(cl, "gateway", "gateway-0", gateway_boot_metrics(p->gateway), cl->http);
+        }
+        return cluster_write(cl, p->u->c->state);
+}
+
+static void describe_end(struct inproc *p)
+{
+        struct cluster *cl = &p->u->plan.cluster;
+
+        for (uint32_t i = 0; i < cl->n; i++)
+                cl->processes[i].pid = 0;
+        cl->supervisor = 0;
+        cluster_write(cl, p->u->c->state);
+}
+
+static wt_err one_of_each(const struct up *u)
+{
+        if (u->plan.replicas > 0 || wt_conf_u64(u->c->conf, WT_SET_routers) > 1)
+                return wt_fail(WT_EINVAL, "--inproc has one router, and its workers hold all experts; leave "
+                               "out --routers and --replicas");
+        return WT_OK;
 }
 
 int inproc_run(struct up *u)
@@ -143,25 +175,23 @@ int inproc_run(struct up *u)
         p->n_experts = u->plan.n_experts == 0 ? 0
                 : wt_conf_from(u->c->conf, WT_SET_experts) == WT_FROM_DEFAULT ? 1 : u->plan.n_experts;
         snprintf(log, sizeof log, "%s/logs/inproc.log", u->c->state);
-        FILE *to = fopen(log, "a");
+        int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
         wt_log_init("witan", (enum wt_level)wt_level_of(wt_conf_str(u->c->conf, WT_SET_log_level)),
-                    to != NULL ? fileno(to) : 2);
-        describe(u);
+                    fd >= 0 ? fd : 2);
         if ((profile[0] != '\0' && wt_trace_open(profile, "witan") != WT_OK) ||
-            wt_stop_init() != WT_OK || cluster_write(&u->plan.cluster, u->c->state) != WT_OK ||
-            open_all(p) != WT_OK)
+            one_of_each(u) != WT_OK || wt_stop_init() != WT_OK || describe(p) != WT_OK ||
+            open_all(p) != WT_OK || describe(p) != WT_OK)
                 snprintf(words, sizeof words, "%s", wt_words());
         else
                 gateway_boot_run(p->gateway);
         close_all(p);
         if (wt_trace_close() != WT_OK)
                 wt_log_err(WT_WARN, "PROFILE", WT_EIO);
-        u->plan.cluster.supervisor = u->plan.cluster.processes[0].pid = 0;
-        cluster_write(&u->plan.cluster, u->c->state);
+        describe_end(p);
         if (words[0] != '\0')
                 up_say(u, '!', words);
-        if (to != NULL)
-                fclose(to);
+        if (fd >= 0)
+                close(fd);
         free(p);
         return words[0] == '\0' ? EXIT_DONE : EXIT_FAILED;
 }
