@@ -7,11 +7,14 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "field.h"
@@ -496,6 +499,66 @@ static void tokens_there_and_back(void **st)
                              &b),
                          200);
         assert_non_null(strstr(b.data, "\"text\":\" a man who had been"));
+        wt_buf_free(&b);
+}
+
+/* pid and restarts of a process as witan.json says; pid 0 when it has none. */
+static pid_t look_up(const char *name, int64_t *restarts)
+{
+        struct wt_buf b = { 0 };
+        char path[256];
+        int64_t pid = 0;
+        wt_json *j;
+        size_t len;
+
+        *restarts = 0;
+        snprintf(path, sizeof path, "%s/witan.json", state);
+        assert_int_equal(wt_file_read(path, 1 << 20, &b), WT_OK);
+        assert_int_equal(wt_json_parse(&j, b.data, b.len, &wt_json_default), WT_OK);
+        for (wt_jv v = wt_json_first(j, wt_json_get(j, 0, "processes")); v != WT_JSON_NONE;
+             v = wt_json_next(j, v)) {
+                if (strcmp(wt_json_str(j, wt_json_get(j, v, "name"), &len), name) != 0)
+                        continue;
+                wt_json_i64(j, wt_json_get(j, v, "pid"), &pid);
+                wt_json_i64(j, wt_json_get(j, v, "restarts"), restarts);
+        }
+        wt_json_free(j);
+        wt_buf_free(&b);
+        return (pid_t)pid;
+}
+
+/* What dies is started again by `witan up`, and requests are answered meanwhile and afterwards. */
+static void killed_ones_come_back(void **st)
+{
+        static const char *const names[] = { "expert-0", "router-0", "expert-1" };
+        const struct timespec nap = { 0, 20 * 1000 * 1000 };
+
+        (void)st;
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+                uint64_t end = wt_now_us(&wt_clock_real) + 30 * 1000000ull;
+                int64_t restarts;
+                pid_t pid = look_up(names[i], &restarts), now;
+
+                assert_true(pid > 0);
+                assert_int_equal(kill(pid, SIGKILL), 0);
+                plain_is_answered();
+                while ((now = look_up(names[i], &restarts)) == pid || now == 0 || restarts == 0) {
+                        assert_true(wt_now_us(&wt_clock_real) < end);
+                        nanosleep(&nap, NULL);
+                }
+                plain_is_answered();
+        }
+}
+
+/* One token of prompt, echoed with log-probabilities: its entry is there and has none. */
+static void echo_of_one_token(void **st)
+{
+        struct wt_buf b = { 0 };
+
+        (void)st;
+        assert_int_equal(ask("POST", COMP, key, "{\"model\":\"tiny\",\"prompt\":[5],\"echo\":true,"
+                             "\"logprobs\":1,\"max_tokens\":1,\"temperature\":0}", &b), 200);
+        assert_non_null(strstr(b.data, "\"token_logprobs\":[null,-"));
         wt_buf_free(&b);
 }
 
