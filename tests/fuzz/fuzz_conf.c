@@ -1,5 +1,5 @@
-/* fuzz_conf.c - a settings file from anyone. What is taken lies within its row's bounds, and written
- * back in quotes it is read as the same; what is refused is refused in words. */
+/* fuzz_conf.c - a settings file from anyone. What is taken lies within its row's bounds, and
+ * written back in quotes it is read as the same; what is refused is refused in words. */
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -58,15 +58,16 @@ static void check_again(const wt_conf *c, unsigned role)
                         write_row(c, (enum wt_set)i, &text);
         WT_ASSERT(load(&again, role, text.data, text.len) == WT_OK);
         for (int i = 0; i < N_WT_SETTINGS; i++)
-                WT_ASSERT(!strcmp(wt_conf_str(c, (enum wt_set)i), wt_conf_str(again, (enum wt_set)i)));
+                WT_ASSERT(!strcmp(wt_conf_str(c, (enum wt_set)i),
+                                  wt_conf_str(again, (enum wt_set)i)));
         wt_conf_free(again);
         wt_buf_free(&text);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-        static const unsigned roles[] = { WT_FOR_GATEWAY, WT_FOR_ROUTER, WT_FOR_EXPERT, WT_FOR_WITAN,
-                                          WT_FOR_ALL };
+        static const unsigned roles[] = { WT_FOR_GATEWAY, WT_FOR_ROUTER, WT_FOR_EXPERT,
+                                          WT_FOR_WITAN, WT_FOR_ALL };
         unsigned role;
         wt_conf *c;
         wt_err err;

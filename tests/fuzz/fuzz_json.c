@@ -1,5 +1,5 @@
-/* fuzz_json.c - the JSON reader, with jansson as oracle where it is found: both accept a text, as the
- * same values, or both refuse it. Where they may differ:
+/* fuzz_json.c - the JSON reader, with jansson as oracle where it is found: both accept a text, as
+ * the same values, or both refuse it. Where they may differ:
  *   a raw NUL             jansson 2.14 swallows one after a number
  *   integers past int64   jansson has none, we keep them (numeric_overflow there)
  *   NUL in a key          jansson refuses it, RFC 8259 does not

@@ -1,5 +1,5 @@
-/* replay.c - the main of a fuzz target without libFuzzer: every file of the folders that are named is
- * one input. What a fuzzer once found stays in the corpus and is tried by every build. */
+/* replay.c - the main of a fuzz target without libFuzzer: every file of the folders that are named
+ * is one input. What a fuzzer once found stays in the corpus and is tried by every build. */
 #include <dirent.h>
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# run.sh BUILD SECONDS: runs every libFuzzer program of BUILD (preset fuzz) for SECONDS on a copy of its
-# corpus, one a processor at a time. Prints what each has executed. A finding fails the run; its input
-# is kept under BUILD/findings.
+# run.sh BUILD SECONDS: runs every libFuzzer program of BUILD (preset fuzz) for SECONDS on a copy
+# of its corpus, one a processor at a time. Prints what each has executed. A finding fails the
+# run; its input is kept under BUILD/findings.
 set -euo pipefail
 [ $# -eq 2 ] || { sed -n '2,4p' "$0" | cut -c3-; exit 2; }
 here=$(cd "$(dirname "$0")" && pwd)
@@ -42,6 +42,9 @@ for program in "$build"/tests/fuzz_*; do
   fi
 done
 for p in $(jobs -p); do wait "$p" || failed=$((failed + 1)); done
-[ "$n" -gt 0 ] || { echo "no fuzz targets in $build/tests; configure with --preset fuzz" >&2; exit 1; }
+if [ "$n" -eq 0 ]; then
+  echo "no fuzz targets in $build/tests; configure with --preset fuzz" >&2
+  exit 1
+fi
 echo "$n targets, $failed with findings"
 [ "$failed" -eq 0 ]

@@ -22,7 +22,8 @@ static void draw(int32_t ids[T], uint32_t vocab)
                 ids[i] = (int32_t)(wt_philox_unit(20261126, i, 0, 0) * vocab);
 }
 
-static wt_err add_model(struct wt_sha256 *s, const char *folder, const char *pack_dir, uint32_t chunk)
+static wt_err add_model(struct wt_sha256 *s, const char *folder, const char *pack_dir,
+                        uint32_t chunk)
 {
         struct forward f;
         int32_t ids[T];
@@ -57,7 +58,7 @@ wt_err profile_hash(uint32_t chunk, const char *pack_dir, char hex[65])
 wt_err profile_hash_committed(char want[65])
 {
         static const char path[] = "tests/golden/profile_hash.txt";
-        const char *profile = ((const struct wt_compute_ops *)wt_plugin_compute_cpu()->ops)->profile;
+        const struct wt_compute_ops *ops = wt_plugin_compute_cpu()->ops;
         struct wt_buf text = { 0 };
         char name[64], hex[65];
         const char *p;
@@ -65,10 +66,11 @@ wt_err profile_hash_committed(char want[65])
 
         want[0] = '\0';
         for (p = text.data; p != NULL && *p != '\0'; p = strchr(p, '\n'), p += p != NULL)
-                if (sscanf(p, "%63s %64s", name, hex) == 2 && strcmp(name, profile) == 0)
+                if (sscanf(p, "%63s %64s", name, hex) == 2 && strcmp(name, ops->profile) == 0)
                         memcpy(want, hex, 65);
         wt_buf_free(&text);
         if (err == WT_OK && want[0] == '\0')
-                err = wt_fail(WT_ENOTFOUND, "%s has no line for the profile %s", path, profile);
+                err = wt_fail(WT_ENOTFOUND, "%s has no line for the profile %s", path,
+                              ops->profile);
         return err;
 }

@@ -1,5 +1,5 @@
-/* hash.h - the golden hash of the profile (numbers.md N0): SHA-256 over the raw bytes of all logits of
- * models/tiny and five golden models. Without cmocka, for machines that have none. */
+/* hash.h - the golden hash of the profile (numbers.md N0): SHA-256 over the raw bytes of all
+ * logits of models/tiny and five golden models. Without cmocka, for machines that have none. */
 #ifndef WITAN_TESTS_HASH_H
 #define WITAN_TESTS_HASH_H
 #include <stdint.h>

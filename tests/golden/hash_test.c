@@ -1,5 +1,5 @@
-/* hash_test.c - the golden hash of the profile (hash.h): the same for gcc and clang, -O0 and -O3, every
- * processor (tests/wider). A change that moves it must raise the profile's version: then
+/* hash_test.c - the golden hash of the profile (hash.h): the same for gcc and clang, -O0 and -O3,
+ * every processor (tests/wider). A change that moves it must raise the profile's version: then
  * profile_hash.txt gets the new line that this test prints. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# run.sh BUILD [FOLDER]: are the tests able to fail? Each FOLDER/NN-name.patch (default: traps/ beside this
-# file) is one wrong turn that ports of these models have taken, applied to a copy of the shipped sources
-# under BUILD; the test that it names, unmodified, must then fail. First all those tests must pass as they
-# are. A patch that does not apply, does not build, or makes the test crash or hang is a failure: to be
-# caught is to be seen wrong by an assertion.
-# A patch begins with the lines "Trap: what is wrong" and "Test: program that must fail"; perhaps
-# "Keeps: program that must still pass".
+# run.sh BUILD [FOLDER]: are the tests able to fail? Each FOLDER/NN-name.patch (default: traps/
+# beside this file) is one wrong turn that ports of these models have taken, applied to a copy of
+# the shipped sources under BUILD; the test that it names, unmodified, must then fail. First all
+# those tests must pass as they are. A patch that does not apply, does not build, or makes the
+# test crash or hang is a failure: to be caught is to be seen wrong by an assertion. A patch
+# begins with the lines "Trap: what is wrong" and "Test: program that must fail"; perhaps "Keeps:
+# program that must still pass".
 set -euo pipefail
 [ $# -ge 1 ] || { sed -n '2,8p' "$0" | cut -c3-; exit 2; }
 here=$(cd "$(dirname "$0")" && pwd)
@@ -28,17 +28,21 @@ cd "$src"
 tests=$(for p in "$folder"/*.patch; do field Test "$p"; field Keeps "$p"; done | sort -u)
 bad=0
 for p in "$folder"/*.patch; do
-  patch -p1 -F0 -s -f --dry-run <"$p" || { say "$(basename "$p") does not apply; make it anew"; bad=1; }
+  patch -p1 -F0 -s -f --dry-run <"$p" && continue
+  say "$(basename "$p") does not apply; make it anew"
+  bad=1
 done
 [ "$bad" = 0 ]
 
-build() { ninja -C "$out" $1 >"$build/build.log" 2>&1 || { tail -40 "$build/build.log"; return 1; }; }
+build() {
+  ninja -C "$out" $1 >"$build/build.log" 2>&1 || { tail -40 "$build/build.log"; return 1; }
+}
 run() { timeout 300 "$out/tests/$1" >"$build/test.log" 2>&1; }
 
 launcher=""
 command -v ccache >/dev/null && launcher=-DCMAKE_C_COMPILER_LAUNCHER=ccache
-cmake -S . -B "$out" -G Ninja -DCMAKE_BUILD_TYPE=Release -DWITAN_TESTS=ON $launcher >"$build/build.log" ||
-  { cat "$build/build.log"; exit 1; }
+cmake -S . -B "$out" -G Ninja -DCMAKE_BUILD_TYPE=Release -DWITAN_TESTS=ON $launcher \
+  >"$build/build.log" || { cat "$build/build.log"; exit 1; }
 build "$tests"
 for t in $tests; do
   run "$t" || { cat "$build/test.log"; say "$t fails without any patch"; exit 1; }
@@ -81,7 +85,9 @@ n=0 caught=0
 for p in "$folder"/*.patch; do
   name=$(basename "$p" .patch)
   n=$((n + 1))
-  if one "$p" "$(field Test "$p")" "$(field Keeps "$p")" "${name%%-*} $(field Trap "$p")"; then caught=$((caught + 1)); fi
+  if one "$p" "$(field Test "$p")" "$(field Keeps "$p")" "${name%%-*} $(field Trap "$p")"; then
+    caught=$((caught + 1))
+  fi
 done
 [ -e "$folder/absent.txt" ] && sed 's/$/: not in the tree/' "$folder/absent.txt"
 say "$caught of $n caught"

@@ -1,5 +1,6 @@
-/* profile_hash.c - prints the golden hash (tests/golden/hash.h) of this build; fails where it is not the
- * committed one. Usage: profile_hash PACKS [CHUNK...], in the root of the sources; PACKS: a folder. */
+/* profile_hash.c - prints the golden hash (tests/golden/hash.h) of this build; fails where it is
+ * not the committed one. Usage: profile_hash PACKS [CHUNK...], in the root of the sources; PACKS:
+ * a folder. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

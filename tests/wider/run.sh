@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# run.sh BUILD: one hash everywhere. The golden hash (tests/golden/hash.h) of gcc and clang, -O0 and -O3, and
-# of aarch64 under qemu must be the committed one; and three kernels that break the contract of numbers.md
-# must each change it. All builds are core builds: no packages, no cmocka.
+# run.sh BUILD: one hash everywhere. The golden hash (tests/golden/hash.h) of gcc and clang, -O0
+# and -O3, and of aarch64 under qemu must be the committed one; and three kernels that break the
+# contract of numbers.md must each change it. All builds are core builds: no packages, no cmocka.
 # Says "skipped" where there is no clang, cross compiler or qemu.
 set -euo pipefail
 [ $# -eq 1 ] || { sed -n '2,5p' "$0" | cut -c3-; exit 2; }
@@ -21,8 +21,9 @@ hash() {
   shift 4
   start=$(date +%s)
   builds=$((builds + 1))
-  if ! { cmake -S . -B "$out" -G Ninja -DWITAN_CORE_ONLY=ON -DWITAN_TESTS=ON -DCMAKE_C_COMPILER="$cc" \
-           -DCMAKE_BUILD_TYPE=Plain -DCMAKE_C_FLAGS_PLAIN="$level" $launcher "$@" &&
+  if ! { cmake -S . -B "$out" -G Ninja -DWITAN_CORE_ONLY=ON -DWITAN_TESTS=ON \
+           -DCMAKE_C_COMPILER="$cc" -DCMAKE_BUILD_TYPE=Plain -DCMAKE_C_FLAGS_PLAIN="$level" \
+           $launcher "$@" &&
          ninja -C "$out" profile_hash; } >"$out.log" 2>&1; then
     tail -30 "$out.log"
     say "$name: does not build"

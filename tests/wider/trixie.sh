@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# trixie.sh BUILD: Debian 13 in a chroot under BUILD: its own packages, a copy of these sources, and there
-# scripts/test gcc unit. Says "skipped" without mmdebstrap or network. Takes several hundred megabytes.
-# WITAN_MIRROR names another mirror than the one that this machine installs from.
+# trixie.sh BUILD: Debian 13 in a chroot under BUILD: its own packages, a copy of these sources,
+# and there scripts/test gcc unit. Says "skipped" without mmdebstrap or network. Takes several
+# hundred megabytes. WITAN_MIRROR names another mirror than the one that this machine installs
+# from.
 set -euo pipefail
-[ $# -eq 1 ] || { sed -n '2,4p' "$0" | cut -c3-; exit 2; }
+[ $# -eq 1 ] || { sed -n '2,5p' "$0" | cut -c3-; exit 2; }
 root=$(cd "$(dirname "$0")/../.." && pwd)
 mkdir -p "$1"
 build=$(cd "$1" && pwd)
@@ -21,8 +22,9 @@ curl -fsIL --max-time 20 "${mirror%/}/dists/trixie/InRelease" >/dev/null 2>&1 ||
 packages=$(. scripts/setup.sh >/dev/null; printf '%s' "$build_packages $test_packages")
 work=$(mktemp -d "$build/work.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-tar -cf "$work/sources.tar" CMakeLists.txt CMakePresets.json STYLE.md cmake include lib models plugins proto \
-  scripts services tests tools docs README.md
+tar -cf "$work/sources.tar" \
+  CMakeLists.txt CMakePresets.json STYLE.md cmake include lib models plugins \
+  proto scripts services tests tools docs README.md
 cat >"$work/inside" <<'END'
 #!/bin/sh
 cd /witan && . /etc/os-release && echo "$PRETTY_NAME, $(gcc --version | head -1)" &&
@@ -36,7 +38,8 @@ mmdebstrap --quiet --variant=minbase --format=null --include="${packages// /,},c
   --customize-hook="copy-in '$work/inside' /" \
   --customize-hook='chroot "$1" sh /inside' \
   --customize-hook="copy-out /witan.rc '$work'" \
-  trixie - "$mirror" >"$work/log" 2>&1 || { tail -60 "$work/log"; say "the chroot could not be made"; exit 1; }
+  trixie - "$mirror" >"$work/log" 2>&1 ||
+  { tail -60 "$work/log"; say "the chroot could not be made"; exit 1; }
 rc=$(cat "$work/witan.rc")
 if [ "$rc" -eq 0 ]; then tail -8 "$work/log"; else tail -100 "$work/log"; fi
 [ "$rc" -eq 0 ]
