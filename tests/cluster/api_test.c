@@ -642,7 +642,8 @@ int main(void)
                                                  cmocka_unit_test(begin_token),
                                                  cmocka_unit_test(processors_act),
                                                  cmocka_unit_test(tokens_there_and_back),
-                                                 cmocka_unit_test(record_is_written)};
+                                                 cmocka_unit_test(record_is_written), cmocka_unit_test(echo_of_one_token),
+                cmocka_unit_test(killed_ones_come_back) };
         enum { N_MORE = sizeof more / sizeof *more };
         struct CMUnitTest tests[N_BADS + N_MORE];
 
