@@ -30,9 +30,11 @@ static wt_err ready(struct fetch *f, short events)
         struct pollfd p = { .fd = f->fd, .events = events };
         int n;
 
-        do
+        do {
                 n = poll(&p, 1, f->timeout_ms);
-        while (n < 0 && errno == EINTR);
+                if (n < 0 && errno == EINTR && f->each && !f->each(f->arg, "", 0))
+                        return wt_fail(WT_ECANCELLED, "stopped");
+        } while (n < 0 && errno == EINTR);
         if (n == 0)
                 return wt_fail(WT_EDEADLINE, "%s said nothing for %d ms", f->where, f->timeout_ms);
         return n > 0 ? WT_OK : wt_fail(WT_EINTERNAL, "poll: %s", strerror(errno));

@@ -76,7 +76,7 @@ void wt_http_parser_fini(struct wt_http_parser *p);
 /* A blocking client for the command line: one request, the body handed to each as it comes (NULL:
  * collected into out, at most 64 MiB). headers: lines or NULL. url: http://HOST:PORT/path. status
  * out, as soon as it is known. timeout_us: the longest silence. each returns false to stop:
- * WT_ECANCELLED. WT_EUNAVAILABLE: nobody listens, or the answer broke off; WT_EDEADLINE. */
+ * WT_ECANCELLED; it is called without bytes when a signal comes. WT_EUNAVAILABLE: nobody listens, or the answer broke off; WT_EDEADLINE. */
 wt_err wt_http_fetch(const char *method, const char *url, const char *headers, const void *body,
                      size_t len, uint64_t timeout_us, int *status, struct wt_buf *out,
                      bool (*each)(void *arg, const char *data, size_t n), void *arg);
