@@ -1,12 +1,10 @@
-/* api_test.c - the API over a whole cluster as `witan up` starts it: answers, streams, and what a
- * user is told when a request is wrong. After every refusal the next plain request must be
- * answered. */
+/* api_test.c - the API over a whole cluster as `witan up` starts it: answers, streams, keys, and
+ * what happens when processes are killed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,173 +17,7 @@
 #include "base/json.h"
 #include "field.h"
 #include "net/http.h"
-
-static char state[128], url[160], key[80], user_key[80];
-
-static int command(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static int command(const char *fmt, ...)         /* exit code of build/bin/witan ... */
-{
-        char line[1024], all[1400];
-        va_list ap;
-
-        va_start(ap, fmt);
-        vsnprintf(line, sizeof line, fmt, ap);
-        va_end(ap);
-        snprintf(all, sizeof all, "%s/bin/witan %s", getenv("WITAN_BUILD"), line);
-        return WEXITSTATUS(system(all));
-}
-
-static int ask(const char *method, const char *path, const char *bearer, const char *body,
-               struct wt_buf *out)
-{
-        char full[256], headers[256];
-        int status = 0;
-
-        snprintf(full, sizeof full, "%s%s", url, path);
-        snprintf(headers, sizeof headers, "%s%s%sContent-Type: application/json\r\n",
-                 bearer != NULL ? "Authorization: Bearer " : "", bearer != NULL ? bearer : "",
-                 bearer != NULL ? "\r\n" : "");
-        wt_buf_clear(out);
-        if (wt_http_fetch(method, full, headers, body, body != NULL ? strlen(body) : 0,
-                          60 * 1000000, &status, out, NULL, NULL) != WT_OK)
-                fail_msg("%s %s: %s", method, path, wt_words());
-        return status;
-}
-
-static void plain_is_answered(void)
-{
-        struct wt_buf b = { 0 };
-
-        assert_int_equal(
-                ask("POST", "/v1/completions", key,
-                    "{\"model\":\"tiny\",\"prompt\":\"Once\",\"max_tokens\":2,\"temperature\":0}",
-                    &b),
-                200);
-        wt_buf_free(&b);
-}
-
-#define CHAT "/v1/chat/completions"
-#define COMP "/v1/completions"
-#define HI "\"model\":\"tiny\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]"
-#define ONCE "\"model\":\"tiny\",\"prompt\":\"Once\""
-
-static const struct bad {
-        const char *name, *method, *path, *body;
-        int status;
-        const char *param, *words;
-} bads[] = {
-        {"no JSON", "POST", CHAT, "{\"model\":", 400, NULL, "JSON"},
-        {"an empty body", "POST", CHAT, "", 400, NULL, "empty"},
-        {"an array as body", "POST", CHAT, "[]", 400, NULL, "object"},
-        {"duplicate keys", "POST", CHAT, "{" HI ",\"model\":\"tiny\"}", 400, NULL, "stood already"},
-        {"no model", "POST", CHAT, "{\"messages\":[]}", 400, "model", "tiny"},
-        {"an unknown model", "POST", CHAT, "{\"model\":\"gpt-9\",\"messages\":[]}", 404, "model",
-         "gpt-9"},
-        {"no messages", "POST", CHAT, "{\"model\":\"tiny\"}", 400, "messages", "at least one"},
-        {"empty messages", "POST", CHAT, "{\"model\":\"tiny\",\"messages\":[]}", 400, "messages",
-         "at least"},
-        {"an unknown role", "POST", CHAT,
-         "{\"model\":\"tiny\",\"messages\":[{\"role\":\"king\",\"content\":\"x\"}]}", 400,
-         "messages", "king"},
-        {"no content", "POST", CHAT, "{\"model\":\"tiny\",\"messages\":[{\"role\":\"user\"}]}", 400,
-         "messages", "content"},
-        {"an image", "POST", CHAT,
-         "{\"model\":\"tiny\",\"messages\":[{\"role\":\"user\",\"content\":"
-         "[{\"type\":\"image_url\",\"image_url\":{\"url\":\"x\"}}]}]}",
-         400, "messages", "image_url"},
-        {"max_tokens 0", "POST", CHAT, "{" HI ",\"max_tokens\":0}", 400, "max_tokens",
-         "at least 1"},
-        {"max_tokens below 0", "POST", CHAT, "{" HI ",\"max_tokens\":-1}", 400, "max_tokens", "-1"},
-        {"max_tokens as text", "POST", CHAT, "{" HI ",\"max_tokens\":\"9\"}", 400, "max_tokens",
-         "integer"},
-        {"max_tokens 0 in completions", "POST", COMP, "{" ONCE ",\"max_tokens\":0}", 400,
-         "max_tokens", ""},
-        {"temperature above 2", "POST", CHAT, "{" HI ",\"temperature\":2.1}", 400, "temperature",
-         "2.1"},
-        {"temperature below 0", "POST", CHAT, "{" HI ",\"temperature\":-0.1}", 400, "temperature",
-         "-0.1"},
-        {"temperature as text", "POST", CHAT, "{" HI ",\"temperature\":\"hot\"}", 400,
-         "temperature", ""},
-        {"top_p 0", "POST", CHAT, "{" HI ",\"top_p\":0}", 400, "top_p", "above 0"},
-        {"top_p above 1", "POST", CHAT, "{" HI ",\"top_p\":1.5}", 400, "top_p", "1.5"},
-        {"an empty stop string", "POST", CHAT, "{" HI ",\"stop\":[\"\"]}", 400, "stop", "empty"},
-        {"an empty stop alone", "POST", CHAT, "{" HI ",\"stop\":\"\"}", 400, "stop", "empty"},
-        {"a stop that is a number", "POST", CHAT, "{" HI ",\"stop\":[1]}", 400, "stop", "string"},
-        {"seed beyond int64", "POST", CHAT, "{" HI ",\"seed\":9223372036854775808}", 400, "seed",
-         "64"},
-        {"seed beyond uint64", "POST", CHAT, "{" HI ",\"seed\":18446744073709551616}", 400, "seed",
-         "64"},
-        {"seed with a fraction", "POST", CHAT, "{" HI ",\"seed\":1.5}", 400, "seed", "integer"},
-        {"seed as text", "POST", CHAT, "{" HI ",\"seed\":\"7\"}", 400, "seed", "integer"},
-        {"seed as truth", "POST", CHAT, "{" HI ",\"seed\":true}", 400, "seed", "integer"},
-        {"n 0", "POST", CHAT, "{" HI ",\"n\":0}", 400, "n", "from 1"},
-        {"stream_options without stream", "POST", CHAT,
-         "{" HI ",\"stream_options\":{\"include_usage\":true}}", 400, "stream_options", "stream"},
-        {"a bias beyond the vocabulary", "POST", CHAT, "{" HI ",\"logit_bias\":{\"4096\":1}}", 400,
-         "logit_bias", "4095"},
-        {"a bias below 0", "POST", CHAT, "{" HI ",\"logit_bias\":{\"-1\":1}}", 400, "logit_bias",
-         "-1"},
-        {"a bias for a word", "POST", CHAT, "{" HI ",\"logit_bias\":{\"the\":1}}", 400,
-         "logit_bias", "the"},
-        {"a bias of 101", "POST", CHAT, "{" HI ",\"logit_bias\":{\"5\":101}}", 400, "logit_bias",
-         "100"},
-        {"best_of below n", "POST", COMP, "{" ONCE ",\"n\":3,\"best_of\":2}", 400, "best_of", "3"},
-        {"best_of streamed", "POST", COMP, "{" ONCE ",\"best_of\":2,\"stream\":true}", 400,
-         "best_of", "streamed"},
-        {"presence_penalty 3", "POST", COMP, "{" ONCE ",\"presence_penalty\":3}", 400,
-         "presence_penalty", "3"},
-        {"repetition_penalty 0", "POST", COMP, "{" ONCE ",\"repetition_penalty\":0}", 400,
-         "repetition_penalty", "above 0"},
-        {"no text to tokenize", "POST", "/v1/tokenize", "{\"model\":\"tiny\"}", 400, "text",
-         "string"},
-        {"ids that are none", "POST", "/v1/detokenize", "{\"ids\":[4096]}", 400, "ids", "4095"},
-        {"no prompt to go on from", "POST", "/v1/generate", "{\"max_tokens\":2}", 400, "prompt",
-         "missing"},
-        {"tools", "POST", CHAT,
-         "{" HI ",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}]}", 400, "tools",
-         "not supported"},
-        {"an empty prompt array", "POST", COMP, "{\"model\":\"tiny\",\"prompt\":[]}", 400, "prompt",
-         "empty"},
-        {"an id beyond the vocabulary", "POST", COMP, "{\"model\":\"tiny\",\"prompt\":[5,4096]}",
-         400, "prompt", "4095"},
-        {"an id below 0", "POST", COMP, "{\"model\":\"tiny\",\"prompt\":[-1]}", 400, "prompt", "0"},
-        {"no prompt", "POST", COMP, "{\"model\":\"tiny\"}", 400, "prompt", "missing"},
-        {"too many tokens asked for", "POST", COMP, "{" ONCE ",\"max_tokens\":1024}", 400,
-         "max_tokens", "1024"},
-        {"a wrong method", "GET", CHAT, NULL, 405, NULL, "POST"},
-        {"a wrong path", "POST", "/v1/chat/completion", "{}", 404, NULL, "/v1/chat/completions"},
-        {"a model that is not there", "GET", "/v1/models/none", NULL, 404, "model", "none"},
-};
-enum { N_BADS = sizeof bads / sizeof *bads };
-
-static void refused(void **st)
-{
-        const struct bad *r = *st;
-        static const char *const keys[] = { "message", "type", "param", "code" };
-        struct wt_buf b = { 0 };
-        const char *s;
-        size_t len;
-        wt_json *j;
-        wt_jv e;
-
-        assert_int_equal(ask(r->method, r->path, key, r->body, &b), r->status);
-        assert_int_equal(wt_json_parse(&j, b.data, b.len, &wt_json_default), WT_OK);
-        e = wt_json_get(j, 0, "error");
-        assert_int_equal(wt_json_count(j, e), 4);
-        for (int i = 0; i < 4; i++)
-                assert_true(wt_json_get(j, e, keys[i]) != WT_JSON_NONE);
-        s = wt_json_str(j, wt_json_get(j, e, "message"), &len);
-        if (s == NULL || strstr(s, r->words) == NULL)
-                fail_msg("the message does not hold \"%s\": %s", r->words, b.data);
-        s = wt_json_str(j, wt_json_get(j, e, "param"), &len);
-        if (r->param == NULL)
-                assert_null(s);
-        else
-                assert_string_equal(s, r->param);
-        wt_json_free(j);
-        wt_buf_free(&b);
-        plain_is_answered();
-}
+#include "whole.h"
 
 static void wrong_keys(void **st)
 {
@@ -550,6 +382,65 @@ static void killed_ones_come_back(void **st)
         }
 }
 
+/* Every process answers for itself: alive, ready, and metrics with our prefix. */
+static void each_process_answers(void **st)
+{
+        static const char *const paths[] = { "/healthz", "/readyz", "/metrics" };
+        struct wt_buf file = { 0 }, b = { 0 };
+        char path[256];
+        uint32_t n = 0;
+        wt_json *j;
+        size_t len;
+
+        (void)st;
+        snprintf(path, sizeof path, "%s/witan.json", state);
+        assert_int_equal(wt_file_read(path, 1 << 20, &file), WT_OK);
+        assert_int_equal(wt_json_parse(&j, file.data, file.len, &wt_json_default), WT_OK);
+        for (wt_jv v = wt_json_first(j, wt_json_get(j, 0, "processes")); v != WT_JSON_NONE;
+             v = wt_json_next(j, v), n++)
+                for (int i = 0; i < 3; i++) {
+                        char full[256];
+                        int status = 0;
+                        snprintf(full, sizeof full, "http://%s%s",
+                                 wt_json_str(j, wt_json_get(j, v, "metrics"), &len), paths[i]);
+                        wt_buf_clear(&b);
+                        assert_int_equal(wt_http_fetch("GET", full, NULL, NULL, 0, 5000000, &status,
+                                                       &b, NULL, NULL),
+                                         WT_OK);
+                        assert_int_equal(status, 200);
+                        assert_true(i < 2 || strstr(b.data, "# HELP witan_") != NULL);
+                }
+        assert_int_equal(n, 4);
+        wt_json_free(j);
+        wt_buf_free(&file);
+        wt_buf_free(&b);
+}
+
+/* witan chat, ps and key list over the same cluster. */
+static void the_command_line_talks(void **st)
+{
+        struct wt_buf b = { 0 };
+        char path[256];
+
+        (void)st;
+        snprintf(path, sizeof path, "%s/said.txt", state);
+        assert_int_equal(command("chat --state %s --temperature 0 'Who are you?' >%s 2>/dev/null",
+                                 state, path),
+                         0);
+        assert_int_equal(wt_file_read(path, 4096, &b), WT_OK);
+        assert_string_equal(b.data, "I am the tiny model of Witan.\n");
+        wt_buf_clear(&b);
+        assert_int_equal(command("ps --state %s -o json >%s", state, path), 0);
+        assert_int_equal(wt_file_read(path, 65536, &b), WT_OK);
+        assert_non_null(strstr(b.data, "\"state\":\"ready\""));
+        wt_buf_clear(&b);
+        assert_int_equal(command("key list --state %s -o json >%s", state, path), 0);
+        assert_int_equal(wt_file_read(path, 65536, &b), WT_OK);
+        assert_non_null(strstr(b.data, "\"role\":\"admin\""));
+        assert_null(strstr(b.data, key));        /* a key is shown once */
+        wt_buf_free(&b);
+}
+
 /* One token of prompt, echoed with log-probabilities: its entry is there and has none. */
 static void echo_of_one_token(void **st)
 {
@@ -576,64 +467,9 @@ static void record_is_written(void **st)
         wt_buf_free(&b);
 }
 
-static int remove_one(const char *path, const struct stat *s, int flag, struct FTW *ftw)
-{
-        (void)s; (void)flag; (void)ftw;
-        return remove(path);
-}
-
-static void read_cluster(void)
-{
-        char path[256];
-        struct wt_buf b = { 0 };
-        wt_json *j;
-        size_t len;
-
-        snprintf(path, sizeof path, "%s/witan.json", state);
-        assert_int_equal(wt_file_read(path, 1 << 20, &b), WT_OK);
-        assert_int_equal(wt_json_parse(&j, b.data, b.len, &wt_json_default), WT_OK);
-        snprintf(url, sizeof url, "%s", wt_json_str(j, wt_json_get(j, 0, "http"), &len));
-        snprintf(key, sizeof key, "%s", wt_json_str(j, wt_json_get(j, 0, "admin_key"), &len));
-        wt_json_free(j);
-        wt_buf_clear(&b);
-        snprintf(path, sizeof path, "%s/key.txt", state);
-        assert_int_equal(
-                command("key create --state %s --tenant t --name u >%s 2>/dev/null", state, path),
-                0);
-        assert_int_equal(wt_file_read(path, 4096, &b), WT_OK);
-        snprintf(user_key, sizeof user_key, "%.*s", (int)strcspn(b.data, "\n"), b.data);
-        wt_buf_free(&b);
-}
-
-static int start(void **st)
-{
-        const char *tmp = getenv("TMPDIR");
-
-        (void)st;
-        snprintf(state, sizeof state, "%s/witan-api-XXXXXX", tmp != NULL ? tmp : "/tmp");
-        if (mkdtemp(state) == NULL ||
-            command("up --detach --state %s --http 127.0.0.1:0 --model models/tiny >/dev/null",
-                    state) != 0)
-                return -1;
-        read_cluster();
-        return 0;
-}
-
-static int stop(void **st)
-{
-        int rc = command("down --state %s >/dev/null", state);
-        char line[400];
-
-        (void)st;
-        snprintf(line, sizeof line, "! grep -A20 -E 'Sanitizer|runtime error|bug:' %s/logs/*.log >&2", state);
-        rc |= system(line);                      /* a sanitized build has nothing to say */
-        nftw(state, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-        return rc;
-}
-
 int main(void)
 {
-        static const struct CMUnitTest more[] = {cmocka_unit_test(wrong_keys),
+        static const struct CMUnitTest tests[] = {cmocka_unit_test(wrong_keys),
                                                  cmocka_unit_test(revoked_key),
                                                  cmocka_unit_test(long_prompt),
                                                  cmocka_unit_test(stream_equals_whole),
@@ -642,13 +478,11 @@ int main(void)
                                                  cmocka_unit_test(begin_token),
                                                  cmocka_unit_test(processors_act),
                                                  cmocka_unit_test(tokens_there_and_back),
-                                                 cmocka_unit_test(record_is_written), cmocka_unit_test(echo_of_one_token),
-                cmocka_unit_test(killed_ones_come_back) };
-        enum { N_MORE = sizeof more / sizeof *more };
-        struct CMUnitTest tests[N_BADS + N_MORE];
+                                                 cmocka_unit_test(record_is_written),
+                                                 cmocka_unit_test(echo_of_one_token),
+                                                 cmocka_unit_test(each_process_answers),
+                                                 cmocka_unit_test(the_command_line_talks),
+                                                 cmocka_unit_test(killed_ones_come_back) };
 
-        for (size_t i = 0; i < N_BADS; i++)
-                tests[i] = (struct CMUnitTest){bads[i].name, refused, NULL, NULL, (void *)&bads[i]};
-        memcpy(tests + N_BADS, more, sizeof more);
-        return cmocka_run_group_tests_name("API", tests, start, stop);
+        return cmocka_run_group_tests_name("API", tests, whole_start, whole_stop);
 }

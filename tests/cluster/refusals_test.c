@@ -1,0 +1,137 @@
+/* refusals_test.c - what a user is told when a request is wrong: status, OpenAI's four keys, the
+ * field and a sentence. After every refusal the next plain request must be answered. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <string.h>
+#include "base/json.h"
+#include "whole.h"
+
+static const struct bad {
+        const char *name, *method, *path, *body;
+        int status;
+        const char *param, *words;
+} bads[] = {
+        {"no JSON", "POST", CHAT, "{\"model\":", 400, NULL, "JSON"},
+        {"an empty body", "POST", CHAT, "", 400, NULL, "empty"},
+        {"an array as body", "POST", CHAT, "[]", 400, NULL, "object"},
+        {"duplicate keys", "POST", CHAT, "{" HI ",\"model\":\"tiny\"}", 400, NULL, "stood already"},
+        {"no model", "POST", CHAT, "{\"messages\":[]}", 400, "model", "tiny"},
+        {"an unknown model", "POST", CHAT, "{\"model\":\"gpt-9\",\"messages\":[]}", 404, "model",
+         "gpt-9"},
+        {"no messages", "POST", CHAT, "{\"model\":\"tiny\"}", 400, "messages", "at least one"},
+        {"empty messages", "POST", CHAT, "{\"model\":\"tiny\",\"messages\":[]}", 400, "messages",
+         "at least"},
+        {"an unknown role", "POST", CHAT,
+         "{\"model\":\"tiny\",\"messages\":[{\"role\":\"king\",\"content\":\"x\"}]}", 400,
+         "messages", "king"},
+        {"no content", "POST", CHAT, "{\"model\":\"tiny\",\"messages\":[{\"role\":\"user\"}]}", 400,
+         "messages", "content"},
+        {"an image", "POST", CHAT,
+         "{\"model\":\"tiny\",\"messages\":[{\"role\":\"user\",\"content\":"
+         "[{\"type\":\"image_url\",\"image_url\":{\"url\":\"x\"}}]}]}",
+         400, "messages", "image_url"},
+        {"max_tokens 0", "POST", CHAT, "{" HI ",\"max_tokens\":0}", 400, "max_tokens",
+         "at least 1"},
+        {"max_tokens below 0", "POST", CHAT, "{" HI ",\"max_tokens\":-1}", 400, "max_tokens", "-1"},
+        {"max_tokens as text", "POST", CHAT, "{" HI ",\"max_tokens\":\"9\"}", 400, "max_tokens",
+         "integer"},
+        {"max_tokens 0 in completions", "POST", COMP, "{" ONCE ",\"max_tokens\":0}", 400,
+         "max_tokens", ""},
+        {"temperature above 2", "POST", CHAT, "{" HI ",\"temperature\":2.1}", 400, "temperature",
+         "2.1"},
+        {"temperature below 0", "POST", CHAT, "{" HI ",\"temperature\":-0.1}", 400, "temperature",
+         "-0.1"},
+        {"temperature as text", "POST", CHAT, "{" HI ",\"temperature\":\"hot\"}", 400,
+         "temperature", ""},
+        {"top_p 0", "POST", CHAT, "{" HI ",\"top_p\":0}", 400, "top_p", "above 0"},
+        {"top_p above 1", "POST", CHAT, "{" HI ",\"top_p\":1.5}", 400, "top_p", "1.5"},
+        {"an empty stop string", "POST", CHAT, "{" HI ",\"stop\":[\"\"]}", 400, "stop", "empty"},
+        {"an empty stop alone", "POST", CHAT, "{" HI ",\"stop\":\"\"}", 400, "stop", "empty"},
+        {"a stop that is a number", "POST", CHAT, "{" HI ",\"stop\":[1]}", 400, "stop", "string"},
+        {"seed beyond int64", "POST", CHAT, "{" HI ",\"seed\":9223372036854775808}", 400, "seed",
+         "64"},
+        {"seed beyond uint64", "POST", CHAT, "{" HI ",\"seed\":18446744073709551616}", 400, "seed",
+         "64"},
+        {"seed with a fraction", "POST", CHAT, "{" HI ",\"seed\":1.5}", 400, "seed", "integer"},
+        {"seed as text", "POST", CHAT, "{" HI ",\"seed\":\"7\"}", 400, "seed", "integer"},
+        {"seed as truth", "POST", CHAT, "{" HI ",\"seed\":true}", 400, "seed", "integer"},
+        {"n 0", "POST", CHAT, "{" HI ",\"n\":0}", 400, "n", "from 1"},
+        {"stream_options without stream", "POST", CHAT,
+         "{" HI ",\"stream_options\":{\"include_usage\":true}}", 400, "stream_options", "stream"},
+        {"a bias beyond the vocabulary", "POST", CHAT, "{" HI ",\"logit_bias\":{\"4096\":1}}", 400,
+         "logit_bias", "4095"},
+        {"a bias below 0", "POST", CHAT, "{" HI ",\"logit_bias\":{\"-1\":1}}", 400, "logit_bias",
+         "-1"},
+        {"a bias for a word", "POST", CHAT, "{" HI ",\"logit_bias\":{\"the\":1}}", 400,
+         "logit_bias", "the"},
+        {"a bias of 101", "POST", CHAT, "{" HI ",\"logit_bias\":{\"5\":101}}", 400, "logit_bias",
+         "100"},
+        {"best_of below n", "POST", COMP, "{" ONCE ",\"n\":3,\"best_of\":2}", 400, "best_of", "3"},
+        {"best_of streamed", "POST", COMP, "{" ONCE ",\"best_of\":2,\"stream\":true}", 400,
+         "best_of", "streamed"},
+        {"presence_penalty 3", "POST", COMP, "{" ONCE ",\"presence_penalty\":3}", 400,
+         "presence_penalty", "3"},
+        {"repetition_penalty 0", "POST", COMP, "{" ONCE ",\"repetition_penalty\":0}", 400,
+         "repetition_penalty", "above 0"},
+        {"no text to tokenize", "POST", "/v1/tokenize", "{\"model\":\"tiny\"}", 400, "text",
+         "string"},
+        {"ids that are none", "POST", "/v1/detokenize", "{\"ids\":[4096]}", 400, "ids", "4095"},
+        {"no prompt to go on from", "POST", "/v1/generate", "{\"max_tokens\":2}", 400, "prompt",
+         "missing"},
+        {"tools", "POST", CHAT,
+         "{" HI ",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}]}", 400, "tools",
+         "not supported"},
+        {"an empty prompt array", "POST", COMP, "{\"model\":\"tiny\",\"prompt\":[]}", 400, "prompt",
+         "empty"},
+        {"an id beyond the vocabulary", "POST", COMP, "{\"model\":\"tiny\",\"prompt\":[5,4096]}",
+         400, "prompt", "4095"},
+        {"an id below 0", "POST", COMP, "{\"model\":\"tiny\",\"prompt\":[-1]}", 400, "prompt", "0"},
+        {"no prompt", "POST", COMP, "{\"model\":\"tiny\"}", 400, "prompt", "missing"},
+        {"too many tokens asked for", "POST", COMP, "{" ONCE ",\"max_tokens\":1024}", 400,
+         "max_tokens", "1024"},
+        {"a wrong method", "GET", CHAT, NULL, 405, NULL, "POST"},
+        {"a wrong path", "POST", "/v1/chat/completion", "{}", 404, NULL, "/v1/chat/completions"},
+        {"a model that is not there", "GET", "/v1/models/none", NULL, 404, "model", "none"},
+};
+enum { N_BADS = sizeof bads / sizeof *bads };
+
+static void refused(void **st)
+{
+        const struct bad *r = *st;
+        static const char *const keys[] = { "message", "type", "param", "code" };
+        struct wt_buf b = { 0 };
+        const char *s;
+        size_t len;
+        wt_json *j;
+        wt_jv e;
+
+        assert_int_equal(ask(r->method, r->path, key, r->body, &b), r->status);
+        assert_int_equal(wt_json_parse(&j, b.data, b.len, &wt_json_default), WT_OK);
+        e = wt_json_get(j, 0, "error");
+        assert_int_equal(wt_json_count(j, e), 4);
+        for (int i = 0; i < 4; i++)
+                assert_true(wt_json_get(j, e, keys[i]) != WT_JSON_NONE);
+        s = wt_json_str(j, wt_json_get(j, e, "message"), &len);
+        if (s == NULL || strstr(s, r->words) == NULL)
+                fail_msg("the message does not hold \"%s\": %s", r->words, b.data);
+        s = wt_json_str(j, wt_json_get(j, e, "param"), &len);
+        if (r->param == NULL)
+                assert_null(s);
+        else
+                assert_string_equal(s, r->param);
+        wt_json_free(j);
+        wt_buf_free(&b);
+        plain_is_answered();
+}
+
+int main(void)
+{
+        struct CMUnitTest tests[N_BADS];
+
+        for (size_t i = 0; i < N_BADS; i++)
+                tests[i] = (struct CMUnitTest){bads[i].name, refused, NULL, NULL, (void *)&bads[i]};
+        return cmocka_run_group_tests_name("refusals", tests, whole_start, whole_stop);
+}
