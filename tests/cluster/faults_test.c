@@ -199,9 +199,9 @@ static void shard_comes_back(void **state)
         run_all(s, LOAD);
         collect_until(s, LOAD, 60);
         field_kill(&f, worker[1], SIGKILL);
-        field_log_until(&f, "router-0", "ROUTER-WORKER-GONE");
-        assert_true(seq_collect(&c, s, LOAD, SECOND / 10) < LOAD);
+        field_until(&f, router, "witan_router_experts_missing", 45, 45);
         assert_false(field_is_ready(&f, router, NULL));
+        assert_true(seq_collect(&c, s, LOAD, SECOND / 10) < LOAD);
         worker[1] = field_start(&f, NULL, "expert", "expert-1", "--shard=1-5:7-15", "--threads=1",
                                 NULL);
         assert_int_equal(seq_collect(&c, s, LOAD, MINUTE), LOAD);
