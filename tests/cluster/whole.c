@@ -89,13 +89,18 @@ static void read_cluster(void)
 
 int whole_start(void **st)
 {
+        (void)st;
+        return whole_start_model("models/tiny");
+}
+
+int whole_start_model(const char *folder)
+{
         const char *tmp = getenv("TMPDIR");
 
-        (void)st;
         snprintf(state, sizeof state, "%s/witan-api-XXXXXX", tmp != NULL ? tmp : "/tmp");
         if (mkdtemp(state) == NULL ||
-            command("up --detach --state %s --http 127.0.0.1:0 --model models/tiny >/dev/null",
-                    state) != 0)
+            command("up --detach --state %s --http 127.0.0.1:0 --model %s >/dev/null", state,
+                    folder) != 0)
                 return -1;
         read_cluster();
         return 0;

@@ -7,6 +7,7 @@
 extern char state[128], url[160], key[80], user_key[80];
 
 int whole_start(void **st);                      /* cmocka's group set-up and tear-down */
+int whole_start_model(const char *folder);       /* the same with another model; 0: it answers */
 int whole_stop(void **st);                       /* fails when a log holds a sanitizer's words */
 /* Exit code of $WITAN_BUILD/bin/witan with these words. */
 int command(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
