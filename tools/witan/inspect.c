@@ -229,7 +229,8 @@ int inspect_run(struct call *c)
         if (c->n_words < 2)
                 return verb_usage(c, "inspect takes a model folder, or a config.json");
         if (weigh_open(&w, c->words[1]) != WT_OK)
-                return verb_fail(c, "%s", wt_words());
+                return verb_fail(c, strchr(wt_words(), ';') != NULL ? "%s" : "%s; name a folder as Hugging Face "
+                                 "ships it", wt_words());
         machine_look(&m, "");
         if (c->json)
                 print_json(&w, &m, c);

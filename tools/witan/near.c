@@ -35,7 +35,7 @@ static size_t distance(const char *a, const char *b)
 const char *near_word(const char *s, const char *const *words)
 {
         const char *best = NULL, *begun = NULL;
-        size_t n = strlen(s), most = n < 3 ? 1 : n < 6 ? 2 : 3, so_far = most + 1;
+        size_t n = strlen(s), most = n < 5 ? 1 : n < 8 ? 2 : 3, so_far = most + 1;
 
         for (; *words != NULL; words++) {
                 size_t d = distance(s, *words);

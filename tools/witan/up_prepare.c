@@ -57,7 +57,7 @@ static wt_err make_folders(struct up *u)
                 err = wt_dir_make(path, 0700);
         }
         if (err != WT_OK && err != WT_EPERM)
-                wt_fail_in(err, "state folder");
+                err = wt_fail(err, "state folder: %s; --state DIR names another one", wt_words());
         if (err == WT_OK && access(u->c->state, W_OK | X_OK) != 0)
                 err = wt_fail(WT_EPERM, "the state folder %s cannot be written: %s; chmod u+rwx makes it so, --state "
                               "DIR names another one", u->c->state, strerror(errno));

@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# up_test.sh - clusters as witan up starts them: what it prints, what ps, doctor, logs and models say then.
+. "$(dirname "$0")/lib.sh"
+
+state plain
+up --experts 3 --replicas 2 --routers 2
+result $? "up --detach" "$(cat "$tmp/up.err")"
+grep -q "^witan answers at http://127.0.0.1:" "$tmp/up.out"; result $? "says where it answers"
+grep -q "is ready (6 of 6)" "$tmp/up.err"; result $? "a line for each process" "$(cat "$tmp/up.err")"
+! grep -q $'\033\|\r' "$tmp/up.err"; result $? "plain lines where there is no terminal"
+answer=$(bash -c "$(grep '^ *curl' "$tmp/up.out")")
+grep -q '"content"' <<<"$answer"; result $? "the curl line works when pasted" "$answer"
+json "ps" 0 '[p["role"] for p in j] == ["router"] * 2 + ["expert"] * 3 + ["gateway"] and all(p["state"] == "ready" for p in j)
+  and all(len(p["shard"]["revisions"]) == 1 and len(p["shard"]["revisions"][0]) == 64 and p["shard"]["replicas"] == 2
+  for p in j if p["role"] == "expert") and sum(p["shard"]["held"] for p in j if p["role"] == "expert") == 160' \
+  -- "$w" ps -o json --state "$state"
+try "ps as a table" 0 "2 routers, 3 workers, every expert held by 2 of them" "revision" -- "$w" ps --state "$state"
+json "doctor finds it well" 0 'j["ok"] and any("held by our gateway-0" in f["words"] for f in j["findings"]) and
+  any("all 6 processes are ready" in f["words"] for f in j["findings"]) and
+  any("key in witan.json is valid" in f["words"] for f in j["findings"])' -- "$w" doctor -o json --state "$state"
+json "models" 0 'j["data"][0]["id"] == "tiny"' -- "$w" models -o json --state "$state"
+try "models as a table" 0 "MODEL" "tiny" "1024" -- "$w" models list --state "$state"
+try "one question" 0 "tiny model" -- "$w" chat --temperature 0 --state "$state" "Who are you?"
+json "one question as JSON" 0 'j["tokens"] > 3 and "tiny model" in j["answer"]' -- "$w" chat --temperature 0 --state "$state" -o json "Who are you?"
+try "a second cluster in the folder" 1 "already runs" "witan ps" "witan down" "--state DIR" -- "$w" up --detach --state "$state" --http 127.0.0.1:0
+
+json "its logs" 0 'len(j) > 10 and [l["ts"] for l in j] == sorted(l["ts"] for l in j) and {l["svc"] for l in j} >=
+  {"router-0", "router-1", "expert-0", "gateway-0"}' -- bash -c '"$0" logs -o json --state "$1" | python3 -c "
+import json, sys
+print(json.dumps([json.loads(l) for l in sys.stdin]))"' "$w" "$state"
+try "logs of a role" 0 "expert-0" "expert-2" "EXPERT-READY" -- "$w" logs expert --state "$state"
+case $out in *router-0*\ notice*ROUTER*) result 1 "and of no other" ;; *) result 0 "and of no other" ;; esac
+try "logs by level" 0 -- "$w" logs --level error --state "$state"
+[ -z "$out" ]; result $? "there is no error" "$out"
+try "the last lines" 0 -- "$w" logs -n 2 --state "$state"
+[ "$(wc -l <<<"$out")" = 2 ]; result $? "are two"
+try "logs since yesterday" 0 "ROUTER-READY" -- "$w" logs --since 1d --state "$state"
+try "a log, mistyped" 1 "did you mean gateway-0?" -- "$w" logs gatewy-0 --state "$state"
+if command -v script >/dev/null; then
+  TERM=xterm script -qc "$w logs -n 1 --state $state" /dev/null </dev/null | grep -q $'\033\[32m'; result $? "colours on a terminal"
+  ! NO_COLOR=1 TERM=xterm script -qc "$w logs -n 1 --state $state" /dev/null </dev/null | grep -q $'\033'; result $? "none with NO_COLOR"
+fi
+"$w" logs -f --state "$state" >"$tmp/followed" 2>&1 &
+follower=$!
+pid=$(field "$state/witan.json" '[p["pid"] for p in j["processes"] if p["name"] == "expert-1"][0]')
+kill -9 "$pid"
+for _ in $(seq 300); do
+  [ "$(grep -c EXPERT-READY "$tmp/followed")" -ge 4 ] && "$w" ps --state "$state" >/dev/null 2>&1 && break
+  sleep 0.1
+done
+json "a worker that died is back" 0 '[p["restarts"] for p in j if p["name"] == "expert-1"] == [1]' -- "$w" ps -o json --state "$state"
+kill $follower
+[ "$(grep -c EXPERT-READY "$tmp/followed")" -ge 4 ]; result $? "logs -f saw it come back" "$(tail -3 "$tmp/followed")"
+try "down" 0 "stopped" -- "$w" down --state "$state"
+try "down again" 0 "nothing runs" -- "$w" down --state "$state"
+try "ps of what is stopped" 1 "nothing runs" "witan up starts it again" -- "$w" ps --state "$state"
+try "chat with what is stopped" 1 "is stopped" "witan up starts it again" -- "$w" chat --state "$state" hello
+json "doctor of what is stopped" 0 'j["ok"] and any("stopped; witan up starts it again" in f["words"] for f in j["findings"])' \
+  -- "$w" doctor -o json --state "$state" --http 127.0.0.1:0
+
+state inproc
+json "one process, and up as JSON" 0 'j["http"].startswith("http://127.0.0.1:") and j["admin_key"].startswith("wt-")' \
+  -- "$w" up --inproc --detach --http 127.0.0.1:0 --state "$state" -o json
+json "ps of one process" 0 'len({p["pid"] for p in j}) == 1 and all(p["state"] == "ready" for p in j) and
+  any(len(p["shard"]["revisions"]) == 1 for p in j if "shard" in p)' -- "$w" ps -o json --state "$state"
+try "it answers" 0 "tiny model" -- "$w" chat --temperature 0 --state "$state" "Who are you?"
+try "down, too" 0 "stopped" -- "$w" down --state "$state"
+done_testing

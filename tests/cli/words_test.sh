@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# words_test.sh - what every verb has: help with an example, exit codes, words for what is mistyped.
+. "$(dirname "$0")/lib.sh"
+
+try "no verb" 2 "usage: witan VERB" -- "$w"
+try "help" 0 "up " "doctor " "Exit codes" -- "$w" --help
+try "help as a verb" 0 "usage: witan VERB" -- "$w" help
+try "the version" 0 "witan 0." -- "$w" --version
+try "a flag before the verb" 2 "write witan VERB --state" "lists the verbs" -- "$w" --state x ps
+try "help for what is no verb" 2 'did you mean "witan up"?' -- "$w" help uup
+
+verbs=$("$w" --help | sed -n 's/^  \([a-z]*\)  .*/\1/p')
+[ "$(wc -w <<<"$verbs")" -ge 12 ]
+result $? "there are twelve verbs at least" "$verbs"
+for v in $verbs; do
+  try "$v --help" 0 "usage: witan $v" "example" "exit codes: 0 done, 1 refused or failed, 2 usage" -- "$w" "$v" --help
+  same=$out
+  try "$v -h is the same" 0 "$same" -- "$w" "$v" -h
+  try "help $v is the same" 0 "$same" -- "$w" help "$v"
+  try "$v: an unknown flag" 2 "there is no flag --frobnicate" "usage: witan $v" "witan $v --help" -- "$w" "$v" --frobnicate
+  try "$v: an unknown letter" 2 "there is no flag -Z" -- "$w" "$v" -Z
+done
+for pair in doctr:doctor pss:ps mdoels:models chatt:chat confg:config dwon:down log:logs complet:completion; do
+  try "witan ${pair%:*}" 2 "did you mean \"witan ${pair#*:}\"?" -- "$w" "${pair%:*}"
+done
+for pair in start:up stop:down status:ps version:--version serve:up; do
+  try "what others call it: ${pair%:*}" 2 "did you mean \"witan ${pair#*:}\"?" -- "$w" "${pair%:*}"
+done
+try "nothing like a verb" 2 'there is no verb "frobnicate"' "witan --help lists the verbs" -- "$w" frobnicate
+
+try "a flag of a setting, mistyped" 2 "did you mean --experts?" -- "$w" up --exprts 3
+try "a flag of the verb, mistyped" 2 "did you mean --follow?" -- "$w" logs --folow
+try "a flag that another verb has" 2 "belongs to witan up" -- "$w" ps --experts 3
+try "a setting that only a service has" 2 "is a setting of a service" "witan config explain shard" -- "$w" up --shard '*'
+try "a flag without its value" 2 "--level needs a value: error|warn" -- "$w" logs --level
+try "a setting without its value" 2 "needs a value" -- "$w" up --http
+try "a value for a switch" 2 "--follow takes no value" -- "$w" logs --follow=yes
+try "a word that is none of a list" 2 "takes user, operator, auditor or admin" "did you mean admin?" -- "$w" key create --role admn
+try "-o with another word" 2 "-o takes json or table" 'did you mean json?' -- "$w" ps -o jsn
+try "-o without a word" 2 "-o needs a value" -- "$w" ps -o
+try "-o where nothing is printed" 2 "prints no table" -- "$w" down -o json
+try "a number out of bounds" 2 "not between 1 and 256" -- "$w" up --experts 999
+try "not a number" 2 "is not a whole number" -- "$w" up --experts many
+try "a time that is none" 2 "is not a time such as 250ms" -- "$w" up --drain soon
+try "bytes that are none" 2 "not a number of bytes such as" -- "$w" up --kv-bytes lots
+try "an address that is none" 2 "write HOST:PORT" -- "$w" up --http here
+try "an endpoint that is none" 2 "tcp://HOST:PORT" -- "$w" up --bus 127.0.0.1:1
+try "a level that is none" 2 "did you mean notice?" -- "$w" up --log-level notce
+try "more holders than workers" 2 "raise experts or lower replicas" -- "$w" up --experts 2 --replicas 3
+try "one word too many" 2 '"now" is one word too many' -- "$w" up now
+try "a dash in a word, behind --" 1 "no cluster has been started" -- "$w" chat --state "$tmp/none" -- -5 degrees
+try "no subcommand" 2 "say create, list or revoke" -- "$w" key
+try "a subcommand, mistyped" 2 'did you mean "witan key revoke"?' -- "$w" key revok
+try "no id to revoke" 2 "witan key list shows them" -- "$w" key revoke
+try "an id that does not exist" 1 "witan key list shows the ids" -- "$w" key revoke nobody --state "$tmp/keys"
+try "a flag for another subcommand" 2 "is for key create" -- "$w" key list --name x
+try "days that are none" 2 'takes a number from' -- "$w" key create --days never
+
+state=$tmp/keys
+json "key create" 0 'j["key"].startswith("wt-") and j["name"] == "anna"' -- "$w" key create --name anna -o json --state "$state"
+id=$(python3 -c 'import json,sys; print(json.loads(sys.argv[1])["id"])' "$out")
+json "key list" 0 'len(j) == 1 and j[0]["revoked_at"] == 0 and "key" not in j[0]' -- "$w" key list -o json --state "$state"
+json "key revoke" 0 'j["revoked"]' -- "$w" key revoke "$id" -o json --state "$state"
+json "a revoked key says so" 0 'j[0]["revoked_at"] > 0' -- "$w" key list -o json --state "$state"
+try "the table of keys" 0 ID TENANT anna -- "$w" key list -o table --state "$state"
+for v in ps models chat; do
+  try "$v without a cluster" 1 "no cluster has been started" "witan up starts one" "--state DIR" -- "$w" $v --state "$tmp/none"
+done
+done_testing
