@@ -43,8 +43,9 @@ struct verb {
 };
 extern const struct verb *const witan_verbs[];   /* NULL at the end */
 extern const struct verb verb_logs, verb_doctor, verb_completion, verb_man;
-extern const struct verb verb_up, verb_down, verb_ps, verb_chat, verb_models, verb_key, verb_config;
 extern const struct verb verb_bench;
+extern const struct verb verb_up, verb_down, verb_ps, verb_chat, verb_models, verb_key, verb_config,
+        verb_plugin;
 extern const enum wt_set verb_state_only[];      /* for .sets: --state and --config */
 
 /* Says what went wrong on stderr, "witan VERB: ...", and returns EXIT_FAILED or EXIT_USAGE. */
