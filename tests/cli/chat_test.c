@@ -1,5 +1,5 @@
-/* chat_test.c - witan chat on a pseudo-terminal, typed at as a person does: a conversation, its commands,
- * several lines, history, and an answer that is stopped. */
+/* chat_test.c - witan chat on a pseudo-terminal, typed at as a person does: a conversation, its
+ * commands, several lines, history, and an answer that is stopped. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,7 +22,12 @@
 enum { PATIENCE_US = 60 * 1000 * 1000 };
 static char dir[96], witan[512];
 
-struct talk { pid_t pid; int fd; struct wt_buf seen; size_t read_to; };         /* read_to: what was awaited */
+struct talk {
+        pid_t pid;
+        int fd;
+        struct wt_buf seen;
+        size_t read_to;
+}; /* read_to: what was awaited */
 
 static int command(const char *fmt, ...)
 {
@@ -43,8 +48,8 @@ static void begin(struct talk *t, const char *temperature, const char *max_token
         t->pid = forkpty(&t->fd, NULL, NULL, &size);
         assert_true(t->pid >= 0);
         if (t->pid == 0) {
-                execl(witan, witan, "chat", "--state", dir, "--temperature", temperature, "--seed", "7",
-                      "--max-tokens", max_tokens, NULL);
+                execl(witan, witan, "chat", "--state", dir, "--temperature", temperature, "--seed",
+                      "7", "--max-tokens", max_tokens, NULL);
                 _exit(127);
         }
 }
@@ -65,7 +70,8 @@ static void await(struct talk *t, const char *text)
                         continue;
                 n = read(t->fd, wt_buf_room(&t->seen, 4096), 4096);
                 if (n <= 0)
-                        fail_msg("it ended before \"%s\" came: %s", text, t->seen.data + t->read_to);
+                        fail_msg("it ended before \"%s\" came: %s", text,
+                                 t->seen.data + t->read_to);
                 t->seen.len += (size_t)n;
                 t->seen.data[t->seen.len] = '\0';
         }
@@ -107,10 +113,12 @@ static int open_cluster(void **state)
 
         (void)state;
         snprintf(witan, sizeof witan, "%s/bin/witan", getenv("WITAN_BUILD"));
-        snprintf(dir, sizeof dir, "%s/witan-chat-XXXXXX", tmp != NULL && strlen(tmp) < 60 ? tmp : "/tmp");
+        snprintf(dir, sizeof dir, "%s/witan-chat-XXXXXX",
+                 tmp != NULL && strlen(tmp) < 60 ? tmp : "/tmp");
         if (mkdtemp(dir) == NULL)
                 return 1;
-        return command("%s up --detach --state %s --http 127.0.0.1:0 >%s/up.log 2>&1 || { cat %s/up.log; exit 1; }",
+        return command("%s up --detach --state %s --http 127.0.0.1:0 >%s/up.log 2>&1 || { cat "
+                       "%s/up.log; exit 1; }",
                        witan, dir, dir, dir);
 }
 
@@ -180,11 +188,13 @@ static void questions(const char *path, char *out, size_t n)
 
         assert_int_equal(wt_file_read(path, 1 << 20, &b), WT_OK);
         assert_int_equal(wt_json_parse(&j, b.data, b.len, &wt_json_default), WT_OK);
-        for (wt_jv v = wt_json_first(j, wt_json_get(j, 0, "messages")); v != WT_JSON_NONE; v = wt_json_next(j, v)) {
+        for (wt_jv v = wt_json_first(j, wt_json_get(j, 0, "messages")); v != WT_JSON_NONE;
+             v = wt_json_next(j, v)) {
                 const char *role = wt_json_str(j, wt_json_get(j, v, "role"), &len);
                 const char *text = wt_json_str(j, wt_json_get(j, v, "content"), &len);
                 if (strcmp(role, "assistant") != 0)
-                        at += (size_t)snprintf(out + at, n - at, "%s%s:%s", at > 0 ? "|" : "", role, text);
+                        at += (size_t)snprintf(out + at, n - at, "%s%s:%s", at > 0 ? "|" : "", role,
+                                               text);
         }
         wt_json_free(j);
         wt_buf_free(&b);
@@ -228,7 +238,9 @@ static void several_lines_and_save(void **state)
         type(&t, "\004");
         assert_int_equal(end(&t), 0);
         questions(file, got, sizeof got);
-        assert_string_equal(got, "system:Be kind.|user:one\ntwo|user:three\nfour|user:five\nsix|user:xfive\nsix");
+        assert_string_equal(
+                got,
+                "system:Be kind.|user:one\ntwo|user:three\nfour|user:five\nsix|user:xfive\nsix");
 }
 
 static void an_answer_is_stopped(void **state)
@@ -293,10 +305,12 @@ static void a_failure_does_not_end_it(void **state)
 
 int main(void)
 {
-        const struct CMUnitTest tests[] = {
-                cmocka_unit_test(a_conversation), cmocka_unit_test(commands_help),
-                cmocka_unit_test(several_lines_and_save), cmocka_unit_test(an_answer_is_stopped),
-                cmocka_unit_test(the_terminal_is_given_back), cmocka_unit_test(a_failure_does_not_end_it) };
+        const struct CMUnitTest tests[] = {cmocka_unit_test(a_conversation),
+                                           cmocka_unit_test(commands_help),
+                                           cmocka_unit_test(several_lines_and_save),
+                                           cmocka_unit_test(an_answer_is_stopped),
+                                           cmocka_unit_test(the_terminal_is_given_back),
+                                           cmocka_unit_test(a_failure_does_not_end_it)};
 
         return cmocka_run_group_tests(tests, open_cluster, close_cluster);
 }

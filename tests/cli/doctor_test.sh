@@ -26,7 +26,7 @@ try "more threads than cores" 0 "warn  cores" "leave --threads out" -- doctor --
 
 python3 -c 'import socket, sys, time
 s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen()
-print(s.getsockname()[1], flush=True); sys.stdin.read()' >"$tmp/port" < <(sleep 60) &
+print(s.getsockname()[1], flush=True); time.sleep(60)' >"$tmp/port" </dev/null &
 holder=$!
 for _ in $(seq 100); do [ -s "$tmp/port" ] && break; sleep 0.1; done
 port=$(cat "$tmp/port")

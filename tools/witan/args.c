@@ -1,5 +1,5 @@
-/* args.c - see args.h. A flag that no verb knows never reaches the settings, so that its nearest neighbour
- * is looked for among both. */
+/* args.c - see args.h. A flag that no verb knows never reaches the settings, so that its nearest
+ * neighbour is looked for among both. */
 #include "args.h"
 #include <errno.h>
 #include <math.h>
@@ -50,7 +50,9 @@ static int unknown(const struct call *c, const char *flag, int len)
         names[n] = NULL;
         snprintf(typed, sizeof typed, "%.*s", len, flag);
         near = near_word(typed, names);
-        verb_usage(c, near != NULL ? "there is no flag --%s; did you mean --%s?" : "there is no flag --%s%s",
+        verb_usage(c,
+                   near != NULL ? "there is no flag --%s; did you mean --%s?"
+                                : "there is no flag --%s%s",
                    typed, near != NULL ? near : "");
         return -1;
 }
@@ -59,12 +61,13 @@ static int not_of_this_verb(const struct call *c, enum wt_set s, const char *fla
 {
         for (int i = 0; witan_verbs[i] != NULL; i++)
                 if (witan_verbs[i]->role == 0 && verb_takes(witan_verbs[i], s)) {
-                        verb_usage(c, "--%.*s is no flag of this verb; it belongs to witan %s", len, flag,
-                                   witan_verbs[i]->name);
+                        verb_usage(c, "--%.*s is no flag of this verb; it belongs to witan %s", len,
+                                   flag, witan_verbs[i]->name);
                         return -1;
                 }
-        verb_usage(c, "--%.*s is a setting of %s, not of witan; witan config explain %s says more", len, flag,
-                   wt_settings[s].roles & WT_FOR_EXPERT ? "a service" : "the gateway", wt_settings[s].name);
+        verb_usage(c, "--%.*s is a setting of %s, not of witan; witan config explain %s says more",
+                   len, flag, wt_settings[s].roles & WT_FOR_EXPERT ? "a service" : "the gateway",
+                   wt_settings[s].name);
         return -1;
 }
 
@@ -94,8 +97,8 @@ static bool one_of(const struct call *c, const char *flag, const char *words, co
 }
 
 /* Takes a flag with a value; eq: behind '=', or NULL: the next word. Returns words used, -1. */
-static int take_value(struct call *c, const char *flag, const char *kind, const char *eq, const char *next,
-                      const char **value)
+static int take_value(struct call *c, const char *flag, const char *kind, const char *eq,
+                      const char *next, const char **value)
 {
         if (eq == NULL && next == NULL) {
                 verb_usage(c, "%s needs a value: %s", flag, kind);
@@ -129,7 +132,8 @@ static int take_own(struct call *c, const char *a, size_t len, const char *eq, c
 
         for (int k = 0; k < MAX_FLAGS && c->verb->flags[k].name != NULL; k++) {
                 const struct flag *f = &c->verb->flags[k];
-                bool is = a[1] == '-' ? strlen(f->name) == len - 2 && strncmp(f->name, a + 2, len - 2) == 0
+                bool is = a[1] == '-' ? strlen(f->name) == len - 2 &&
+                                                strncmp(f->name, a + 2, len - 2) == 0
                                       : f->letter != 0 && f->letter == a[1] && len == 2;
                 if (!is)
                         continue;
@@ -146,7 +150,8 @@ static int take_own(struct call *c, const char *a, size_t len, const char *eq, c
         return 0;
 }
 
-/* A word that begins with '-': how many words are left in rest (1 or 2), 0 when taken into c; -1. */
+/* A word that begins with '-': how many words are left in rest (1 or 2), 0 when taken into c;
+ * -1. */
 static int dash(struct call *c, const char *a, const char *next, int *used)
 {
         const char *eq = a[1] == '-' ? strchr(a, '=') : NULL;
@@ -172,7 +177,8 @@ static int dash(struct call *c, const char *a, const char *next, int *used)
                 return unknown(c, a + 2, (int)len - 2);
         if (!verb_takes(c->verb, s))
                 return not_of_this_verb(c, s, a + 2, (int)len - 2);
-        if (eq == NULL && wt_settings[s].type != WT_CONF_BOOL && next != NULL && strncmp(next, "--", 2) != 0)
+        if (eq == NULL && wt_settings[s].type != WT_CONF_BOOL && next != NULL &&
+            strncmp(next, "--", 2) != 0)
                 *used = 2;
         return *used;
 }
@@ -224,7 +230,8 @@ const struct sub *verb_sub(const struct call *c)
 
 int verb_words(const struct call *c, int most)
 {
-        return c->n_words <= most ? 0 : verb_usage(c, "\"%s\" is one word too many", c->words[most]);
+        return c->n_words <= most ? 0
+                                  : verb_usage(c, "\"%s\" is one word too many", c->words[most]);
 }
 
 bool verb_number(const struct call *c, int i, double min, double max, double *out)
@@ -238,8 +245,8 @@ bool verb_number(const struct call *c, int i, double min, double max, double *ou
         errno = 0;
         v = strtod(c->flag[i], &end);
         if (end == c->flag[i] || *end != '\0' || errno != 0 || !isfinite(v) || v < min || v > max) {
-                verb_usage(c, "--%s is \"%s\"; it takes a number from %g to %.15g", f->name, c->flag[i], min,
-                           max);
+                verb_usage(c, "--%s is \"%s\"; it takes a number from %g to %.15g", f->name,
+                           c->flag[i], min, max);
                 return false;
         }
         *out = v;

@@ -1,5 +1,5 @@
-/* chat.c - witan chat: a conversation on the terminal, streamed; or one question from the command line or a
- * pipe, with the answer alone on standard output. */
+/* chat.c - witan chat: a conversation on the terminal, streamed; or one question from the command
+ * line or a pipe, with the answer alone on standard output. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,7 +53,8 @@ static int ask_once(struct chat *h)
                 q.data[--q.len] = '\0';
         if (q.len == 0) {
                 wt_buf_free(&q);
-                return verb_usage(h->c, "there is no question; write it behind \"chat\" or into a pipe");
+                return verb_usage(h->c,
+                                  "there is no question; write it behind \"chat\" or into a pipe");
         }
         h->silent = h->c->json;
         chat_add(h, "user", q.data);
@@ -72,10 +73,12 @@ static bool numbers_are_fine(const struct call *c)
         double v;
         const char *seed = c->flag[CHAT_SEED];
 
-        if (!verb_number(c, CHAT_TEMPERATURE, 0, 2, &v) || !verb_number(c, CHAT_TOP_P, 0.000001, 1, &v) ||
+        if (!verb_number(c, CHAT_TEMPERATURE, 0, 2, &v) ||
+            !verb_number(c, CHAT_TOP_P, 0.000001, 1, &v) ||
             !verb_number(c, CHAT_MAX, 1, 1000000, &v))
                 return false;
-        if (seed == NULL || (seed[0] != '\0' && seed[strspn(seed, "0123456789")] == '\0' && strlen(seed) < 19))
+        if (seed == NULL ||
+            (seed[0] != '\0' && seed[strspn(seed, "0123456789")] == '\0' && strlen(seed) < 19))
                 return true;
         verb_usage(c, "--seed is \"%s\"; it takes a whole number", seed);
         return false;
@@ -96,7 +99,8 @@ static int run(struct call *c)
         if (cluster_read(h.cl, c->state) != WT_OK) {
                 rc = verb_fail(c, "%s", wt_words());
         } else if (h.cl->supervisor == 0) {
-                rc = verb_fail(c, "the cluster in %s is stopped; witan up starts it again", c->state);
+                rc = verb_fail(c, "the cluster in %s is stopped; witan up starts it again",
+                               c->state);
         } else {
                 if (c->flag[CHAT_SYSTEM] != NULL)
                         chat_add(&h, "system", c->flag[CHAT_SYSTEM]);
@@ -112,18 +116,26 @@ static int run(struct call *c)
 }
 
 const struct verb verb_chat = {
-        .name = "chat", .about = "talks with the model on the terminal",
-        .usage = "witan chat [--system TEXT] [--temperature T] [--top-p P] [--max-tokens N] [--seed N] "
+        .name = "chat",
+        .about = "talks with the model on the terminal",
+        .usage = "witan chat [--system TEXT] [--temperature T] [--top-p P] [--max-tokens N] "
+                 "[--seed N] "
                  "[-o json|table] [QUESTION]",
         .example = "witan chat --temperature 0 'Who are you?'",
-        .text = "Without a question it is a conversation: arrows, history and the keys of bash; a line that ends in a "
-                "backslash goes on, \"\"\" begins and ends a text of several lines; Ctrl-C stops an answer, Ctrl-D ends. "
-                "/system TEXT, /regen, /save FILE, /new, /help and /quit are commands. What is typed is kept nowhere "
-                "but in FILE. With a question, or one in a pipe, the answer alone is written to standard output.",
-        .flags = { [CHAT_SYSTEM] = { "system", "TEXT", "the system message", 0 },
-                   [CHAT_TEMPERATURE] = { "temperature", "T", "0 to 2 [0.7]", 0 },
-                   [CHAT_TOP_P] = { "top-p", "P", "above 0 to 1 [0.9]", 0 },
-                   [CHAT_MAX] = { "max-tokens", "N", "longest answer [what the context leaves]", 0 },
-                   [CHAT_SEED] = { "seed", "N", "makes the answer repeatable [drawn anew each time]", 0 } },
-        .sets = verb_state_only, .run = run,
+        .text = "Without a question it is a conversation: arrows, history and the keys of bash; a "
+                "line that ends in a "
+                "backslash goes on, \"\"\" begins and ends a text of several lines; Ctrl-C stops "
+                "an answer, Ctrl-D ends. "
+                "/system TEXT, /regen, /save FILE, /new, /help and /quit are commands. What is "
+                "typed is kept nowhere "
+                "but in FILE. With a question, or one in a pipe, the answer alone is written to "
+                "standard output.",
+        .flags = {[CHAT_SYSTEM] = {"system", "TEXT", "the system message", 0},
+                  [CHAT_TEMPERATURE] = {"temperature", "T", "0 to 2 [0.7]", 0},
+                  [CHAT_TOP_P] = {"top-p", "P", "above 0 to 1 [0.9]", 0},
+                  [CHAT_MAX] = {"max-tokens", "N", "longest answer [what the context leaves]", 0},
+                  [CHAT_SEED] = {"seed", "N", "makes the answer repeatable [drawn anew each time]",
+                                 0}},
+        .sets = verb_state_only,
+        .run = run,
 };

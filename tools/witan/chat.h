@@ -23,8 +23,8 @@ enum chat_end { CHAT_ANSWERED, CHAT_STOPPED, CHAT_FAILED };
 
 void chat_add(struct chat *h, const char *role, const char *text);
 void chat_drop(struct chat *h, uint32_t n);      /* all messages from the n-th on */
-/* chat_ask.c: sends all messages and shows the answer as it comes. The answer, or what there is of a stopped
- * one, becomes a message; a failure is said and leaves none. */
+/* chat_ask.c: sends all messages and shows the answer as it comes. The answer, or what there is of
+ * a stopped one, becomes a message; a failure is said and leaves none. */
 enum chat_end chat_ask(struct chat *h);
 double chat_speed(const struct chat *h);         /* tokens/s after the first; 0: not known */
 void chat_stop(void);                            /* async-signal-safe: ends the answer under way */

@@ -106,14 +106,18 @@ static void put_request(struct chat *h, struct wt_buf *b)
 static enum chat_end failed(struct chat *h, wt_err err, int status)
 {
         if (err == WT_OK && status == 401)
-                verb_fail(h->c, "the gateway refuses the key in %s/witan.json: it was revoked, or has expired; witan "
-                          "down, then witan up makes a new one", h->c->state);
+                verb_fail(h->c,
+                          "the gateway refuses the key in %s/witan.json: it was revoked, or has "
+                          "expired; witan "
+                          "down, then witan up makes a new one",
+                          h->c->state);
         else if (h->error.len > 0)
                 verb_fail(h->c, "%s", h->error.data);
         else if (err != WT_OK)
                 verb_fail(h->c, "%s; witan ps shows whether the cluster runs", wt_words());
         else
-                verb_fail(h->c, "the gateway answered with status %d; witan logs gateway shows why", status);
+                verb_fail(h->c, "the gateway answered with status %d; witan logs gateway shows why",
+                          status);
         return CHAT_FAILED;
 }
 
@@ -131,9 +135,11 @@ enum chat_end chat_ask(struct chat *h)
         wt_buf_clear(&h->error);
         put_request(h, &body);
         snprintf(url, sizeof url, "%s/v1/chat/completions", h->cl->http);
-        snprintf(headers, sizeof headers, "Authorization: Bearer %s\r\nContent-Type: application/json\r\n",
+        snprintf(headers, sizeof headers,
+                 "Authorization: Bearer %s\r\nContent-Type: application/json\r\n",
                  h->cl->admin_key);
-        err = wt_http_fetch("POST", url, headers, body.data, body.len, SILENCE_US, &status, NULL, take_bytes, h);
+        err = wt_http_fetch("POST", url, headers, body.data, body.len, SILENCE_US, &status, NULL,
+                            take_bytes, h);
         wt_buf_free(&body);
         if (h->line.len > 0)                     /* a refusal is one line of JSON, not an event */
                 take_event(h, h->line.data, h->line.len);

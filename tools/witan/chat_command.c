@@ -8,7 +8,8 @@
 static void put_text(const struct chat *h, struct wt_buf *b)
 {
         for (uint32_t i = 0; i < h->n; i++)
-                wt_buf_fmt(b, "%s%s:\n%s\n", i > 0 ? "\n" : "", h->messages[i].role, h->messages[i].text);
+                wt_buf_fmt(b, "%s%s:\n%s\n", i > 0 ? "\n" : "", h->messages[i].role,
+                           h->messages[i].text);
 }
 
 static void put_messages(const struct chat *h, struct wt_buf *b)
@@ -30,8 +31,10 @@ static enum chat_next save(struct chat *h, const char *file)
         struct wt_buf b = { 0 };
 
         if (n == 0 || h->n == 0) {
-                fputs(n == 0 ? "/save takes the name of a file; one that ends in .json gets the messages as JSON\n"
-                             : "there is nothing to save yet\n", stderr);
+                fputs(n == 0 ? "/save takes the name of a file; one that ends in .json gets the "
+                               "messages as JSON\n"
+                             : "there is nothing to save yet\n",
+                      stderr);
                 return CHAT_GO_ON;
         }
         if (n > 5 && strcmp(file + n - 5, ".json") == 0)
@@ -91,23 +94,27 @@ static enum chat_next quit(struct chat *h, const char *rest)
 }
 
 static enum chat_next help(struct chat *h, const char *rest);
-static const struct { const char *name, *takes, *about; enum chat_next (*run)(struct chat *, const char *); }
-commands[] = {
-        { "/help", "", "shows this", help },
-        { "/new", "", "begins a new conversation", begin },
-        { "/system", "TEXT", "begins a new conversation with this system message", set_system },
-        { "/regen", "", "makes the last answer again", regen },
-        { "/save", "FILE", "writes the conversation: JSON when FILE ends in .json, else text", save },
-        { "/quit", "", "ends, as Ctrl-D does", quit },
+static const struct {
+        const char *name, *takes, *about;
+        enum chat_next (*run)(struct chat *, const char *);
+} commands[] = {
+        {"/help", "", "shows this", help},
+        {"/new", "", "begins a new conversation", begin},
+        {"/system", "TEXT", "begins a new conversation with this system message", set_system},
+        {"/regen", "", "makes the last answer again", regen},
+        {"/save", "FILE", "writes the conversation: JSON when FILE ends in .json, else text", save},
+        {"/quit", "", "ends, as Ctrl-D does", quit},
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
-const char *const chat_commands[] = { "/help", "/new", "/system ", "/regen", "/save ", "/quit", NULL };
+const char *const chat_commands[] = {"/help",  "/new",  "/system ", "/regen",
+                                     "/save ", "/quit", NULL};
 
 static enum chat_next help(struct chat *h, const char *rest)
 {
         (void)h, (void)rest;
         for (int i = 0; i < N_COMMANDS; i++)
-                fprintf(stderr, "  %-8s %-5s %s\n", commands[i].name, commands[i].takes, commands[i].about);
+                fprintf(stderr, "  %-8s %-5s %s\n", commands[i].name, commands[i].takes,
+                        commands[i].about);
         fputs("  a line that ends in \\ goes on; \"\"\" begins and ends a text of several lines\n"
               "  Ctrl-C stops an answer; arrows, Ctrl-A, -E, -K, -U, -W, -Y edit\n", stderr);
         return CHAT_GO_ON;
@@ -127,7 +134,8 @@ enum chat_next chat_command(struct chat *h, const char *line)
         }
         names[N_COMMANDS] = NULL;
         near = near_word(name, names);
-        fprintf(stderr, "there is no %s; %s%s\n", name, near != NULL ? "did you mean " : "/help shows what there is",
+        fprintf(stderr, "there is no %s; %s%s\n", name,
+                near != NULL ? "did you mean " : "/help shows what there is",
                 near != NULL ? near : "");
         return CHAT_GO_ON;
 }

@@ -1,4 +1,5 @@
-/* chat_talk.c - the conversation: reads entries of one or several lines, asks, says how fast it went. */
+/* chat_talk.c - the conversation: reads entries of one or several lines, asks, says how fast it
+ * went. */
 #include <inttypes.h>
 #include <locale.h>
 #include <signal.h>
@@ -61,7 +62,8 @@ static void answer(struct chat *h, bool keep_question)
         switch (chat_ask(h)) {
         case CHAT_ANSWERED:
                 if (chat_speed(h) > 0)
-                        fprintf(stderr, "(%" PRIu64 " tokens, %.1f tokens/s)\n", h->tokens, chat_speed(h));
+                        fprintf(stderr, "(%" PRIu64 " tokens, %.1f tokens/s)\n", h->tokens,
+                                chat_speed(h));
                 break;
         case CHAT_STOPPED:
                 fprintf(stderr, "(stopped after %" PRIu64 " tokens)\n", h->tokens);

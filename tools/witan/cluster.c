@@ -40,8 +40,11 @@ wt_err cluster_read(struct cluster *c, const char *state)
         memset(c, 0, sizeof *c);
         snprintf(path, sizeof path, "%s/witan.json", state);
         if ((err = wt_file_read(path, 1 << 20, &b)) != WT_OK)
-                return err == WT_ENOTFOUND ? wt_fail(err, "no cluster has been started in %s; witan up "
-                        "starts one, --state DIR names another folder", state) : err;
+                return err == WT_ENOTFOUND ? wt_fail(err,
+                                                     "no cluster has been started in %s; witan up "
+                                                     "starts one, --state DIR names another folder",
+                                                     state)
+                                           : err;
         err = wt_json_parse(&j, b.data, b.len, &wt_json_default);
         wt_buf_free(&b);
         if (err != WT_OK)

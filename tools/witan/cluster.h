@@ -9,17 +9,17 @@ enum { MAX_PROCESSES = 300 };
 struct process {
         char role[16], name[64];
         pid_t pid;                               /* 0: not running */
-        char endpoint[300];                      /* gateway: URL; router: bus; expert: its metrics */
+        char endpoint[300];                      /* gateway: URL; router: bus; else metrics */
         char metrics[64];                        /* HOST:PORT of /metrics, /healthz, /readyz */
         uint32_t restarts;
         char shard[1024];                        /* experts: what --shard says */
-        char revision[65];                       /* experts: of the model, in hex; "" until it is known */
+        char revision[65];                       /* experts: the model's, hex; "": not known */
 };
 struct cluster {
         char http[300];                          /* URL */
         char admin_key[80], model[4096];
         pid_t supervisor;
-        uint32_t replicas;                       /* holders of each expert; 0: all workers may hold all */
+        uint32_t replicas;                       /* holders of each expert; 0: all may */
         struct process processes[MAX_PROCESSES];
         uint32_t n;
 };

@@ -76,14 +76,18 @@ static int run(struct call *c)
 }
 
 const struct verb verb_completion = {
-        .name = "completion", .about = "prints what a shell needs to complete witan's command lines",
+        .name = "completion",
+        .about = "prints what a shell needs to complete witan's command lines",
         .usage = "witan completion bash | zsh | fish",
         .example = "source <(witan completion bash)",
         .text = "Load it in the file that your shell reads at its start:\n"
                 "  bash: source <(witan completion bash)           in ~/.bashrc\n"
                 "  zsh:  source <(witan completion zsh)            in ~/.zshrc, behind compinit\n"
                 "  fish: witan completion fish | source            in ~/.config/fish/config.fish",
-        .subs = { { "bash", "", "for bash 4 and later" }, { "zsh", "", "for zsh 5 and later" },
-                  { "fish", "", "for fish 3 and later" } },
-        .sets = verb_state_only, .plain = true, .run = run,
+        .subs = {{"bash", "", "for bash 4 and later"},
+                 {"zsh", "", "for zsh 5 and later"},
+                 {"fish", "", "for fish 3 and later"}},
+        .sets = verb_state_only,
+        .plain = true,
+        .run = run,
 };

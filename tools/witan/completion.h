@@ -1,11 +1,12 @@
-/* completion.h - what may come next on a command line, from the table of verbs; one file per shell. */
+/* completion.h - what may come next on a command line, from the table of verbs; one file per
+ * shell. */
 #ifndef WITAN_TOOLS_COMPLETION_H
 #define WITAN_TOOLS_COMPLETION_H
 #include <stdio.h>
 #include "verb.h"
 
-/* What a value or a word is: nothing known, a folder, a file, the name of a setting, a verb, a role, or one
- * of a list. */
+/* What a value or a word is: nothing known, a folder, a file, the name of a setting, a verb, a
+ * role, or one of a list. */
 enum comp_kind { COMP_ANY, COMP_FOLDER, COMP_FILE, COMP_SETTING, COMP_VERB, COMP_ROLE, COMP_LIST };
 
 /* Of "a|b|c" (COMP_LIST, list gets "a b c"), "DIR", "FILE", "KEY", "[VERB]". */

@@ -1,18 +1,16 @@
-/* completion_bash.c - a function that looks at the verb, the word before and the word at the cursor. */
+/* completion_bash.c - a function that looks at the verb, the word before and the word at the
+ * cursor. */
 #include <string.h>
 #include "completion.h"
 
 static const char head[] =
         "# bash completion for witan, made by: witan completion bash\n"
         "_witan_reply() {  # KIND [WORD...]\n"
-        "        local kind=$1; shift\n"
-        "        case $kind in\n"
+        "        local kind=$1; shift\n        case $kind in\n"
         "        list) COMPREPLY=($(compgen -W \"$*\" -- \"$cur\")) ;;\n"
         "        folder) compopt -o filenames; COMPREPLY=($(compgen -d -- \"$cur\")) ;;\n"
         "        file) compopt -o filenames; COMPREPLY=($(compgen -f -- \"$cur\")) ;;\n"
-        "        esac\n"
-        "}\n"
-        "_witan() {\n"
+        "        esac\n}\n_witan() {\n"
         "        local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
         "        local verb=${COMP_WORDS[1]} sub=${COMP_WORDS[2]} settings verbs flags\n"
         "        COMPREPLY=()\n"
@@ -59,7 +57,9 @@ static void values(FILE *to, const struct verb *v)
                 reply(to, ") ", kind, list);
         }
         if (!v->plain)
-                fprintf(to, "        \"%s -o\"|\"%s --output\") _witan_reply list json table; return ;;\n",
+                fprintf(to,
+                        "        \"%s -o\"|\"%s --output\") _witan_reply list json table; return "
+                        ";;\n",
                         v->name, v->name);
 }
 
@@ -112,17 +112,17 @@ void completion_bash(FILE *to)
         fputs("'\n        settings='", to);
         for (int s = 0; s < N_WT_SETTINGS; s++)
                 fprintf(to, "%s%s", s > 0 ? " " : "", wt_settings[s].name);
-        fputs("'\n"
-              "        if [ \"$COMP_CWORD\" -eq 1 ]; then _witan_reply list $verbs --help --version; return; fi\n"
+        fputs("'\n        if [ \"$COMP_CWORD\" -eq 1 ]; then _witan_reply list $verbs --help "
+              "--version; return; fi\n"
               "        if [ \"$verb\" = help ]; then _witan_reply list $verbs; return; fi\n"
-              "        case \"$verb $prev\" in\n", to);
+              "        case \"$verb $prev\" in\n",
+              to);
         for (int i = 0; witan_verbs[i] != NULL; i++)
                 values(to, witan_verbs[i]);
         fputs("        esac\n        case $verb in\n", to);
         for (int i = 0; witan_verbs[i] != NULL; i++)
                 flags(to, witan_verbs[i]);
-        fputs("        esac\n"
-              "        case $cur in -*) _witan_reply list $flags; return ;; esac\n"
+        fputs("        esac\n        case $cur in -*) _witan_reply list $flags; return ;; esac\n"
               "        case \"$verb $COMP_CWORD $sub\" in\n", to);
         for (int i = 0; witan_verbs[i] != NULL; i++)
                 words(to, witan_verbs[i]);

@@ -74,7 +74,8 @@ static void words(FILE *to, const struct verb *v)
         }
         for (int i = 0; i < MAX_SUBS && v->subs[i].name != NULL; i++) {
                 enum comp_kind kind = comp_value(v->subs[i].words, list);
-                fprintf(to, "complete -c witan -n '__witan_alone %s' -a %s", v->name, v->subs[i].name);
+                fprintf(to, "complete -c witan -n '__witan_alone %s' -a %s", v->name,
+                        v->subs[i].name);
                 about(to, v->subs[i].about);
                 if (kind == COMP_ANY || kind == COMP_LIST)
                         continue;
@@ -90,12 +91,10 @@ void completion_fish(FILE *to)
               "function __witan_alone\n"
               "        set -l w (commandline -opc)\n"
               "        test (count $w) -eq 2; and test \"$w[2]\" = $argv[1]\n"
-              "end\n"
-              "function __witan_in\n"
-              "        set -l w (commandline -opc)\n"
-              "        test (count $w) -ge 3; and test \"$w[2]\" = $argv[1]; and test \"$w[3]\" = $argv[2]\n"
-              "end\n"
-              "function __witan_settings\n        printf '%s\\n'", to);
+              "end\nfunction __witan_in\n        set -l w (commandline -opc)\n"
+              "        test (count $w) -ge 3; and test \"$w[2]\" = $argv[1]; and test \"$w[3]\" = "
+              "$argv[2]\nend\nfunction __witan_settings\n        printf '%s\\n'",
+              to);
         for (int s = 0; s < N_WT_SETTINGS; s++)
                 fprintf(to, " %s", wt_settings[s].name);
         fputs("\nend\nfunction __witan_verbs\n        printf '%s\\n'", to);
@@ -103,10 +102,13 @@ void completion_fish(FILE *to)
                 fprintf(to, " %s", witan_verbs[i]->name);
         fputs("\nend\ncomplete -c witan -f\n"
               "complete -c witan -n __fish_use_subcommand -l version -d 'shows the version'\n"
-              "complete -c witan -n __fish_use_subcommand -a help -d 'shows the verbs, or the flags of one'\n"
-              "complete -c witan -n '__fish_seen_subcommand_from help' -a '(__witan_verbs)'\n", to);
+              "complete -c witan -n __fish_use_subcommand -a help -d 'shows the verbs, or the "
+              "flags of one'\n"
+              "complete -c witan -n '__fish_seen_subcommand_from help' -a '(__witan_verbs)'\n",
+              to);
         for (int i = 0; witan_verbs[i] != NULL; i++) {
-                fprintf(to, "complete -c witan -n __fish_use_subcommand -a %s", witan_verbs[i]->name);
+                fprintf(to, "complete -c witan -n __fish_use_subcommand -a %s",
+                        witan_verbs[i]->name);
                 about(to, witan_verbs[i]->about);
         }
         for (int i = 0; witan_verbs[i] != NULL; i++) {

@@ -50,7 +50,8 @@ static void values(FILE *to, const struct verb *v)
                 action(to, comp_setting((enum wt_set)s, list), list);
         }
         if (!v->plain)
-                fprintf(to, "        \"%s -o\"|\"%s --output\") compadd -- json table; return ;;\n", v->name, v->name);
+                fprintf(to, "        \"%s -o\"|\"%s --output\") compadd -- json table; return ;;\n",
+                        v->name, v->name);
 }
 
 static void flags(FILE *to, const struct verb *v)
@@ -97,17 +98,18 @@ static void words(FILE *to, const struct verb *v)
 
 void completion_zsh(FILE *to)
 {
-        fputs("#compdef witan\n# zsh completion for witan, made by: witan completion zsh\n_witan() {\n"
+        fputs("#compdef witan\n# zsh completion for witan, made by: witan completion zsh\n_witan() "
+              "{\n"
               "        local verb=$words[2] sub=$words[3] prev=$words[CURRENT-1]\n"
-              "        local -a verbs settings flags subs\n        verbs=(\n", to);
+              "        local -a verbs settings flags subs\n        verbs=(\n",
+              to);
         for (int i = 0; witan_verbs[i] != NULL; i++)
                 described(to, "", witan_verbs[i]->name, witan_verbs[i]->about);
         described(to, "", "help", "shows the verbs, or a verb's flags");
         fputs("        )\n        settings=(\n", to);
         for (int s = 0; s < N_WT_SETTINGS; s++)
                 described(to, "", wt_settings[s].name, wt_settings[s].help);
-        fputs("        )\n"
-              "        if (( CURRENT == 2 )); then _describe verb verbs; return; fi\n"
+        fputs("        )\n        if (( CURRENT == 2 )); then _describe verb verbs; return; fi\n"
               "        if [[ $verb == help ]]; then _describe verb verbs; return; fi\n"
               "        if [[ $PREFIX == --*=* ]]; then prev=${PREFIX%%=*}; compset -P 1 '*='; fi\n"
               "        case \"$verb $prev\" in\n", to);
@@ -122,5 +124,7 @@ void completion_zsh(FILE *to)
         for (int i = 0; witan_verbs[i] != NULL; i++)
                 words(to, witan_verbs[i]);
         fputs("        esac\n}\n"
-              "if [[ $funcstack[1] == _witan ]]; then _witan \"$@\"; else compdef _witan witan; fi\n", to);
+              "if [[ $funcstack[1] == _witan ]]; then _witan \"$@\"; else compdef _witan witan; "
+              "fi\n",
+              to);
 }

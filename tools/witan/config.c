@@ -1,5 +1,5 @@
-/* config.c - witan config show|check|explain: the settings as they are, what is wrong with them, and what
- * each one is. */
+/* config.c - witan config show|check|explain: the settings as they are, what is wrong with them,
+ * and what each one is. */
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,8 +18,8 @@ static const char *const type_words[] = {
         [WT_CONF_MS] = "time, such as 250ms, 10s, 5m or 1h", [WT_CONF_BOOL] = "true or false",
         [WT_CONF_PATH] = "path" };
 static const char *const type_names[] = {
-        [WT_CONF_STR] = "text", [WT_CONF_U64] = "number", [WT_CONF_BYTES] = "bytes", [WT_CONF_MS] = "time",
-        [WT_CONF_BOOL] = "bool", [WT_CONF_PATH] = "path" };
+        [WT_CONF_STR] = "text", [WT_CONF_U64] = "number", [WT_CONF_BYTES] = "bytes",
+        [WT_CONF_MS] = "time",  [WT_CONF_BOOL] = "bool",  [WT_CONF_PATH] = "path"};
 static const struct { unsigned bit; const char *name; } roles[] = {
         { WT_FOR_GATEWAY, "gateway" }, { WT_FOR_ROUTER, "router" }, { WT_FOR_EXPERT, "expert" },
         { WT_FOR_WITAN, "witan" } };
@@ -44,7 +44,8 @@ static void put_value(struct wt_buf *b, const wt_conf *c, enum wt_set s)
         wt_buf_json_kv(b, "where", wt_conf_where(c, s));
 }
 
-/* WITAN_KV_BYTES, --kv-bytes, kv-bytes and kv_bytes are one. N_WT_SETTINGS, said, when it is none. */
+/* WITAN_KV_BYTES, --kv-bytes, kv-bytes and kv_bytes are one. N_WT_SETTINGS, said, when it is
+ * none. */
 static enum wt_set find(const struct call *c, const char *typed)
 {
         const char *names[N_WT_SETTINGS + 1], *near;
@@ -155,7 +156,8 @@ static int check_done(struct report *r, const char *file)
                 printf("%s%sthe environment and the flags are fine\n", file != NULL ? file : "",
                        file != NULL ? ", " : "");
         } else {
-                fprintf(stderr, "%u problem%s; witan config explain KEY says what a setting takes\n", r->n,
+                fprintf(stderr,
+                        "%u problem%s; witan config explain KEY says what a setting takes\n", r->n,
                         r->n == 1 ? "" : "s");
         }
         wt_buf_free(&r->json);
@@ -221,8 +223,8 @@ static void explain_words(const struct call *c, enum wt_set s)
 
         wt_conf_flag_name(row, flag);
         wt_conf_env_name(row, env);
-        printf("%s: %s\n\n  type         %s\n  default      %s\n", row->name, row->help, type_words[row->type],
-               *row->def != '\0' ? row->def : "(empty)");
+        printf("%s: %s\n\n  type         %s\n  default      %s\n", row->name, row->help,
+               type_words[row->type], *row->def != '\0' ? row->def : "(empty)");
         if (row->type != WT_CONF_BOOL)
                 printf("  bounds       %" PRIu64 " to %" PRIu64 " %s\n", row->min, row->max,
                        is_words(row) ? "characters" : row->unit);
@@ -232,8 +234,9 @@ static void explain_words(const struct call *c, enum wt_set s)
         for (int i = 0; i < N_ROLES; i++)
                 if (row->roles & roles[i].bit)
                         printf(" %s", roles[i].name);
-        printf("\n  flag         %s%s%s\n  environment  %s\n  in a file    %s: %s\n  now          %s (%s)\n", flag,
-               *kind ? " " : "", kind, env, row->name, *row->def != '\0' ? row->def : "VALUE",
+        printf("\n  flag         %s%s%s\n  environment  %s\n  in a file    %s: %s\n  now          "
+               "%s (%s)\n",
+               flag, *kind ? " " : "", kind, env, row->name, *row->def != '\0' ? row->def : "VALUE",
                wt_conf_str(c->conf, s), wt_conf_where(c->conf, s));
 }
 
@@ -242,7 +245,8 @@ static int explain(struct call *c)
         enum wt_set s;
 
         if (c->n_words < 2)
-                return verb_usage(c, "explain takes the name of a setting; witan config show lists them");
+                return verb_usage(
+                        c, "explain takes the name of a setting; witan config show lists them");
         if ((s = find(c, c->words[1])) == N_WT_SETTINGS)
                 return EXIT_USAGE;
         if (c->json)
@@ -279,16 +283,26 @@ static int broken(struct call *c)
 }
 
 const struct verb verb_config = {
-        .name = "config", .about = "shows, checks and explains the settings",
-        .usage = "witan config show [--origin] [KEY...] | check [FILE] | explain KEY  [-o json|table]",
+        .name = "config",
+        .about = "shows, checks and explains the settings",
+        .usage = "witan config show [--origin] [KEY...] | check [FILE] | explain KEY  [-o "
+                 "json|table]",
         .example = "witan config show --origin --config /etc/witan/witan.yaml",
-        .text = "A setting is a flag (--kv-bytes 1G), a variable (WITAN_KV_BYTES=1G), or a line of the file that "
-                "--config names (\"kv_bytes: 1G\"); the first of these that is there counts, else its default.",
-        .subs = { { "show", "[--origin] [KEY...]", "the values, and where each one comes from" },
-                  { "check", "[FILE]", "all that is wrong in FILE (or the file that --config names) and in the "
-                                       "environment; exit code 1 when there is something" },
-                  { "explain", "KEY", "what a setting is: type, default, bounds, unit, who reads it" } },
-        .flags = { [F_ORIGIN] = { "origin", NULL, "show where each value comes from: flag, environment, file "
-                                                  "with its line, or default", 0 } },
-        .role = WT_FOR_ALL, .run = run, .broken = broken,
+        .text = "A setting is a flag (--kv-bytes 1G), a variable (WITAN_KV_BYTES=1G), or a line of "
+                "the file that "
+                "--config names (\"kv_bytes: 1G\"); the first of these that is there counts, else "
+                "its default.",
+        .subs = {{"show", "[--origin] [KEY...]", "the values, and where each one comes from"},
+                 {"check", "[FILE]",
+                  "all that is wrong in FILE (or the file that --config names) and in the "
+                  "environment; exit code 1 when there is something"},
+                 {"explain", "KEY",
+                  "what a setting is: type, default, bounds, unit, who reads it"}},
+        .flags = {[F_ORIGIN] = {"origin", NULL,
+                                "show where each value comes from: flag, environment, file "
+                                "with its line, or default",
+                                0}},
+        .role = WT_FOR_ALL,
+        .run = run,
+        .broken = broken,
 };

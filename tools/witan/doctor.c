@@ -1,5 +1,5 @@
-/* doctor.c - witan doctor: looks at all that a cluster on this machine stands on, says what it finds and what
- * to do about it. It changes nothing. */
+/* doctor.c - witan doctor: looks at all that a cluster on this machine stands on, says what it
+ * finds and what to do about it. It changes nothing. */
 #include "doctor.h"
 #include <signal.h>
 #include <stdarg.h>
@@ -41,7 +41,8 @@ void doctor_say(struct doctor *d, enum doctor_level level, const char *look, con
 
 static void fault(void *arg, const char *words)
 {
-        doctor_say(arg, D_FAIL, "settings", "witan config explain KEY says what a setting takes", "%s", words);
+        doctor_say(arg, D_FAIL, "settings", "witan config explain KEY says what a setting takes",
+                   "%s", words);
 }
 
 static void slip(void *arg, const char *words)
@@ -56,7 +57,8 @@ void doctor_settings(struct doctor *d)
 
         n += sense_environment(d->c->envp, slip, d);
         if (n == 0)
-                doctor_say(d, D_OK, "settings", NULL, "flags, environment%s%s agree", *file ? " and " : "", file);
+                doctor_say(d, D_OK, "settings", NULL, "flags, environment%s%s agree",
+                           *file ? " and " : "", file);
 }
 
 static void look(struct doctor *d)
@@ -89,7 +91,8 @@ static int run(struct call *c)
                 printf("{\"ok\":%s,\"findings\":[%s]}\n", d->n[D_FAIL] == 0 ? "true" : "false",
                        d->json.data != NULL ? d->json.data : "");
         else
-                printf("\n%u well, %u to look at, %u wrong\n", d->n[D_OK], d->n[D_WARN], d->n[D_FAIL]);
+                printf("\n%u well, %u to look at, %u wrong\n", d->n[D_OK], d->n[D_WARN],
+                       d->n[D_FAIL]);
         rc = d->n[D_FAIL] == 0 ? EXIT_DONE : EXIT_FAILED;
         if (d->weighed)
                 weigh_close(&d->w);
@@ -99,12 +102,16 @@ static int run(struct call *c)
 }
 
 const struct verb verb_doctor = {
-        .name = "doctor", .about = "looks for what is wrong on this machine and says what to do",
+        .name = "doctor",
+        .about = "looks for what is wrong on this machine and says what to do",
         .usage = "witan doctor [--state DIR] [--model DIR] [--http HOST:PORT] [-o json|table]",
         .example = "witan doctor --model /models/deepseek-v3",
-        .text = "Looks at the processor, memory and the limits of control groups, the clock, libraries and programs, "
-                "settings, the model, the state folder with its permissions and keys, disk space, ports, and the "
-                "cluster if one runs. Give it the flags that witan up will be given. It changes nothing. Exit code 1 "
+        .text = "Looks at the processor, memory and the limits of control groups, the clock, "
+                "libraries and programs, "
+                "settings, the model, the state folder with its permissions and keys, disk space, "
+                "ports, and the "
+                "cluster if one runs. Give it the flags that witan up will be given. It changes "
+                "nothing. Exit code 1 "
                 "when something is wrong; warnings alone are 0.",
         .run = run,
 };

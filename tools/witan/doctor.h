@@ -1,4 +1,5 @@
-/* doctor.h - a patient, and what was found. One file per kind of look; each look says what is well too. */
+/* doctor.h - a patient, and what was found. One file per kind of look; each look says what is well
+ * too. */
 #ifndef WITAN_TOOLS_DOCTOR_H
 #define WITAN_TOOLS_DOCTOR_H
 #include "base/buf.h"
@@ -24,7 +25,7 @@ struct doctor {
 void doctor_say(struct doctor *d, enum doctor_level level, const char *look, const char *todo,
                 const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
-void doctor_machine(struct doctor *d);           /* processor, cores, clock, descriptors, libraries, programs */
+void doctor_machine(struct doctor *d);           /* processor, clock, libraries, programs */
 void doctor_settings(struct doctor *d);
 void doctor_state(struct doctor *d);             /* folder, its owner and modes, disk, keys */
 void doctor_model(struct doctor *d);             /* loads, fits: memory and control groups */

@@ -1,4 +1,5 @@
-/* doctor_cluster.c - the cluster of the state folder: do its processes live, does its key still open doors? */
+/* doctor_cluster.c - the cluster of the state folder: do its processes live, does its key still
+ * open doors? */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +15,8 @@ static bool ready(const struct process *p, struct wt_buf *words)
         int status = 0;
 
         snprintf(url, sizeof url, "http://%s/readyz", p->metrics);
-        if (wt_http_fetch("GET", url, NULL, NULL, 0, 2000000, &status, words, NULL, NULL) != WT_OK) {
+        if (wt_http_fetch("GET", url, NULL, NULL, 0, 2000000, &status, words, NULL, NULL) !=
+            WT_OK) {
                 wt_buf_clear(words);
                 wt_buf_str(words, wt_words());
         }
@@ -31,13 +33,16 @@ static void processes(struct doctor *d)
                 if (p->pid > 0 && ready(p, &words))
                         well++;
                 else
-                        doctor_say(d, D_FAIL, "cluster", "witan logs shows why; the supervisor starts again what dies",
-                                   "%s %s%.200s", p->name, p->pid > 0 ? "is not ready: " : "does not run",
+                        doctor_say(d, D_FAIL, "cluster",
+                                   "witan logs shows why; the supervisor starts again what dies",
+                                   "%s %s%.200s", p->name,
+                                   p->pid > 0 ? "is not ready: " : "does not run",
                                    p->pid > 0 && words.data != NULL ? words.data : "");
                 wt_buf_free(&words);
         }
         if (well == d->cl.n)
-                doctor_say(d, D_OK, "cluster", NULL, "all %u processes are ready at %s", well, d->cl.http);
+                doctor_say(d, D_OK, "cluster", NULL, "all %u processes are ready at %s", well,
+                           d->cl.http);
 }
 
 /* The key of witan.json against the database: what witan chat and scripts use. */
@@ -50,19 +55,22 @@ static void admin_key(struct doctor *d)
 
         snprintf(path, sizeof path, "%s/witan.db", d->c->state);
         if (access(path, R_OK | W_OK) != 0) {
-                doctor_say(d, D_FAIL, "API key", "witan down, then witan up makes it anew", "there is no database %s",
-                           path);
+                doctor_say(d, D_FAIL, "API key", "witan down, then witan up makes it anew",
+                           "there is no database %s", path);
                 return;
         }
         if ((err = wt_keys_open(&keys, path)) != WT_OK) {
-                doctor_say(d, D_FAIL, "API key", "put back a copy, or remove it: witan up makes a new one, and all keys "
-                           "must be made again", "%s", wt_words());
+                doctor_say(d, D_FAIL, "API key",
+                           "put back a copy, or remove it: witan up makes a new one, and all keys "
+                           "must be made again",
+                           "%s", wt_words());
                 return;
         }
         err = wt_keys_check(keys, d->cl.admin_key, strlen(d->cl.admin_key), time(NULL), &key);
         wt_keys_close(keys);
         if (err == WT_OK)
-                doctor_say(d, D_OK, "API key", NULL, "the key in witan.json is valid (role %s)", key.role);
+                doctor_say(d, D_OK, "API key", NULL, "the key in witan.json is valid (role %s)",
+                           key.role);
         else
                 doctor_say(d, D_FAIL, "API key", "witan down, then witan up makes a new one",
                            "the key in witan.json is revoked, expired or unknown");
@@ -71,14 +79,16 @@ static void admin_key(struct doctor *d)
 void doctor_cluster(struct doctor *d)
 {
         if (d->cl.n == 0) {
-                doctor_say(d, D_OK, "cluster", NULL, "none has been started in %s; witan up starts one", d->c->state);
+                doctor_say(d, D_OK, "cluster", NULL,
+                           "none has been started in %s; witan up starts one", d->c->state);
                 return;
         }
         if (d->runs)
                 processes(d);
         else if (d->cl.supervisor > 0)
-                doctor_say(d, D_WARN, "cluster", "witan up starts it again", "its supervisor (process %d) is gone "
-                           "without witan down", (int)d->cl.supervisor);
+                doctor_say(d, D_WARN, "cluster", "witan up starts it again",
+                           "its supervisor (process %d) is gone without witan down",
+                           (int)d->cl.supervisor);
         else
                 doctor_say(d, D_OK, "cluster", NULL, "stopped; witan up starts it again");
         admin_key(d);

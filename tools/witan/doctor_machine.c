@@ -20,7 +20,8 @@ static void processor(struct doctor *d)
         const struct wt_kernels *k = wt_kernels_pick(NULL);
 
         if (k == NULL)
-                doctor_say(d, D_FAIL, "processor", "run Witan on an x86-64 of 2013 or later with AVX2, FMA and F16C; in "
+                doctor_say(d, D_FAIL, "processor",
+                           "run Witan on an x86-64 of 2013 or later with AVX2, FMA and F16C; in "
                            "a virtual machine, pass the host's processor through",
                            "%s, %s, lacks%s%s%s", d->m.cpu, d->m.arch, d->m.avx2 ? "" : " AVX2",
                            d->m.fma ? "" : " FMA", d->m.f16c ? "" : " F16C");
@@ -28,7 +29,8 @@ static void processor(struct doctor *d)
                 doctor_say(d, D_OK, "processor", NULL, "%s%s%s, kernels \"%s\"", d->m.cpu,
                            d->m.cpu[0] != '\0' ? ", " : "", d->m.arch, k->name);
         if (wt_float_ground() != WT_OK)
-                doctor_say(d, D_FAIL, "processor", "start witan without it (look at LD_PRELOAD)", "%s", wt_words());
+                doctor_say(d, D_FAIL, "processor", "start witan without it (look at LD_PRELOAD)",
+                           "%s", wt_words());
 }
 
 static void cores(struct doctor *d)
@@ -36,16 +38,18 @@ static void cores(struct doctor *d)
         uint64_t threads = wt_conf_u64(d->c->conf, WT_SET_threads);
 
         if (d->m.cpu_quota > 0 && d->m.cpu_quota < 1)
-                doctor_say(d, D_WARN, "cores", "raise the quota to one core at least: a thread that is stopped in the "
-                           "middle of a step stops the answer", "%s grants %.2f of a core", d->m.quota_at,
-                           d->m.cpu_quota);
+                doctor_say(d, D_WARN, "cores",
+                           "raise the quota to one core at least: a thread that is stopped in the "
+                           "middle of a step stops the answer",
+                           "%s grants %.2f of a core", d->m.quota_at, d->m.cpu_quota);
         else if (threads > d->m.cores)
-                doctor_say(d, D_WARN, "cores", "leave --threads out: more threads than cores make a step slower",
-                           "%llu threads are asked for, and %u cores may be used", (unsigned long long)threads,
-                           d->m.cores);
+                doctor_say(d, D_WARN, "cores",
+                           "leave --threads out: more threads than cores make a step slower",
+                           "%llu threads are asked for, and %u cores may be used",
+                           (unsigned long long)threads, d->m.cores);
         else if (d->m.cpu_quota > 0 && fabs(d->m.cpu_quota - nearbyint(d->m.cpu_quota)) > 0.01)
-                doctor_say(d, D_OK, "cores", NULL, "%u of %u may be used (%s grants %.2f)", d->m.cores, d->m.online,
-                           d->m.quota_at, d->m.cpu_quota);
+                doctor_say(d, D_OK, "cores", NULL, "%u of %u may be used (%s grants %.2f)",
+                           d->m.cores, d->m.online, d->m.quota_at, d->m.cpu_quota);
         else
                 doctor_say(d, D_OK, "cores", NULL, "%u of %u may be used", d->m.cores, d->m.online);
 }
@@ -66,16 +70,21 @@ static void clocks(struct doctor *d)
                 back |= b.tv_sec < a.tv_sec || (b.tv_sec == a.tv_sec && b.tv_nsec < a.tv_nsec);
         }
         if (back)
-                doctor_say(d, D_FAIL, "clock", "choose another clock source in /sys/devices/system/clocksource, or "
-                           "repair the virtual machine's", "the monotonic clock goes back");
+                doctor_say(d, D_FAIL, "clock",
+                           "choose another clock source in /sys/devices/system/clocksource, or "
+                           "repair the virtual machine's",
+                           "the monotonic clock goes back");
         else if (utc.tm_year + 1900 < SANE_YEAR || utc.tm_year + 1900 > LAST_YEAR)
-                doctor_say(d, D_FAIL, "clock", "set the date (timedatectl set-ntp true): keys expire by it",
+                doctor_say(d, D_FAIL, "clock",
+                           "set the date (timedatectl set-ntp true): keys expire by it",
                            "the year is %d", utc.tm_year + 1900);
         else if (adjtimex(&tx) == TIME_ERROR)
-                doctor_say(d, D_WARN, "clock", "let chrony or systemd-timesyncd keep it: keys expire by it",
+                doctor_say(d, D_WARN, "clock",
+                           "let chrony or systemd-timesyncd keep it: keys expire by it",
                            "the date is sane, but nothing keeps it in step");
         else
-                doctor_say(d, D_OK, "clock", NULL, "the date is sane, the monotonic clock does not go back");
+                doctor_say(d, D_OK, "clock", NULL,
+                           "the date is sane, the monotonic clock does not go back");
 }
 
 static void descriptors(struct doctor *d)
@@ -86,12 +95,15 @@ static void descriptors(struct doctor *d)
         if (getrlimit(RLIMIT_NOFILE, &r) != 0)
                 return;
         if (r.rlim_cur < need && r.rlim_max < need)
-                doctor_say(d, D_WARN, "files", "raise the hard limit (ulimit -Hn, LimitNOFILE=), or lower "
-                           "--max-connections", "%llu connections want %llu open files, %llu are allowed",
+                doctor_say(d, D_WARN, "files",
+                           "raise the hard limit (ulimit -Hn, LimitNOFILE=), or lower "
+                           "--max-connections",
+                           "%llu connections want %llu open files, %llu are allowed",
                            (unsigned long long)(need - SPARE_FILES), (unsigned long long)need,
                            (unsigned long long)r.rlim_max);
         else if (r.rlim_cur < need)
-                doctor_say(d, D_WARN, "files", "ulimit -n 65536 before witan up, or lower --max-connections",
+                doctor_say(d, D_WARN, "files",
+                           "ulimit -n 65536 before witan up, or lower --max-connections",
                            "%llu connections want %llu open files, %llu are allowed",
                            (unsigned long long)(need - SPARE_FILES), (unsigned long long)need,
                            (unsigned long long)r.rlim_cur);
@@ -108,7 +120,9 @@ static void libraries(struct doctor *d)
         wt_store_library(store);
         wt_text_library(text);
         doctor_say(d, wt_bus_can_encrypt() ? D_OK : D_FAIL, "libraries",
-                   wt_bus_can_encrypt() ? NULL : "install a libzmq that was built with libsodium or libtweetnacl",
+                   wt_bus_can_encrypt()
+                           ? NULL
+                           : "install a libzmq that was built with libsodium or libtweetnacl",
                    "%s; %s; %s; protobuf: none, the wire's code is our own", bus, store, text);
 }
 

@@ -20,8 +20,8 @@ static const struct process *ours(const struct doctor *d, int port)
         return NULL;
 }
 
-static void port(struct doctor *d, const char *what, const char *address, enum doctor_level when_taken,
-                 const char *todo)
+static void port(struct doctor *d, const char *what, const char *address,
+                 enum doctor_level when_taken, const char *todo)
 {
         int number = sense_port(address);
         const struct process *p = number > 0 ? ours(d, number) : NULL;
@@ -32,8 +32,8 @@ static void port(struct doctor *d, const char *what, const char *address, enum d
         if (number == 0)
                 doctor_say(d, D_OK, "ports", NULL, "%s: any free one will be taken", what);
         else if (p != NULL)
-                doctor_say(d, D_OK, "ports", NULL, "%s: %s is held by our %s (process %d)", what, address, p->name,
-                           (int)p->pid);
+                doctor_say(d, D_OK, "ports", NULL, "%s: %s is held by our %s (process %d)", what,
+                           address, p->name, (int)p->pid);
         else if ((err = port_check(address, NULL)) == WT_OK)
                 doctor_say(d, D_OK, "ports", NULL, "%s: %s is free", what, address);
         else if (err == WT_EEXIST)
@@ -48,11 +48,13 @@ void doctor_ports(struct doctor *d)
         const char *bus = wt_conf_str(c, WT_SET_bus), *http = wt_conf_str(c, WT_SET_http);
         bool named = wt_conf_from(c, WT_SET_bus) != WT_FROM_DEFAULT;
 
-        if (d->runs && wt_conf_from(c, WT_SET_http) == WT_FROM_DEFAULT && strncmp(d->cl.http, "http://", 7) == 0)
-                http = d->cl.http + 7;           /* what runs counts, not what a next start would take */
+        if (d->runs && wt_conf_from(c, WT_SET_http) == WT_FROM_DEFAULT &&
+            strncmp(d->cl.http, "http://", 7) == 0)
+                http = d->cl.http + 7; /* what runs counts, not what a next start would take */
         port(d, "http", http, D_FAIL, "stop it, or pass --http 127.0.0.1:0 for any free port");
         if (strncmp(bus, "tcp://", 6) == 0)
                 port(d, "bus", bus + 6, named ? D_FAIL : D_WARN,
-                     named ? "stop it, or name another endpoint: --bus" : "nothing: witan up takes another port");
+                     named ? "stop it, or name another endpoint: --bus"
+                           : "nothing: witan up takes another port");
         port(d, "rpc", rpc, D_WARN, "nothing now: this build serves no RPC");
 }

@@ -47,25 +47,30 @@ static bool folder(struct doctor *d)
         if (stat(path, &st) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
                 parent(path, up);
                 if (access(up, W_OK | X_OK) == 0 && stat(up, &st) == 0 && S_ISDIR(st.st_mode))
-                        doctor_say(d, D_OK, "state", NULL, "%s is not there yet; witan up makes it", path);
+                        doctor_say(d, D_OK, "state", NULL, "%s is not there yet; witan up makes it",
+                                   path);
                 else
                         doctor_say(d, D_FAIL, "state", "name a folder of your own: --state DIR",
                                    "%s is not there, and %s cannot be written", path, up);
                 return false;
         }
         if (stat(path, &st) != 0)
-                doctor_say(d, D_FAIL, "state", "name a folder of your own: --state DIR", "%s: %s", path, strerror(errno));
+                doctor_say(d, D_FAIL, "state", "name a folder of your own: --state DIR", "%s: %s",
+                           path, strerror(errno));
         else if (!S_ISDIR(st.st_mode))
-                doctor_say(d, D_FAIL, "state", "name a folder: --state DIR", "%s is no folder", path);
+                doctor_say(d, D_FAIL, "state", "name a folder: --state DIR", "%s is no folder",
+                           path);
         else if (st.st_uid != geteuid())
-                doctor_say(d, D_FAIL, "state", "run as that user, or name a folder of your own: --state DIR",
+                doctor_say(d, D_FAIL, "state",
+                           "run as that user, or name a folder of your own: --state DIR",
                            "%s belongs to user %s", path, user(st.st_uid, name));
         else if (access(path, W_OK | X_OK) != 0)
-                doctor_say(d, D_FAIL, "state", "chmod u+rwx it, or name another one: --state DIR", "%s cannot be "
-                           "written: %s", path, strerror(errno));
+                doctor_say(d, D_FAIL, "state", "chmod u+rwx it, or name another one: --state DIR",
+                           "%s cannot be written: %s",
+                           path, strerror(errno));
         else if ((st.st_mode & 077) != 0)
-                doctor_say(d, D_WARN, "state", "chmod 700 it", "%s is open to others (mode %03o)", path,
-                           (unsigned)st.st_mode & 0777);
+                doctor_say(d, D_WARN, "state", "chmod 700 it", "%s is open to others (mode %03o)",
+                           path, (unsigned)st.st_mode & 0777);
         else
                 doctor_say(d, D_OK, "state", NULL, "%s is ours alone", path);
         return S_ISDIR(st.st_mode) && st.st_uid == geteuid() && access(path, W_OK | X_OK) == 0;
@@ -80,11 +85,14 @@ static bool secret(struct doctor *d, const char *path)
         if (stat(path, &st) != 0)
                 return true;
         if (st.st_uid != geteuid())
-                doctor_say(d, D_FAIL, "keys", "chown it, or run as that user", "%s belongs to user %s", path,
-                           user(st.st_uid, name));
+                doctor_say(d, D_FAIL, "keys", "chown it, or run as that user",
+                           "%s belongs to user %s", path, user(st.st_uid, name));
         else if ((st.st_mode & 077) != 0)
-                doctor_say(d, D_FAIL, "keys", "chmod 600 it; if others were here, make new keys: remove keys/ and start "
-                           "again", "%s can be read by others (mode %03o)", path, (unsigned)st.st_mode & 0777);
+                doctor_say(
+                        d, D_FAIL, "keys",
+                        "chmod 600 it; if others were here, make new keys: remove keys/ and start "
+                        "again",
+                        "%s can be read by others (mode %03o)", path, (unsigned)st.st_mode & 0777);
         return st.st_uid == geteuid() && (st.st_mode & 077) == 0;
 }
 
@@ -130,13 +138,18 @@ static void keys(struct doctor *d)
                 if (wt_keyring_load(&ring, dir, p->name) == WT_OK)
                         continue;
                 lacking++;
-                doctor_say(d, D_FAIL, "keys", d->runs ? "witan down, then witan up makes it; until then a process that "
-                           "is started again stays out" : "witan up makes it", "%s", wt_words());
+                doctor_say(
+                        d, D_FAIL, "keys",
+                        d->runs ? "witan down, then witan up makes it; until then a process that "
+                                  "is started again stays out"
+                                : "witan up makes it",
+                        "%s", wt_words());
         }
         if (n == 0)
                 doctor_say(d, D_OK, "keys", NULL, "none are needed yet; witan up makes them");
         else if (lacking == 0)
-                doctor_say(d, D_OK, "keys", NULL, "%u processes have theirs, and nobody else may read them", n);
+                doctor_say(d, D_OK, "keys", NULL,
+                           "%u processes have theirs, and nobody else may read them", n);
 }
 
 /* Packs are as large as the weights, once per machine. */
@@ -156,15 +169,19 @@ static void disk(struct doctor *d)
         snprintf(path, sizeof path, "%s/packs", d->c->state);
         dir = opendir(path);
         while (dir != NULL && (e = readdir(dir)) != NULL)
-                if (strstr(e->d_name, ".pack") != NULL && fstatat(dirfd(dir), e->d_name, &st, 0) == 0)
+                if (strstr(e->d_name, ".pack") != NULL &&
+                    fstatat(dirfd(dir), e->d_name, &st, 0) == 0)
                         there += (uint64_t)st.st_size;
         if (dir != NULL)
                 closedir(dir);
-        need = (d->weighed && d->w.total_bytes > there ? d->w.total_bytes - there : 0) + SPARE_BYTES;
+        need = (d->weighed && d->w.total_bytes > there ? d->w.total_bytes - there : 0) +
+               SPARE_BYTES;
         units_bytes(need, want);
         units_bytes(room, have);
-        doctor_say(d, room < need ? D_FAIL : D_OK, "disk", room < need ? "free space, or name a folder on another disk: "
-                   "--state DIR" : NULL, "%s are free at %s; packs and logs want %s", have, up, want);
+        doctor_say(d, room < need ? D_FAIL : D_OK, "disk",
+                   room < need ? "free space, or name a folder on another disk: --state DIR"
+                               : NULL,
+                   "%s are free at %s; packs and logs want %s", have, up, want);
 }
 
 void doctor_state(struct doctor *d)

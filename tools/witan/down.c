@@ -26,8 +26,8 @@ static bool gone(const struct call *c, pid_t supervisor)
         return true;
 }
 
-/* The supervisor holds STATE/lock as long as it lives: a number in witan.json that is left over from
- * before a reboot may belong to anybody. */
+/* The supervisor holds STATE/lock as long as it lives: a number in witan.json that is left over
+ * from before a reboot may belong to anybody. */
 static bool lives(const struct call *c)
 {
         char path[4200];
@@ -60,21 +60,29 @@ static int run(struct call *c)
         if (supervisor <= 1 || !lives(c) || (kill(supervisor, SIGTERM) != 0 && errno == ESRCH))
                 printf("nothing runs in %s\n", c->state);
         else if (kill(supervisor, 0) != 0 && errno == EPERM)
-                return verb_fail(c, "process %d belongs to another user; stop it as that user", (int)supervisor);
+                return verb_fail(c, "process %d belongs to another user; stop it as that user",
+                                 (int)supervisor);
         else if (gone(c, supervisor))
                 puts("stopped");
         else
-                return verb_fail(c, "process %d has not stopped; witan logs --state %s shows what it does",
-                                 (int)supervisor, c->state);
+                return verb_fail(
+                        c, "process %d has not stopped; witan logs --state %s shows what it does",
+                        (int)supervisor, c->state);
         return EXIT_DONE;
 }
 
 static const enum wt_set sets[] = { WT_SET_state, WT_SET_config, WT_SET_drain, N_WT_SETTINGS };
 const struct verb verb_down = {
-        .name = "down", .about = "stops the cluster of a state folder",
-        .usage = "witan down [--state DIR]", .example = "witan down --state /var/lib/witan",
-        .text = "Requests that run may end within the time that --drain gave them when the cluster was started; then "
-                "gateway, routers and workers stop, in this order. Nothing is lost: keys and packs stay in the state "
+        .name = "down",
+        .about = "stops the cluster of a state folder",
+        .usage = "witan down [--state DIR]",
+        .example = "witan down --state /var/lib/witan",
+        .text = "Requests that run may end within the time that --drain gave them when the cluster "
+                "was started; then "
+                "gateway, routers and workers stop, in this order. Nothing is lost: keys and packs "
+                "stay in the state "
                 "folder.",
-        .sets = sets, .plain = true, .run = run,
+        .sets = sets,
+        .plain = true,
+        .run = run,
 };

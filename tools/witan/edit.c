@@ -1,13 +1,32 @@
-/* edit.c - see edit.h. Keys as in bash: arrows, Home, End, ^A ^E ^B ^F, word by word with Alt or Ctrl, ^K ^U
- * ^W ^Y, ^P ^N for history, ^L, ^D, ^C, Tab. */
+/* edit.c - see edit.h. Keys as in bash: arrows, Home, End, ^A ^E ^B ^F, word by word with Alt or
+ * Ctrl, ^K ^U ^W ^Y, ^P ^N for history, ^L, ^D, ^C, Tab. */
 #include "edit.h"
 #include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
 #include "base/utf8.h"
 
-enum { CTRL_A = 1, CTRL_B, CTRL_C, CTRL_D, CTRL_E, CTRL_F, CTRL_H = 8, TAB, LF, CTRL_K, CTRL_L, CR, CTRL_N,
-       CTRL_P = 16, CTRL_U = 21, CTRL_W = 23, CTRL_Y = 25, ESC = 27, DEL = 127 };
+enum {
+        CTRL_A = 1,
+        CTRL_B,
+        CTRL_C,
+        CTRL_D,
+        CTRL_E,
+        CTRL_F,
+        CTRL_H = 8,
+        TAB,
+        LF,
+        CTRL_K,
+        CTRL_L,
+        CR,
+        CTRL_N,
+        CTRL_P = 16,
+        CTRL_U = 21,
+        CTRL_W = 23,
+        CTRL_Y = 25,
+        ESC = 27,
+        DEL = 127
+};
 
 void edit_init(struct edit *e, const char *const *words)
 {
@@ -44,7 +63,8 @@ void edit_begin(struct edit *e)
 
 void edit_remember(struct edit *e, const char *line)
 {
-        if (line[0] == '\0' || (e->n_history > 0 && strcmp(e->history[e->n_history - 1], line) == 0))
+        if (line[0] == '\0' ||
+            (e->n_history > 0 && strcmp(e->history[e->n_history - 1], line) == 0))
                 return;
         if (e->n_history == EDIT_HISTORY) {
                 free(e->history[0]);
@@ -187,11 +207,12 @@ static void control(struct edit *e, char c)
 /* A whole escape sequence, without its ESC. */
 static void escape(struct edit *e, const char *s)
 {
-        static const struct { const char *seq; char control; } keys[] = {
-                { "[A", CTRL_P }, { "[B", CTRL_N }, { "[C", CTRL_F }, { "[D", CTRL_B }, { "[H", CTRL_A },
-                { "[F", CTRL_E }, { "OA", CTRL_P }, { "OB", CTRL_N }, { "OC", CTRL_F }, { "OD", CTRL_B },
-                { "OH", CTRL_A }, { "OF", CTRL_E }, { "[1~", CTRL_A }, { "[7~", CTRL_A }, { "[4~", CTRL_E },
-                { "[8~", CTRL_E }, { "[3~", CTRL_D }, { "\177", CTRL_W }, { "\b", CTRL_W } };
+        static const struct { const char *seq; char control;
+        } keys[] = {{"[A", CTRL_P},  {"[B", CTRL_N},   {"[C", CTRL_F},  {"[D", CTRL_B},
+                    {"[H", CTRL_A},  {"[F", CTRL_E},   {"OA", CTRL_P},  {"OB", CTRL_N},
+                    {"OC", CTRL_F},  {"OD", CTRL_B},   {"OH", CTRL_A},  {"OF", CTRL_E},
+                    {"[1~", CTRL_A}, {"[7~", CTRL_A},  {"[4~", CTRL_E}, {"[8~", CTRL_E},
+                    {"[3~", CTRL_D}, {"\177", CTRL_W}, {"\b", CTRL_W}};
 
         for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
                 if (strcmp(s, keys[i].seq) == 0)
@@ -306,9 +327,11 @@ void edit_draw(struct edit *e, const char *prompt, int cols, struct wt_buf *out)
                 if (used > (size_t)room)
                         break;
                 if (e->text.data[i] == '\n')
-                        wt_buf_str(out, "\xe2\x8f\x8e");         /* U+23CE, the sign on the Enter key */
+                        wt_buf_str(out, "\xe2\x8f\x8e"); /* U+23CE, the sign on the Enter key */
                 else
-                        wt_buf_add(out, (unsigned char)e->text.data[i] < ' ' ? " " : e->text.data + i, next - i);
+                        wt_buf_add(out,
+                                   (unsigned char)e->text.data[i] < ' ' ? " " : e->text.data + i,
+                                   next - i);
         }
         wt_buf_fmt(out, "\033[K\r\033[%dC", cursor);
 }

@@ -1,5 +1,5 @@
-/* edit.h - a line under the cursor: keys in, text and screen out. Pure: it reads no terminal, so that
- * tests type by hand. Text is UTF-8 and may hold newlines, shown as a sign. */
+/* edit.h - a line under the cursor: keys in, text and screen out. Pure: it reads no terminal, so
+ * that tests type by hand. Text is UTF-8 and may hold newlines, shown as a sign. */
 #ifndef WITAN_TOOLS_EDIT_H
 #define WITAN_TOOLS_EDIT_H
 #include <stdbool.h>
@@ -12,9 +12,9 @@ struct edit {
         struct wt_buf text, kept;                /* kept: the new line while history is looked at */
         struct wt_buf cut;                       /* what ^K, ^U, ^W took, for ^Y */
         size_t at;                               /* cursor, a byte of text */
-        char *history[EDIT_HISTORY]; int n_history, look;       /* look: n_history is the new line */
-        const char *const *words;                /* completed by Tab at the front, NULL-ended; or NULL */
-        char seq[16]; int n_seq;                 /* bytes of a key or character that is not whole yet */
+        char *history[EDIT_HISTORY]; int n_history, look; /* look n_history: the new line */
+        const char *const *words;                /* Tab completes to these, or NULL */
+        char seq[16]; int n_seq;                 /* of a key that is not whole yet */
         bool paste;                              /* between the marks of a bracketed paste */
         size_t from;                             /* first byte that is on the screen */
 };

@@ -11,7 +11,8 @@
 
 static const char *const words[] = { "/help", "/save ", "/system ", NULL };
 
-/* want: the line, with | where the cursor is. Before the keys, "one", "two" and "three" were entered. */
+/* want: the line, with | where the cursor is. Before the keys, "one", "two" and "three" were
+ * entered. */
 static const struct row { const char *name, *keys, *want; enum edit_state state; } rows[] = {
         { "text", "abc", "abc|", EDIT_MORE },
         { "Enter ends the line", "abc\r", "abc|", EDIT_LINE },
@@ -129,12 +130,14 @@ static void history_has_an_end(void **state)
 }
 
 /* On 20 columns, behind "> ": 17 of text, the last one stays free. */
-static const struct screen { const char *name, *keys, *want; } screens[] = {
-        { "short", "abc", "\r> abc\033[K\r\033[5C" },
-        { "the cursor inside", "abc\001", "\r> abc\033[K\r\033[2C" },
-        { "long: the end is seen", "abcdefghijklmnopqrstuvwxyz", "\r> jklmnopqrstuvwxyz\033[K\r\033[19C" },
-        { "a wide character takes two", "\343\201\202x", "\r> \343\201\202x\033[K\r\033[5C" },
-        { "a newline is a sign", "\033[200~a\rb\033[201~", "\r> a\342\217\216b\033[K\r\033[5C" },
+static const struct screen { const char *name, *keys, *want;
+} screens[] = {
+        {"short", "abc", "\r> abc\033[K\r\033[5C"},
+        {"the cursor inside", "abc\001", "\r> abc\033[K\r\033[2C"},
+        {"long: the end is seen", "abcdefghijklmnopqrstuvwxyz",
+         "\r> jklmnopqrstuvwxyz\033[K\r\033[19C"},
+        {"a wide character takes two", "\343\201\202x", "\r> \343\201\202x\033[K\r\033[5C"},
+        {"a newline is a sign", "\033[200~a\rb\033[201~", "\r> a\342\217\216b\033[K\r\033[5C"},
 };
 enum { N_SCREENS = sizeof screens / sizeof *screens };
 
@@ -161,8 +164,9 @@ int main(void)
 
         setlocale(LC_CTYPE, "C.UTF-8");
         for (size_t i = 0; i < N_ROWS; i++)
-                tests[n++] = (struct CMUnitTest){ rows[i].name, typed, NULL, NULL, (void *)&rows[i] };
+                tests[n++] = (struct CMUnitTest){rows[i].name, typed, NULL, NULL, (void *)&rows[i]};
         for (size_t i = 0; i < N_SCREENS; i++)
-                tests[n++] = (struct CMUnitTest){ screens[i].name, drawn, NULL, NULL, (void *)&screens[i] };
+                tests[n++] = (struct CMUnitTest){screens[i].name, drawn, NULL, NULL,
+                                                 (void *)&screens[i]};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,8 +56,10 @@ static void row(FILE *to, const char *left, const char *text)
 
 void help_all(FILE *to)
 {
-        fputs("witan: serves Mixture-of-Experts language models whose experts are services of their own\n\n"
-              "usage: witan VERB [flags]\n\n", to);
+        fputs("witan: serves Mixture-of-Experts language models whose experts are services of "
+              "their own\n\n"
+              "usage: witan VERB [flags]\n\n",
+              to);
         for (int i = 0; witan_verbs[i] != NULL; i++)
                 fprintf(to, "  %-11s %s\n", witan_verbs[i]->name, witan_verbs[i]->about);
         fputs("\nwitan VERB --help shows a verb's flags and an example.\n"
@@ -75,13 +77,17 @@ static void settings(FILE *to, const struct verb *v)
                 if (!verb_takes(v, (enum wt_set)i))
                         continue;
                 if (!any)
-                        fputs("\nsettings (also WITAN_NAME in the environment, or \"name: value\" in the file that "
-                              "--config names)\n", to);
+                        fputs("\nsettings (also WITAN_NAME in the environment, or \"name: value\" "
+                              "in the file that "
+                              "--config names)\n",
+                              to);
                 any = true;
                 wt_conf_flag_name(s, flag);
                 snprintf(left, sizeof left, "%s %s", flag, help_setting_kind(s));
-                snprintf(text, sizeof text, "%s%s%s%s", s->help, *s->def && s->type != WT_CONF_BOOL ? " [" : "",
-                         s->type != WT_CONF_BOOL ? s->def : "", *s->def && s->type != WT_CONF_BOOL ? "]" : "");
+                snprintf(text, sizeof text, "%s%s%s%s", s->help,
+                         *s->def && s->type != WT_CONF_BOOL ? " [" : "",
+                         s->type != WT_CONF_BOOL ? s->def : "",
+                         *s->def && s->type != WT_CONF_BOOL ? "]" : "");
                 row(to, left, text);
         }
 }
@@ -112,5 +118,6 @@ void help_verb(FILE *to, const struct verb *v)
                 row(to, "-o, --output json|table", "how it prints what it found [table]");
         row(to, "-h, --help", "shows this");
         settings(to, v);
-        fprintf(to, "\nexit codes: 0 done, 1 refused or failed, 2 usage\n\nexample\n  %s\n", v->example);
+        fprintf(to, "\nexit codes: 0 done, 1 refused or failed, 2 usage\n\nexample\n  %s\n",
+                v->example);
 }

@@ -1,5 +1,5 @@
-/* inproc.c - witan up --inproc: gateway, router and workers as threads of one process, over the in-process
- * bus: the same code and the same bits as the cluster of processes. */
+/* inproc.c - witan up --inproc: gateway, router and workers as threads of one process, over the
+ * in-process bus: the same code and the same bits as the cluster of processes. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -52,7 +52,8 @@ static void *tell(void *arg)
         struct up *u = p->u;
 
         up_say(u, '=', "this process");
-        while (!wt_stop_asked() && !(atomic_load(&p->open) && up_answers(u->plan.cluster.http + 7))) {
+        while (!wt_stop_asked() &&
+               !(atomic_load(&p->open) && up_answers(u->plan.cluster.http + 7))) {
                 if (u->tell < 0)
                         progress_turn(&u->progress);
                 nanosleep(&nap, NULL);
@@ -116,8 +117,8 @@ static void close_all(struct inproc *p)
         router_boot_close(p->router);
 }
 
-static void describe_one(struct cluster *cl, const char *role, const char *name, const char *metrics,
-                         const char *endpoint)
+static void describe_one(struct cluster *cl, const char *role, const char *name,
+                         const char *metrics, const char *endpoint)
 {
         struct process *p = &cl->processes[cl->n++];
 
@@ -140,8 +141,10 @@ static wt_err describe(struct inproc *p)
         if (p->gateway != NULL) {
                 describe_one(cl, "router", "router-0", router_boot_metrics(p->router), bus);
                 for (uint32_t i = 0; i < p->n_experts; i++)
-                        describe_one(cl, "expert", p->name[i], expert_boot_metrics(p->expert[i]), bus);
-                describe_one(cl, "gateway", "gateway-0", gateway_boot_metrics(p->gateway), cl->http);
+                        describe_one(cl, "expert", p->name[i], expert_boot_metrics(p->expert[i]),
+                                     bus);
+                describe_one(cl, "gateway", "gateway-0", gateway_boot_metrics(p->gateway),
+                             cl->http);
         }
         return cluster_write(cl, p->u->c->state);
 }
@@ -159,7 +162,8 @@ static void describe_end(struct inproc *p)
 static wt_err one_of_each(const struct up *u)
 {
         if (u->plan.replicas > 0 || wt_conf_u64(u->c->conf, WT_SET_routers) > 1)
-                return wt_fail(WT_EINVAL, "--inproc has one router, and its workers hold all experts; leave "
+                return wt_fail(WT_EINVAL,
+                               "--inproc has one router, and its workers hold all experts; leave "
                                "out --routers and --replicas");
         return WT_OK;
 }
@@ -173,7 +177,9 @@ int inproc_run(struct up *u)
         WT_ASSERT(p != NULL);
         p->u = u;
         p->n_experts = u->plan.n_experts == 0 ? 0
-                : wt_conf_from(u->c->conf, WT_SET_experts) == WT_FROM_DEFAULT ? 1 : u->plan.n_experts;
+                       : wt_conf_from(u->c->conf, WT_SET_experts) == WT_FROM_DEFAULT
+                               ? 1
+                               : u->plan.n_experts;
         snprintf(log, sizeof log, "%s/logs/inproc.log", u->c->state);
         int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
         wt_log_init("witan", (enum wt_level)wt_level_of(wt_conf_str(u->c->conf, WT_SET_log_level)),

@@ -1,4 +1,5 @@
-/* inspect.c - witan models inspect: what a model folder holds and what it needs, before it is served. */
+/* inspect.c - witan models inspect: what a model folder holds and what it needs, before it is
+ * served. */
 #include "inspect.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -77,7 +78,8 @@ static void put_kinds(struct wt_buf *b, const struct weigh *w)
         wt_buf_str(b, "]");
 }
 
-static void put_machine(struct wt_buf *b, const struct weigh *w, const struct machine *m, const wt_conf *conf)
+static void put_machine(struct wt_buf *b, const struct weigh *w, const struct machine *m,
+                        const wt_conf *conf)
 {
         struct size s[MAX_SIZES];
         int n = sizes(w, s);
@@ -147,15 +149,16 @@ static void print_layers(const struct wt_shape *s)
                 snprintf(range, sizeof range, end - l > 1 ? "%u-%u" : "%u", l, end - 1);
                 printf("  %-18s ", range);
                 if (y->attn == WT_ATTN_MLA)
-                        printf("MLA, %u heads, latent %u, rotary %u; ", y->n_heads, y->kv_rank, y->rope_dim);
+                        printf("MLA, %u heads, latent %u, rotary %u; ", y->n_heads, y->kv_rank,
+                               y->rope_dim);
                 else
-                        printf("GQA, %u heads of %u, %u for keys and values; ", y->n_heads, y->head_dim,
-                               y->n_kv_heads);
+                        printf("GQA, %u heads of %u, %u for keys and values; ", y->n_heads,
+                               y->head_dim, y->n_kv_heads);
                 if (y->ffn == WT_FFN_DENSE)
                         printf("dense %u\n", y->hidden);
                 else
-                        printf("%u experts of %u, %u picked, shared %u\n", y->n_experts, y->expert_hidden, y->n_picks,
-                               y->shared_hidden);
+                        printf("%u experts of %u, %u picked, shared %u\n", y->n_experts,
+                               y->expert_hidden, y->n_picks, y->shared_hidden);
         }
 }
 
@@ -193,8 +196,8 @@ static void print_fit(const struct weigh *w, const struct machine *m, const wt_c
                 printf("  %u experts of %s each, held once by\n", w->slots, expert);
         for (int i = 0; i < n; i++) {
                 units_bytes(s[i].bytes, have);
-                printf("  %4u worker%s of %s, %u experts each\n", s[i].workers, s[i].workers == 1 ? " " : "s", have,
-                       s[i].each);
+                printf("  %4u worker%s of %s, %u experts each\n", s[i].workers,
+                       s[i].workers == 1 ? " " : "s", have, s[i].each);
         }
 }
 
@@ -207,11 +210,15 @@ static void print(const struct weigh *w, const struct machine *m, const struct c
         units_count((double)w->active, active);
         units_bytes(w->total_bytes, bytes);
         units_bytes(w->unused_bytes, unused);
-        printf("family               %s\nwidth                %u\nvocabulary           %u\ncontext              %u\n"
-               "parameters           %s, of which a token uses %s\nweights              %s%s%s%s%s\n"
-               "KV cache             %" PRIu64 " bytes per token\n", s->family, s->width, s->vocab, s->max_positions,
-               total, active, bytes, w->from_files ? " in " : " if they were BF16: the folder has no weights",
-               w->dtypes, w->unused_bytes > 0 ? "; not used: " : "", w->unused_bytes > 0 ? unused : "", w->kv_token);
+        printf("family               %s\nwidth                %u\nvocabulary           %u\ncontext "
+               "             %u\n"
+               "parameters           %s, of which a token uses %s\nweights              "
+               "%s%s%s%s%s\n"
+               "KV cache             %" PRIu64 " bytes per token\n",
+               s->family, s->width, s->vocab, s->max_positions, total, active, bytes,
+               w->from_files ? " in " : " if they were BF16: the folder has no weights", w->dtypes,
+               w->unused_bytes > 0 ? "; not used: " : "", w->unused_bytes > 0 ? unused : "",
+               w->kv_token);
         if (w->notes[0] != '\0')
                 printf("notes                %s\n", w->notes);
         puts("\nlayers");
@@ -229,8 +236,11 @@ int inspect_run(struct call *c)
         if (c->n_words < 2)
                 return verb_usage(c, "inspect takes a model folder, or a config.json");
         if (weigh_open(&w, c->words[1]) != WT_OK)
-                return verb_fail(c, strchr(wt_words(), ';') != NULL ? "%s" : "%s; name a folder as Hugging Face "
-                                 "ships it", wt_words());
+                return verb_fail(c,
+                                 strchr(wt_words(), ';') != NULL
+                                         ? "%s"
+                                         : "%s; name a folder as Hugging Face ships it",
+                                 wt_words());
         machine_look(&m, "");
         if (c->json)
                 print_json(&w, &m, c);

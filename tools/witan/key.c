@@ -30,7 +30,8 @@ static int create(struct call *c, wt_keys *keys)
         char secret[80];
         double days = 0;
 
-        snprintf(in.tenant, sizeof in.tenant, "%s", c->flag[F_TENANT] ? c->flag[F_TENANT] : "default");
+        snprintf(in.tenant, sizeof in.tenant, "%s",
+                 c->flag[F_TENANT] ? c->flag[F_TENANT] : "default");
         snprintf(in.name, sizeof in.name, "%s", c->flag[F_NAME] ? c->flag[F_NAME] : "");
         snprintf(in.role, sizeof in.role, "%s", c->flag[F_ROLE] ? c->flag[F_ROLE] : "user");
         snprintf(in.models, sizeof in.models, "%s", c->flag[F_MODELS] ? c->flag[F_MODELS] : "");
@@ -49,8 +50,8 @@ static int create(struct call *c, wt_keys *keys)
                 wt_buf_free(&b);
         } else {
                 printf("%s\n", secret);
-                fprintf(stderr, "key %s for tenant %s, role %s; it is shown this once\n", out.id, out.tenant,
-                        out.role);
+                fprintf(stderr, "key %s for tenant %s, role %s; it is shown this once\n", out.id,
+                        out.tenant, out.role);
         }
         return EXIT_DONE;
 }
@@ -79,8 +80,8 @@ static void row(void *arg, const struct wt_key *k)
         when(k->created_at, created);
         when(k->expires_at, expires);
         when(k->revoked_at, revoked);
-        printf("%-38s %-12s %-16s %-8s %-17s %-17s %s\n", k->id, k->tenant, k->name, k->role, created,
-               expires, revoked);
+        printf("%-38s %-12s %-16s %-8s %-17s %-17s %s\n", k->id, k->tenant, k->name, k->role,
+               created, expires, revoked);
 }
 
 static int list(struct call *c, wt_keys *keys)
@@ -89,9 +90,10 @@ static int list(struct call *c, wt_keys *keys)
         wt_err err;
 
         if (!c->json) {
-                printf("%-38s %-12s %-16s %-8s %-17s %-17s %s\n", "ID", "TENANT", "NAME", "ROLE", "CREATED",
-                       "EXPIRES", "REVOKED");
-                return wt_keys_list(keys, row, NULL) == WT_OK ? EXIT_DONE : verb_fail(c, "%s", wt_words());
+                printf("%-38s %-12s %-16s %-8s %-17s %-17s %s\n", "ID", "TENANT", "NAME", "ROLE",
+                       "CREATED", "EXPIRES", "REVOKED");
+                return wt_keys_list(keys, row, NULL) == WT_OK ? EXIT_DONE
+                                                              : verb_fail(c, "%s", wt_words());
         }
         wt_buf_str(&b, "[");
         err = wt_keys_list(keys, row, &b);
@@ -146,19 +148,24 @@ static int run(struct call *c)
 }
 
 const struct verb verb_key = {
-        .name = "key", .about = "makes, lists and revokes API keys",
-        .usage = "witan key create [--tenant T] [--name N] [--role R] [--models A,B] [--days D] | list | "
+        .name = "key",
+        .about = "makes, lists and revokes API keys",
+        .usage = "witan key create [--tenant T] [--name N] [--role R] [--models A,B] [--days D] | "
+                 "list | "
                  "revoke ID",
         .example = "witan key create --tenant research --name anna --days 90",
-        .text = "Keys live in STATE/witan.db as salted hashes; a key is shown once, when it is made. A cluster "
+        .text = "Keys live in STATE/witan.db as salted hashes; a key is shown once, when it is "
+                "made. A cluster "
                 "that runs takes up new keys and forgets revoked ones within a moment.",
-        .subs = { { "create", "", "makes a key and prints it, this once" },
-                  { "list", "", "shows all keys, without their secrets" },
-                  { "revoke", "ID", "ends a key for good" } },
-        .flags = { [F_TENANT] = { "tenant", "NAME", "tenant of the key [default]", 0 },
-                   [F_NAME] = { "name", "NAME", "whose key it is", 0 },
-                   [F_ROLE] = { "role", "user|operator|auditor|admin", "what it may do [user]", 0 },
-                   [F_MODELS] = { "models", "LIST", "models it may use, separated by commas [all]", 0 },
-                   [F_DAYS] = { "days", "N", "days until it expires [never]", 0 } },
-        .sets = verb_state_only, .run = run,
+        .subs = {{"create", "", "makes a key and prints it, this once"},
+                 {"list", "", "shows all keys, without their secrets"},
+                 {"revoke", "ID", "ends a key for good"}},
+        .flags = {[F_TENANT] = {"tenant", "NAME", "tenant of the key [default]", 0},
+                  [F_NAME] = {"name", "NAME", "whose key it is", 0},
+                  [F_ROLE] = {"role", "user|operator|auditor|admin", "what it may do [user]", 0},
+                  [F_MODELS] = {"models", "LIST", "models it may use, separated by commas [all]",
+                                0},
+                  [F_DAYS] = {"days", "N", "days until it expires [never]", 0}},
+        .sets = verb_state_only,
+        .run = run,
 };

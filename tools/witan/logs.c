@@ -26,8 +26,11 @@ struct show {
 
 static enum term_colour colour_of(int level)
 {
-        return level == WT_ERROR ? TERM_RED : level == WT_WARN ? TERM_YELLOW : level == WT_NOTICE ? TERM_GREEN
-               : level == WT_DEBUG ? TERM_DIM : TERM_PLAIN;
+        return level == WT_ERROR    ? TERM_RED
+               : level == WT_WARN   ? TERM_YELLOW
+               : level == WT_NOTICE ? TERM_GREEN
+               : level == WT_DEBUG  ? TERM_DIM
+                                    : TERM_PLAIN;
 }
 
 /* Needs no quotes: no blank, nothing that a terminal would take for a command. */
@@ -76,8 +79,9 @@ static void human(const struct show *w, const struct log_file *f, struct wt_buf 
         }
         const char *id = wt_json_str(j, wt_json_get(j, 0, "id"), &n);
         wt_buf_fmt(b, "%s%.23sZ%s %-12s %s%-6s%s %s", day, f->ts, end, f->name,
-                   term_begin(w->colour, colour_of(f->level)), f->level >= 0 ? wt_level_name((enum wt_level)f->level) : "",
-                   end, id != NULL ? id : "");
+                   term_begin(w->colour, colour_of(f->level)),
+                   f->level >= 0 ? wt_level_name((enum wt_level)f->level) : "", end,
+                   id != NULL ? id : "");
         put_fields(b, j, w->colour);
         wt_json_free(j);
 }
@@ -178,8 +182,11 @@ static int no_such_log(struct call *c, const char *dir)
                 near = near_word(c->words[0], names);
         }
         if (n == 0)
-                return verb_fail(c, "there are no logs in %s; witan up starts a cluster, --state DIR names another "
-                                 "folder", dir);
+                return verb_fail(c,
+                                 "there are no logs in %s; witan up starts a cluster, --state DIR "
+                                 "names another "
+                                 "folder",
+                                 dir);
         near_list(names, list, sizeof list);
         if (near != NULL)
                 verb_fail(c, "there is no log of \"%s\"; did you mean %s?", c->words[0], near);
@@ -194,9 +201,12 @@ static int prepare(struct call *c, struct show *w)
         double lines = 0;
 
         w->level = c->flag[F_LEVEL] != NULL ? wt_level_of(c->flag[F_LEVEL]) : WT_DEBUG;
-        if (c->flag[F_SINCE] != NULL && !logs_since(c->flag[F_SINCE], (uint64_t)time(NULL), w->since))
-                return verb_usage(c, "--since is \"%s\"; it takes a time such as 90s, 10m, 2h, 1d or "
-                                  "2025-01-31T12:00:00Z", c->flag[F_SINCE]);
+        if (c->flag[F_SINCE] != NULL &&
+            !logs_since(c->flag[F_SINCE], (uint64_t)time(NULL), w->since))
+                return verb_usage(c,
+                                  "--since is \"%s\"; it takes a time such as 90s, 10m, 2h, 1d or "
+                                  "2025-01-31T12:00:00Z",
+                                  c->flag[F_SINCE]);
         if (!verb_number(c, F_LINES, 1, 1000000, &lines))
                 return EXIT_USAGE;
         w->n_ring = (size_t)lines;
@@ -234,15 +244,21 @@ static int run(struct call *c)
 }
 
 const struct verb verb_logs = {
-        .name = "logs", .about = "shows what the processes of a cluster wrote, merged by time",
+        .name = "logs",
+        .about = "shows what the processes of a cluster wrote, merged by time",
         .usage = "witan logs [NAME] [-f] [--level L] [--since TIME] [-n N] [-o json|table]",
         .example = "witan logs expert -f --level warn",
-        .text = "NAME is a process (expert-0) or a role (expert). With -o json each line is as it was written; words "
+        .text = "NAME is a process (expert-0) or a role (expert). With -o json each line is as it "
+                "was written; words "
                 "that are no JSON come as {\"svc\", \"text\"}. Logs never hold prompts or answers.",
-        .flags = { [F_FOLLOW] = { "follow", NULL, "go on with what comes, until Ctrl-C", 'f' },
-                   [F_LEVEL] = { "level", "error|warn|notice|info|debug", "least level that is shown [debug]", 0 },
-                   [F_SINCE] = { "since", "TIME", "only what is younger: 90s, 10m, 2h, 1d, or a time such as "
-                                                  "2025-01-31T12:00:00Z", 0 },
-                   [F_LINES] = { "lines", "N", "only the last N lines", 'n' } },
-        .sets = verb_state_only, .run = run,
+        .flags = {[F_FOLLOW] = {"follow", NULL, "go on with what comes, until Ctrl-C", 'f'},
+                  [F_LEVEL] = {"level", "error|warn|notice|info|debug",
+                               "least level that is shown [debug]", 0},
+                  [F_SINCE] = {"since", "TIME",
+                               "only what is younger: 90s, 10m, 2h, 1d, or a time such as "
+                               "2025-01-31T12:00:00Z",
+                               0},
+                  [F_LINES] = {"lines", "N", "only the last N lines", 'n'}},
+        .sets = verb_state_only,
+        .run = run,
 };

@@ -32,7 +32,8 @@ static bool wanted(const char *name, size_t n, const char *only)
 {
         size_t m = only != NULL ? strlen(only) : 0;
 
-        return only == NULL || (n >= m && strncmp(name, only, m) == 0 && (n == m || name[m] == '-'));
+        return only == NULL ||
+               (n >= m && strncmp(name, only, m) == 0 && (n == m || name[m] == '-'));
 }
 
 void logs_rescan(struct logs *l, const char *only)
@@ -42,7 +43,8 @@ void logs_rescan(struct logs *l, const char *only)
 
         while (d != NULL && (e = readdir(d)) != NULL) {
                 size_t n = strlen(e->d_name);
-                if (n > 4 && strcmp(e->d_name + n - 4, ".log") == 0 && wanted(e->d_name, n - 4, only))
+                if (n > 4 && strcmp(e->d_name + n - 4, ".log") == 0 &&
+                    wanted(e->d_name, n - 4, only))
                         take(l, e->d_name, n - 4);
         }
         if (d != NULL)
@@ -54,8 +56,9 @@ wt_err logs_open(struct logs *l, const char *dir, const char *only)
         l->n = 0;
         snprintf(l->dir, sizeof l->dir, "%s", dir);
         logs_rescan(l, only);
-        return l->n > 0 ? WT_OK : wt_fail(WT_ENOTFOUND, "there is no log%s%s in %s", only != NULL ? " of " : "",
-                                          only != NULL ? only : "", dir);
+        return l->n > 0 ? WT_OK
+                        : wt_fail(WT_ENOTFOUND, "there is no log%s%s in %s",
+                                  only != NULL ? " of " : "", only != NULL ? only : "", dir);
 }
 
 void logs_close(struct logs *l)
@@ -67,8 +70,8 @@ void logs_close(struct logs *l)
         l->n = 0;
 }
 
-/* Time and level of a line. Words that are no JSON (of a library, of a sanitizer) stay behind the line that
- * they follow. */
+/* Time and level of a line. Words that are no JSON (of a library, of a sanitizer) stay behind the
+ * line that they follow. */
 static void classify(struct log_file *f)
 {
         const char *s;
@@ -77,7 +80,8 @@ static void classify(struct log_file *f)
 
         f->json = false;
         f->level = -1;
-        if (f->line[0] != '{' || wt_json_parse(&j, f->line, (size_t)f->len, &wt_json_default) != WT_OK)
+        if (f->line[0] != '{' ||
+            wt_json_parse(&j, f->line, (size_t)f->len, &wt_json_default) != WT_OK)
                 return;
         f->json = true;
         if ((s = wt_json_str(j, wt_json_get(j, 0, "ts"), &n)) != NULL)
@@ -151,8 +155,10 @@ void logs_taken(struct log_file *f)
 
 bool logs_since(const char *text, uint64_t now_s, char out[LOGS_TS])
 {
-        static const struct { char unit; uint64_t s; } units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 },
-                                                                   { 'd', 86400 } };
+        static const struct {
+                char unit;
+                uint64_t s;
+        } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
         unsigned year;
         char *end;
         uint64_t n = strtoull(text, &end, 10);

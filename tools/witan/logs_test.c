@@ -40,7 +40,9 @@ static int close_dir(void **state)
         return system(line);
 }
 
-#define AT(s, id, level) "{\"ts\":\"2026-01-01T00:00:0" #s ".000000Z\",\"level\":\"" level "\",\"id\":\"" id "\"}\n"
+#define AT(s, id, level)                                                                           \
+        "{\"ts\":\"2026-01-01T00:00:0" #s ".000000Z\",\"level\":\"" level "\",\"id\":\"" id "\"}"  \
+                                                                                            "\n"
 
 static void next_is(struct logs *l, const char *name, const char *part)
 {
@@ -60,7 +62,8 @@ static void merged(void **state)
 
         (void)state;
         put("expert-0", "w", AT(1, "A", "info") "words of a library\n" AT(4, "B", "warn"));
-        put("router-0", "w", AT(2, "C", "notice") AT(3, "D", "error") "{\"ts\":\"2026-01-01T00:00:05.0");
+        put("router-0", "w",
+            AT(2, "C", "notice") AT(3, "D", "error") "{\"ts\":\"2026-01-01T00:00:05.0");
         assert_int_equal(logs_open(&l, dir, NULL), WT_OK);
         assert_int_equal(l.n, 2);
         next_is(&l, "expert-0", "\"A\"");
@@ -84,8 +87,8 @@ static void merged(void **state)
 
 static void by_name_and_role(void **state)
 {
-        static const struct { const char *only; uint32_t n; } rows[] = {
-                { "expert-0", 1 }, { "expert", 2 }, { "exp", 0 }, { "router", 1 }, { "expert-1", 1 } };
+        static const struct { const char *only; uint32_t n;
+        } rows[] = {{"expert-0", 1}, {"expert", 2}, {"exp", 0}, {"router", 1}, {"expert-1", 1}};
         static struct logs l;
 
         (void)state;
@@ -93,7 +96,8 @@ static void by_name_and_role(void **state)
         put("expert-1", "w", "");
         put("router-0", "w", "");
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-                assert_int_equal(logs_open(&l, dir, rows[i].only), rows[i].n > 0 ? WT_OK : WT_ENOTFOUND);
+                assert_int_equal(logs_open(&l, dir, rows[i].only),
+                                 rows[i].n > 0 ? WT_OK : WT_ENOTFOUND);
                 assert_int_equal(l.n, rows[i].n);
                 logs_close(&l);
         }
@@ -101,12 +105,21 @@ static void by_name_and_role(void **state)
 
 static void ages(void **state)
 {
-        static const struct { const char *text, *want; } rows[] = {
-                { "0s", "2001-09-09T01:46:40" }, { "90s", "2001-09-09T01:45:10" }, { "10m", "2001-09-09T01:36:40" },
-                { "2h", "2001-09-08T23:46:40" }, { "1d", "2001-09-08T01:46:40" },
-                { "2025-01-31", "2025-01-31" }, { "2025-01-31T12:00:00Z", "2025-01-31T12:00:00Z" },
-                { "10", NULL }, { "10x", NULL }, { "", NULL }, { "-1s", NULL }, { "yesterday", NULL },
-                { "2025-01", NULL }, { "99999999999999999999d", NULL } };
+        static const struct { const char *text, *want;
+        } rows[] = {{"0s", "2001-09-09T01:46:40"},
+                    {"90s", "2001-09-09T01:45:10"},
+                    {"10m", "2001-09-09T01:36:40"},
+                    {"2h", "2001-09-08T23:46:40"},
+                    {"1d", "2001-09-08T01:46:40"},
+                    {"2025-01-31", "2025-01-31"},
+                    {"2025-01-31T12:00:00Z", "2025-01-31T12:00:00Z"},
+                    {"10", NULL},
+                    {"10x", NULL},
+                    {"", NULL},
+                    {"-1s", NULL},
+                    {"yesterday", NULL},
+                    {"2025-01", NULL},
+                    {"99999999999999999999d", NULL}};
         char got[LOGS_TS];
 
         (void)state;
@@ -120,8 +133,10 @@ static void ages(void **state)
 
 int main(void)
 {
-        const struct CMUnitTest tests[] = { cmocka_unit_test_setup_teardown(merged, open_dir, close_dir),
-                cmocka_unit_test_setup_teardown(by_name_and_role, open_dir, close_dir), cmocka_unit_test(ages) };
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(merged, open_dir, close_dir),
+                cmocka_unit_test_setup_teardown(by_name_and_role, open_dir, close_dir),
+                cmocka_unit_test(ages)};
 
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* machine.c - see machine.h. Control groups of version 2 and 1: each ancestor's limit holds as well. */
+/* machine.c - see machine.h. Control groups of version 2 and 1: each ancestor's limit holds as
+ * well. */
 #include "machine.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,7 +51,8 @@ static uint64_t limit_in(const char *path)
         return v >= (uint64_t)1 << 60 ? UINT64_MAX : v;
 }
 
-static void memory_limit(struct machine *m, const char *folder, const char *limit, const char *usage)
+static void memory_limit(struct machine *m, const char *folder, const char *limit,
+                         const char *usage)
 {
         char path[PATH + 64], text[64];
         uint64_t v;
@@ -71,15 +73,16 @@ static void quota(struct machine *m, const char *folder)
         double have, period;
 
         snprintf(path, sizeof path, "%s/cpu.max", folder);
-        if (read_text(path, text, sizeof text) && sscanf(text, "%lf %lf", &have, &period) == 2 && period > 0 &&
-            (m->cpu_quota == 0 || have / period < m->cpu_quota)) {
+        if (read_text(path, text, sizeof text) && sscanf(text, "%lf %lf", &have, &period) == 2 &&
+            period > 0 && (m->cpu_quota == 0 || have / period < m->cpu_quota)) {
                 m->cpu_quota = have / period;
                 snprintf(m->quota_at, sizeof m->quota_at, "%.4190s", path);
         }
 }
 
 /* Every folder from mount + group up to mount. */
-static void climb(struct machine *m, const char *mount, const char *group, const char *limit, const char *usage)
+static void climb(struct machine *m, const char *mount, const char *group, const char *limit,
+                  const char *usage)
 {
         char folder[PATH];
         char *cut;
@@ -103,7 +106,8 @@ static void groups(struct machine *m, const char *root)
         if (!read_text(path, text, sizeof text))
                 return;
         for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
-                char *list = strchr(line, ':'), *group = list != NULL ? strchr(list + 1, ':') : NULL;
+                char *list = strchr(line, ':'),
+                     *group = list != NULL ? strchr(list + 1, ':') : NULL;
                 if (group == NULL)
                         continue;
                 *group++ = '\0';
@@ -122,7 +126,8 @@ static bool has_word(const char *line, const char *word)
         size_t n = strlen(word);
 
         for (const char *at = line; (at = strstr(at, word)) != NULL; at += n)
-                if ((at == line || at[-1] == ' ' || at[-1] == '\t') && (at[n] == ' ' || at[n] == '\n' || at[n] == '\0'))
+                if ((at == line || at[-1] == ' ' || at[-1] == '\t') &&
+                    (at[n] == ' ' || at[n] == '\n' || at[n] == '\0'))
                         return true;
         return false;
 }
@@ -142,7 +147,8 @@ static void processor(struct machine *m, const char *root)
                 if (value == NULL)
                         continue;
                 if (strncmp(line, "model name", 10) == 0)
-                        snprintf(m->cpu, sizeof m->cpu, "%.*s", (int)strcspn(value + 2, "\n"), value + 2);
+                        snprintf(m->cpu, sizeof m->cpu, "%.*s", (int)strcspn(value + 2, "\n"),
+                                 value + 2);
                 if (strncmp(line, "flags", 5) != 0)
                         continue;
                 m->avx2 = has_word(value + 1, "avx2");
@@ -170,7 +176,9 @@ uint64_t machine_room(const struct machine *m)
 
 uint64_t machine_free(const struct machine *m)
 {
-        uint64_t left = m->limit == UINT64_MAX ? UINT64_MAX : m->limit > m->used ? m->limit - m->used : 0;
+        uint64_t left = m->limit == UINT64_MAX ? UINT64_MAX
+                        : m->limit > m->used   ? m->limit - m->used
+                                               : 0;
 
         return left < m->available ? left : m->available;
 }

@@ -6,12 +6,12 @@
 
 struct machine {
         uint64_t memory, available;              /* MemTotal, MemAvailable; bytes */
-        uint64_t limit, used;                    /* tightest memory limit of our control groups and what is
-                                                  * charged to it; limit UINT64_MAX: none */
+        uint64_t limit, used;                    /* tightest of our control groups, and what
+                                                  * is charged to it; UINT64_MAX: none */
         char limit_at[4200];                     /* the file that says so */
         double cpu_quota;                        /* cores that cpu.max grants; 0: no limit */
         char quota_at[4200];
-        uint32_t cores;                          /* that this process may run on: affinity and quota */
+        uint32_t cores;                          /* that we may use: affinity and quota */
         uint32_t online;
         char cpu[128];                           /* model name */
         char arch[32];

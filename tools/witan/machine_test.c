@@ -31,7 +31,8 @@ static int open_root(void **state)
         if (mkdtemp(root) == NULL)
                 return 1;
         put("proc/meminfo", "MemTotal:        8000 kB\nMemFree: 1 kB\nMemAvailable:    6000 kB\n");
-        put("proc/cpuinfo", "processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\nflags\t\t: fpu avx fma avx2\n");
+        put("proc/cpuinfo",
+            "processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\nflags\t\t: fpu avx fma avx2\n");
         return 0;
 }
 
@@ -108,8 +109,9 @@ static void this_machine(void **state)
 
 int main(void)
 {
-        const struct CMUnitTest tests[] = { cmocka_unit_test(no_groups), cmocka_unit_test(version_2),
-                                            cmocka_unit_test(version_1), cmocka_unit_test(this_machine) };
+        const struct CMUnitTest tests[] = {cmocka_unit_test(no_groups), cmocka_unit_test(version_2),
+                                           cmocka_unit_test(version_1),
+                                           cmocka_unit_test(this_machine)};
 
         return cmocka_run_group_tests(tests, open_root, close_root);
 }

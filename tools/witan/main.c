@@ -7,17 +7,17 @@
 #include "help.h"
 #include "near.h"
 
-const struct verb *const witan_verbs[] = { &verb_up, &verb_down, &verb_ps, &verb_logs, &verb_doctor, &verb_completion,
-                                           &verb_man, &verb_chat,
-                                           &verb_models,
-                                           &verb_key, &verb_config, &verb_plugin,
-                                           &verb_bench, NULL };
+const struct verb *const witan_verbs[] = {
+        &verb_up,         &verb_down,   &verb_ps,    &verb_logs,   &verb_doctor,
+        &verb_completion, &verb_man,    &verb_chat,  &verb_models, &verb_key,
+        &verb_config,     &verb_plugin, &verb_bench, NULL};
 
 /* What a verb is called elsewhere. */
 static const char *const elsewhere[][2] = {
-        { "start", "up" }, { "run", "up" }, { "serve", "up" }, { "stop", "down" }, { "kill", "down" },
-        { "status", "ps" }, { "list", "ps" }, { "ask", "chat" }, { "check", "doctor" },
-        { "settings", "config" }, { "inspect", "models" }, { "version", "--version" },
+        {"start", "up"},        {"run", "up"},         {"serve", "up"},
+        {"stop", "down"},       {"kill", "down"},      {"status", "ps"},
+        {"list", "ps"},         {"ask", "chat"},       {"check", "doctor"},
+        {"settings", "config"}, {"inspect", "models"}, {"version", "--version"},
 };
 
 static int complain(const struct call *c, int rc, const char *fmt, va_list ap)
@@ -28,10 +28,12 @@ static int complain(const struct call *c, int rc, const char *fmt, va_list ap)
                 abort();
         fprintf(stderr, "witan %s: %s\n", c->verb->name, words);
         if (rc == EXIT_USAGE)
-                fprintf(stderr, "usage: %s\nwitan %s --help shows its flags and an example\n", c->verb->usage,
-                        c->verb->name);
+                fprintf(stderr, "usage: %s\nwitan %s --help shows its flags and an example\n",
+                        c->verb->usage, c->verb->name);
         else if (strpbrk(words, ";?") == NULL)   /* our words say what to do behind one of these */
-                fputs("witan doctor looks for the cause: ports, permissions, memory, model and keys\n", stderr);
+                fputs("witan doctor looks for the cause: ports, permissions, memory, model and "
+                      "keys\n",
+                      stderr);
         free(words);
         return rc;
 }
@@ -68,7 +70,8 @@ static int run(const struct verb *v, int argc, char **argv, char **envp)
                 free(rest);
                 return EXIT_USAGE;
         }
-        if (wt_conf_load(&c.conf, v->role != 0 ? v->role : WT_FOR_WITAN, n, rest, envp, NULL) != WT_OK) {
+        if (wt_conf_load(&c.conf, v->role != 0 ? v->role : WT_FOR_WITAN, n, rest, envp, NULL) !=
+            WT_OK) {
                 c.words = rest;
                 c.n_words = n;
                 rc = v->broken != NULL ? v->broken(&c) : verb_usage(&c, "%s", wt_words());
@@ -134,15 +137,18 @@ int main(int argc, char **argv, char **envp)
                 help_all(stderr);
                 return EXIT_USAGE;
         }
-        if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
+        if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+            strcmp(argv[1], "help") == 0)
                 return help(argc > 2 ? argv[2] : NULL);
         if (strcmp(argv[1], "--version") == 0) {
                 puts("witan " WITAN_VERSION);
                 return EXIT_DONE;
         }
         if (argv[1][0] == '-') {
-                fprintf(stderr, "witan: there is no flag \"%s\" before the verb; write witan VERB %s\n"
-                        "witan --help lists the verbs\n", argv[1], argv[1]);
+                fprintf(stderr,
+                        "witan: there is no flag \"%s\" before the verb; write witan VERB %s\n"
+                        "witan --help lists the verbs\n",
+                        argv[1], argv[1]);
                 return EXIT_USAGE;
         }
         v = find(argv[1]);

@@ -61,7 +61,8 @@ static void title(struct wt_buf *b, const char *name, int section, const char *a
         snprintf(upper, sizeof upper, "%s", name);
         for (char *p = upper; *p != '\0'; p++)
                 *p = *p >= 'a' && *p <= 'z' ? (char)(*p - 32) : *p;
-        wt_buf_fmt(b, ".TH \"%s\" \"%d\" \"\" \"witan " WITAN_VERSION "\" \"Witan\"\n.SH NAME\n", upper, section);
+        wt_buf_fmt(b, ".TH \"%s\" \"%d\" \"\" \"witan " WITAN_VERSION "\" \"Witan\"\n.SH NAME\n",
+                   upper, section);
         text(b, name);
         wt_buf_str(b, " \\- ");
         line(b, about);
@@ -81,8 +82,10 @@ static void setting(struct wt_buf *b, const struct wt_setting *s)
 
         wt_conf_flag_name(s, flag);
         snprintf(tag, sizeof tag, "%s %s", flag, help_setting_kind(s));
-        snprintf(sentence, sizeof sentence, "%s%s%s%s", s->help, *s->def && s->type != WT_CONF_BOOL ? " [" : "",
-                 s->type != WT_CONF_BOOL ? s->def : "", *s->def && s->type != WT_CONF_BOOL ? "]" : "");
+        snprintf(sentence, sizeof sentence, "%s%s%s%s", s->help,
+                 *s->def && s->type != WT_CONF_BOOL ? " [" : "",
+                 s->type != WT_CONF_BOOL ? s->def : "",
+                 *s->def && s->type != WT_CONF_BOOL ? "]" : "");
         tagged(b, tag, sentence);
 }
 
@@ -91,7 +94,8 @@ static void exit_codes(struct wt_buf *b)
         wt_buf_str(b, ".SH EXIT STATUS\n");
         tagged(b, "0", "done");
         tagged(b, "1", "refused or failed; standard error says why and what to do");
-        tagged(b, "2", "usage: a verb, flag, value or word that does not exist; the nearest one is named");
+        tagged(b, "2",
+               "usage: a verb, flag, value or word that does not exist; the nearest one is named");
 }
 
 static void verb_flags(struct wt_buf *b, const struct verb *v)
@@ -134,22 +138,27 @@ static void page_verb(struct wt_buf *b, const struct verb *v)
 
 static void page_witan(struct wt_buf *b)
 {
-        title(b, "witan", 1, "serves Mixture-of-Experts language models whose experts are services of their own");
+        title(b, "witan", 1,
+              "serves Mixture-of-Experts language models whose experts are services of their own");
         wt_buf_str(b, ".SH SYNOPSIS\n");
         line(b, "witan VERB [flags]");
         wt_buf_str(b, ".SH DESCRIPTION\n");
-        line(b, "A gateway faces the users with OpenAI's API, routers run attention and gates, and expert workers hold "
-             "the routed experts. witan up starts all of them on this machine and watches over them.");
+        line(b, "A gateway faces the users with OpenAI's API, routers run attention and gates, and "
+                "expert workers hold "
+                "the routed experts. witan up starts all of them on this machine and watches over "
+                "them.");
         for (int i = 0; witan_verbs[i] != NULL; i++)
                 tagged(b, witan_verbs[i]->name, witan_verbs[i]->about);
         exit_codes(b);
         wt_buf_str(b, ".SH FILES\n");
-        tagged(b, "~/.local/state/witan", "the state folder, unless --state names another one: witan.json (URL, key and "
+        tagged(b, "~/.local/state/witan",
+               "the state folder, unless --state names another one: witan.json (URL, key and "
                "processes; 0600), keys/, witan.db, spool/, packs/, logs/");
         wt_buf_str(b, ".SH ENVIRONMENT\n");
         tagged(b, "WITAN_NAME", "the value of the setting NAME, where no flag gives it");
         tagged(b, "NO_COLOR", "no colours, whatever the terminal can do");
-        wt_buf_str(b, ".SH EXAMPLES\n.nf\nwitan up \\-\\-detach\nwitan chat\nwitan down\n.fi\n.SH SEE ALSO\n");
+        wt_buf_str(b, ".SH EXAMPLES\n.nf\nwitan up \\-\\-detach\nwitan chat\nwitan down\n.fi\n.SH "
+                      "SEE ALSO\n");
         for (int i = 0; witan_verbs[i] != NULL; i++)
                 wt_buf_fmt(b, ".BR witan\\-%s (1),\n", witan_verbs[i]->name);
         wt_buf_str(b, ".BR witan\\-settings (5)\n");
@@ -159,9 +168,11 @@ static void page_settings(struct wt_buf *b)
 {
         title(b, "witan-settings", 5, "the settings of witan and its services");
         wt_buf_str(b, ".SH DESCRIPTION\n");
-        line(b, "A setting is a flag (--kv-bytes 1G), a variable of the environment (WITAN_KV_BYTES=1G), or a line of the file that --config names "
-             "(kv_bytes: 1G). The first of these that is there counts, else the default. witan config show --origin "
-             "says where each value comes from, witan config check what is wrong in a file.");
+        line(b, "A setting is a flag (--kv-bytes 1G), a variable of the environment "
+                "(WITAN_KV_BYTES=1G), or a line of the file that --config names "
+                "(kv_bytes: 1G). The first of these that is there counts, else the default. witan "
+                "config show --origin "
+                "says where each value comes from, witan config check what is wrong in a file.");
         wt_buf_str(b, ".SH SETTINGS\n");
         for (int s = 0; s < N_WT_SETTINGS; s++)
                 setting(b, &wt_settings[s]);
@@ -179,7 +190,10 @@ static bool page(int i, struct wt_buf *b, char file[64])
                 page_settings(b);
         else
                 page_verb(b, witan_verbs[i - 2]);
-        snprintf(file, 64, i == 0 ? "man1/witan.1%s" : i == 1 ? "man5/witan-settings.5%s" : "man1/witan-%s.1",
+        snprintf(file, 64,
+                 i == 0   ? "man1/witan.1%s"
+                 : i == 1 ? "man5/witan-settings.5%s"
+                          : "man1/witan-%s.1",
                  i < 2 ? "" : witan_verbs[i - 2]->name);
         return true;
 }
@@ -201,7 +215,8 @@ static int write_all(struct call *c, const char *dir)
                 wt_buf_clear(&b);
         }
         wt_buf_free(&b);
-        return err == WT_OK ? EXIT_DONE : verb_fail(c, "%s; --dir names another folder", wt_words());
+        return err == WT_OK ? EXIT_DONE
+                            : verb_fail(c, "%s; --dir names another folder", wt_words());
 }
 
 /* On a terminal through man(1), elsewhere the page as it is. */
@@ -235,8 +250,10 @@ static int run(struct call *c)
                         want = i;
         if (want < 0) {
                 near = near_word(c->words[0], names);
-                return verb_usage(c, near != NULL ? "there is no page \"%s\"; did you mean %s?"
-                                  : "there is no page \"%s\"%s", c->words[0], near != NULL ? near : "");
+                return verb_usage(c,
+                                  near != NULL ? "there is no page \"%s\"; did you mean %s?"
+                                               : "there is no page \"%s\"%s",
+                                  c->words[0], near != NULL ? near : "");
         }
         page(want, &b, file);
         show(&b);
@@ -245,10 +262,15 @@ static int run(struct call *c)
 }
 
 const struct verb verb_man = {
-        .name = "man", .about = "shows the manual page of witan, of a verb, or of the settings",
-        .usage = "witan man [VERB] [--dir DIR]", .example = "witan man settings",
-        .text = "On a terminal the page is shown by man(1); into a file or a pipe it is written as roff. With --dir all "
+        .name = "man",
+        .about = "shows the manual page of witan, of a verb, or of the settings",
+        .usage = "witan man [VERB] [--dir DIR]",
+        .example = "witan man settings",
+        .text = "On a terminal the page is shown by man(1); into a file or a pipe it is written as "
+                "roff. With --dir all "
                 "pages are written to DIR/man1 and DIR/man5, so that man -M DIR witan finds them.",
-        .flags = { [F_DIR] = { "dir", "DIR", "write all pages into this folder", 0 } },
-        .sets = verb_state_only, .plain = true, .run = run,
+        .flags = {[F_DIR] = {"dir", "DIR", "write all pages into this folder", 0}},
+        .sets = verb_state_only,
+        .plain = true,
+        .run = run,
 };

@@ -15,7 +15,8 @@ static void print(const struct wt_buf *b)
         if (wt_json_parse(&j, b->data, b->len, &wt_json_default) != WT_OK)
                 return;
         printf("%-24s %s\n", "MODEL", "CONTEXT");
-        for (wt_jv v = wt_json_first(j, wt_json_get(j, 0, "data")); v != WT_JSON_NONE; v = wt_json_next(j, v)) {
+        for (wt_jv v = wt_json_first(j, wt_json_get(j, 0, "data")); v != WT_JSON_NONE;
+             v = wt_json_next(j, v)) {
                 uint64_t context = 0;
                 wt_json_u64(j, wt_json_get(j, v, "max_model_len"), &context);
                 printf("%-24s %llu\n", wt_json_str(j, wt_json_get(j, v, "id"), &len),
@@ -42,8 +43,11 @@ static int list(struct call *c)
         if (wt_http_fetch("GET", url, headers, NULL, 0, 5000000, &status, &b, NULL, NULL) != WT_OK)
                 rc = verb_fail(c, "%s; is the cluster running? witan ps shows it", wt_words());
         else if (status == 401)
-                rc = verb_fail(c, "the gateway refuses the key in %s/witan.json; start the cluster again and witan up "
-                               "makes a new one", c->state);
+                rc = verb_fail(c,
+                               "the gateway refuses the key in %s/witan.json; start the cluster "
+                               "again and witan up "
+                               "makes a new one",
+                               c->state);
         else if (status != 200)
                 rc = verb_fail(c, "%s answered %d: %s; witan logs shows why", url, status, b.data);
         else if (c->json)
@@ -68,14 +72,20 @@ static int run(struct call *c)
 
 static const enum wt_set sets[] = { WT_SET_state, WT_SET_config, WT_SET_kv_bytes, N_WT_SETTINGS };
 const struct verb verb_models = {
-        .name = "models", .about = "lists the models that are served, or looks into a model folder",
+        .name = "models",
+        .about = "lists the models that are served, or looks into a model folder",
         .usage = "witan models [list] | inspect FOLDER  [-o json|table]",
         .example = "witan models inspect models/tiny",
-        .text = "inspect reads config.json and the headers of the weights, not the weights. Of a folder with a "
-                "config.json alone, or of such a file, it says what BF16 weights would need. A token uses all of the "
-                "model but the routed experts that it does not pick and the embeddings of other tokens.",
-        .subs = { { "list", "", "models of the running cluster" },
-                  { "inspect", "FOLDER", "family, layers, parameters in all and per token, bytes by kind, KV bytes per "
-                                         "token, whether it fits this machine, how many workers would hold it" } },
-        .sets = sets, .run = run,
+        .text = "inspect reads config.json and the headers of the weights, not the weights. Of a "
+                "folder with a "
+                "config.json alone, or of such a file, it says what BF16 weights would need. A "
+                "token uses all of the "
+                "model but the routed experts that it does not pick and the embeddings of other "
+                "tokens.",
+        .subs = {{"list", "", "models of the running cluster"},
+                 {"inspect", "FOLDER",
+                  "family, layers, parameters in all and per token, bytes by kind, KV bytes per "
+                  "token, whether it fits this machine, how many workers would hold it"}},
+        .sets = sets,
+        .run = run,
 };

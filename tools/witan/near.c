@@ -56,6 +56,9 @@ char *near_list(const char *const *words, char *out, size_t n)
         out[0] = '\0';
         for (int i = 0; words[i] != NULL && at < n; i++)
                 at += (size_t)snprintf(out + at, n - at, "%s%s",
-                                       i == 0 ? "" : words[i + 1] == NULL ? " or " : ", ", words[i]);
+                                       i == 0                 ? ""
+                                       : words[i + 1] == NULL ? " or "
+                                                              : ", ",
+                                       words[i]);
         return out;
 }

@@ -6,21 +6,22 @@
 #include <cmocka.h>
 #include "near.h"
 
-static const char *const words[] = { "up", "down", "ps", "chat", "models", "key", "config", "doctor", "logs",
-                                     "completion", NULL };
-static const struct row { const char *name, *typed, *want; } rows[] = {
-        { "a letter too few", "dwn", "down" },
-        { "a letter too many", "modells", "models" },
-        { "another letter", "doktor", "doctor" },
-        { "two neighbours swapped", "chta", "chat" },
-        { "the front of a word", "comp", "completion" },
-        { "the front of a short word", "co", "config" },
-        { "a plural", "keys", "key" },
-        { "nothing like it", "frobnicate", NULL },
-        { "one letter is nothing", "x", NULL },
-        { "empty", "", NULL },
-        { "two letters, both wrong", "zz", NULL },
-        { "very long", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", NULL },
+static const char *const words[] = {"up",     "down",   "ps",   "chat",       "models", "key",
+                                    "config", "doctor", "logs", "completion", NULL};
+static const struct row { const char *name, *typed, *want;
+} rows[] = {
+        {"a letter too few", "dwn", "down"},
+        {"a letter too many", "modells", "models"},
+        {"another letter", "doktor", "doctor"},
+        {"two neighbours swapped", "chta", "chat"},
+        {"the front of a word", "comp", "completion"},
+        {"the front of a short word", "co", "config"},
+        {"a plural", "keys", "key"},
+        {"nothing like it", "frobnicate", NULL},
+        {"one letter is nothing", "x", NULL},
+        {"empty", "", NULL},
+        {"two letters, both wrong", "zz", NULL},
+        {"very long", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", NULL},
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };
 
@@ -55,6 +56,7 @@ int main(void)
         struct CMUnitTest tests[1 + N_ROWS] = { cmocka_unit_test(lists) };
 
         for (size_t i = 0; i < N_ROWS; i++)
-                tests[1 + i] = (struct CMUnitTest){ rows[i].name, meant, NULL, NULL, (void *)&rows[i] };
+                tests[1 + i] =
+                        (struct CMUnitTest){rows[i].name, meant, NULL, NULL, (void *)&rows[i]};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

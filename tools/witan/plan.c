@@ -9,7 +9,8 @@
 
 enum { BUS_PORT = 7071 };
 
-/* Binds 127.0.0.1:port for a moment; returns the port (0: any was asked for), or -1 when it is taken. */
+/* Binds 127.0.0.1:port for a moment; returns the port (0: any was asked for), or -1 when it is
+ * taken. */
 static int try_port(int port)
 {
         struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
@@ -74,7 +75,8 @@ wt_err plan_make(struct plan *p, const struct call *c, const struct wt_shape *sh
         if (wt_shape_moe_layers(shape) == 0)
                 p->n_experts = 0;                /* a dense model has nothing for workers to do */
         else if (p->replicas > p->n_experts)
-                return wt_fail(WT_EINVAL, "--replicas %u needs at least as many workers; --experts is %u",
+                return wt_fail(WT_EINVAL,
+                               "--replicas %u needs at least as many workers; --experts is %u",
                                p->replicas, p->n_experts);
         for (uint32_t i = 0; i < routers; i++)
                 add_router(p, c, i);
@@ -126,8 +128,10 @@ void plan_shard(const struct plan *p, uint32_t worker, struct wt_buf *out)
                         continue;
                 for (uint32_t e = 0, e1; e < y[l].n_experts; e = e1 + 1) {
                         bool mine = holds(e, y[l].n_experts, worker, p->n_experts, p->replicas);
-                        for (e1 = e; e1 + 1 < y[l].n_experts &&
-                             holds(e1 + 1, y[l].n_experts, worker, p->n_experts, p->replicas) == mine; e1++)
+                        for (e1 = e;
+                             e1 + 1 < y[l].n_experts && holds(e1 + 1, y[l].n_experts, worker,
+                                                              p->n_experts, p->replicas) == mine;
+                             e1++)
                                 ;
                         if (mine)
                                 put_range(out, l, l1, e, e1);

@@ -1,5 +1,5 @@
-/* plan.h - which processes a cluster on one machine has, under which names, keys and ports, and which
- * experts each worker holds. The one planner of such a cluster. */
+/* plan.h - which processes a cluster on one machine has, under which names, keys and ports, and
+ * which experts each worker holds. The one planner of such a cluster. */
 #ifndef WITAN_TOOLS_PLAN_H
 #define WITAN_TOOLS_PLAN_H
 #include "base/buf.h"
@@ -9,14 +9,15 @@
 
 struct plan {
         struct cluster cluster;
-        struct wt_buf routers_at;                /* endpoints, separated by commas; freed by plan_fini */
+        struct wt_buf routers_at;                /* with commas; freed by plan_fini */
         char bin[4096];                          /* folder of the programs; set by the caller */
         const struct wt_shape *shape;            /* borrowed */
-        uint32_t n_experts, replicas;            /* workers; holders of each expert, 0: all hold all */
+        uint32_t n_experts, replicas;            /* workers; holders of each, 0: all may */
 };
 
-/* Fills cluster.processes (pids 0), endpoints and routers_at. Default ports that are taken are replaced
- * by free ones; ports that were named stay, so that the process says that they are taken. */
+/* Fills cluster.processes (pids 0), endpoints and routers_at. Default ports that are taken are
+ * replaced by free ones; ports that were named stay, so that the process says that they are
+ * taken. */
 wt_err plan_make(struct plan *p, const struct call *c, const struct wt_shape *shape);
 void plan_fini(struct plan *p);
 /* --shard of worker i: '*', or items of whole layers with equal ranges. out grows. */

@@ -1,4 +1,5 @@
-/* ports.c - see ports.h. Linux tells listeners by inode in /proc/net/tcp, and processes by their descriptors. */
+/* ports.c - see ports.h. Linux tells listeners by inode in /proc/net/tcp, and processes by their
+ * descriptors. */
 #include "ports.h"
 #include <dirent.h>
 #include <errno.h>
@@ -21,8 +22,9 @@ static int listeners(const char *table, unsigned port, unsigned long *inode, int
         while (f != NULL && n < MAX_INODES && fgets(line, sizeof line, f) != NULL) {
                 unsigned local, state;
                 unsigned long i;
-                if (sscanf(line, "%*d: %*[0-9A-F]:%x %*[0-9A-F]:%*x %x %*s %*s %*s %*d %*d %lu", &local, &state,
-                           &i) == 3 && state == LISTENING && local == port)
+                if (sscanf(line, "%*d: %*[0-9A-F]:%x %*[0-9A-F]:%*x %x %*s %*s %*s %*d %*d %lu",
+                           &local, &state, &i) == 3 &&
+                    state == LISTENING && local == port)
                         inode[n++] = i;
         }
         if (f != NULL)
@@ -55,7 +57,8 @@ static bool holds(const char *pid, const unsigned long *inode, int n)
 static void who(unsigned port, struct port_holder *by)
 {
         unsigned long inode[MAX_INODES];
-        int n = listeners("/proc/net/tcp6", port, inode, listeners("/proc/net/tcp", port, inode, 0));
+        int n = listeners("/proc/net/tcp6", port, inode,
+                          listeners("/proc/net/tcp", port, inode, 0));
         DIR *d = n > 0 ? opendir("/proc") : NULL;
         struct dirent *e;
         char path[64];
@@ -106,7 +109,8 @@ wt_err port_check(const char *address, struct port_holder *by)
                 memmove(host, host + 1, strlen(host));
                 host[strlen(host) - 1] = '\0';
         }
-        if (getaddrinfo(host[0] == '\0' || strcmp(host, "*") == 0 ? NULL : host, colon + 1, &want, &a) != 0)
+        if (getaddrinfo(host[0] == '\0' || strcmp(host, "*") == 0 ? NULL : host, colon + 1, &want,
+                        &a) != 0)
                 return wt_fail(WT_EINVAL, "%s: this machine knows no host \"%s\"", address, host);
         e = try_bind(a);
         freeaddrinfo(a);
@@ -118,6 +122,7 @@ wt_err port_check(const char *address, struct port_holder *by)
                 return wt_fail(WT_EINVAL, "%s: %s", address, strerror(e));
         who((unsigned)atoi(colon + 1), by);
         if (by->pid != 0)
-                return wt_fail(WT_EEXIST, "%s is in use by process %d (%s)", address, (int)by->pid, by->name);
+                return wt_fail(WT_EEXIST, "%s is in use by process %d (%s)", address, (int)by->pid,
+                               by->name);
         return wt_fail(WT_EEXIST, "%s is in use by a process of another user", address);
 }

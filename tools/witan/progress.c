@@ -72,9 +72,11 @@ void progress_bar(char *out, size_t room, uint64_t done, uint64_t total, double 
                 snprintf(speed, sizeof speed, ", %s/s", r);
                 snprintf(left, sizeof left, ", %s left", t);
         }
-        snprintf(out, room, "[%.*s%s%*s] %3d %%, %s of %s%s%s", full, "========================================",
-                 full < width ? ">" : "", full < width ? width - full - 1 : 0, "",
-                 total > 0 ? (int)(100.0 * (double)done / (double)total) : 100, have, all, speed, left);
+        snprintf(out, room, "[%.*s%s%*s] %3d %%, %s of %s%s%s", full,
+                 "========================================", full < width ? ">" : "",
+                 full < width ? width - full - 1 : 0, "",
+                 total > 0 ? (int)(100.0 * (double)done / (double)total) : 100, have, all, speed,
+                 left);
 }
 
 /* Looks at the folder now and then; smooths the rate over some seconds. */
@@ -107,7 +109,8 @@ static void text(const struct progress *p, uint64_t now, char *out, size_t n)
                 snprintf(out, n, "  packing: %s so far", bar);
         } else {
                 units_seconds((double)(now - p->began_us) / 1e6, time);
-                snprintf(out, n, "  reading and loading the model, %s; waiting for %s", time, p->waiting);
+                snprintf(out, n, "  reading and loading the model, %s; waiting for %s", time,
+                         p->waiting);
         }
 }
 
@@ -118,7 +121,8 @@ void progress_turn(struct progress *p)
         char line[700];
 
         look(p, now);
-        if (now - p->drawn_us < (uint64_t)(p->terminal ? REDRAW_US : PLAIN_US) || p->waiting[0] == '\0')
+        if (now - p->drawn_us < (uint64_t)(p->terminal ? REDRAW_US : PLAIN_US) ||
+            p->waiting[0] == '\0')
                 return;
         p->drawn_us = now;
         text(p, now, line, sizeof line);

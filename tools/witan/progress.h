@@ -1,6 +1,6 @@
-/* progress.h - shows how a cluster comes up: a line per event, and on a terminal below them one line that
- * moves: a bar with rate and time left where bytes are known, else what is waited for. Elsewhere plain
- * lines, one every ten seconds at most. */
+/* progress.h - shows how a cluster comes up: a line per event, and on a terminal below them one
+ * line that moves: a bar with rate and time left where bytes are known, else what is waited for.
+ * Elsewhere plain lines, one every ten seconds at most. */
 #ifndef WITAN_TOOLS_PROGRESS_H
 #define WITAN_TOOLS_PROGRESS_H
 #include <stdbool.h>
@@ -11,7 +11,7 @@ struct progress {
         FILE *to;
         bool terminal, drawn;
         char packs[4200];                        /* folder that grows while a model is packed */
-        uint64_t base, total;                    /* bytes there at the start that do not count; in all */
+        uint64_t base, total;                    /* bytes at the start that do not count */
         uint64_t began_us, drawn_us, seen_us;    /* seen_us: of `seen` */
         uint64_t seen, first;                    /* bytes at the last look, at the first */
         double rate;                             /* bytes/s, smoothed */
@@ -21,7 +21,7 @@ struct progress {
 /* total: bytes of the model; counted: the packs that are there already are of this model. */
 void progress_open(struct progress *p, FILE *to, const char *packs, uint64_t total, bool counted);
 void progress_say(struct progress *p, const char *line);         /* something happened */
-void progress_wait(struct progress *p, const char *names);       /* what is waited for from now on */
+void progress_wait(struct progress *p, const char *names); /* what is waited for */
 void progress_turn(struct progress *p);          /* draws; call it a few times a second */
 void progress_close(struct progress *p);         /* the moving line goes */
 /* "[====>     ]  40 %" and the like for done of total, n characters of bar. For tests too. */

@@ -41,13 +41,15 @@ static uint64_t metric(const struct state *s, const char *name)
 {
         size_t n = strlen(name);
 
-        for (const char *p = s->metrics.data; p != NULL && *p != '\0'; p = strchr(p, '\n'), p += p != NULL)
+        for (const char *p = s->metrics.data; p != NULL && *p != '\0';
+             p = strchr(p, '\n'), p += p != NULL)
                 if (strncmp(p, name, n) == 0 && p[n] == ' ')
                         return strtoull(p + n + 1, NULL, 10);
         return 0;
 }
 
-static void put_shard(struct wt_buf *b, const struct process *p, const struct state *s, uint32_t replicas)
+static void put_shard(struct wt_buf *b, const struct process *p, const struct state *s,
+                      uint32_t replicas)
 {
         wt_buf_json_key(b, "shard");
         wt_buf_str(b, "{");
@@ -74,7 +76,8 @@ static bool is_expert(const struct process *p)
         return p->shard[0] != '\0';
 }
 
-static void put_json(struct wt_buf *b, const struct process *p, const struct state *s, uint32_t replicas)
+static void put_json(struct wt_buf *b, const struct process *p, const struct state *s,
+                     uint32_t replicas)
 {
         wt_buf_json_sep(b);
         wt_buf_str(b, "{");
@@ -94,11 +97,12 @@ static void put_row(const struct process *p, const struct state *s)
 {
         char bytes[32];
 
-        printf("%-8s %-12s %8d %-9s %3u  %-28s", p->role, p->name, (int)p->pid, s->word, p->restarts,
-               p->endpoint);
+        printf("%-8s %-12s %8d %-9s %3u  %-28s", p->role, p->name, (int)p->pid, s->word,
+               p->restarts, p->endpoint);
         units_bytes(metric(s, "witan_expert_mapped_bytes"), bytes);
         if (strcmp(p->role, "expert") == 0)
-                printf(" %llu experts, %s, %llu calls", (unsigned long long)metric(s, "witan_expert_held"), bytes,
+                printf(" %llu experts, %s, %llu calls",
+                       (unsigned long long)metric(s, "witan_expert_held"), bytes,
                        (unsigned long long)metric(s, "witan_expert_calls_total"));
         putchar('\n');
 }
@@ -124,7 +128,8 @@ static void put_summary(const struct cluster *cl)
                 printf("every expert held by %u of them", cl->replicas);
         else
                 fputs("each may hold every expert", stdout);
-        printf("; model %s%s%.12s\n", cl->model, revision[0] != '\0' ? ", revision " : "", revision);
+        printf("; model %s%s%.12s\n", cl->model, revision[0] != '\0' ? ", revision " : "",
+               revision);
 }
 
 /* All processes; *ready: all of them are. */
@@ -173,15 +178,21 @@ static int run(struct call *c)
         if (rc == 0 && !there)
                 return verb_fail(c, "nothing runs in %s; witan up starts it again", c->state);
         if (rc == 0 && !ready)
-                fputs("not all are ready; witan logs shows why, witan doctor looks for the cause\n", stderr);
+                fputs("not all are ready; witan logs shows why, witan doctor looks for the cause\n",
+                      stderr);
         return rc != 0 ? rc : ready ? EXIT_DONE : EXIT_FAILED;
 }
 
 const struct verb verb_ps = {
-        .name = "ps", .about = "shows the processes of a cluster; exit code 1 when one is not ready",
-        .usage = "witan ps [-o json|table] [--state DIR]", .example = "witan ps -o json",
-        .text = "STATE is down (no process), starting (it does not answer yet), not ready (it says so) or ready. RE "
-                "counts how often the supervisor started it again. For workers: the experts they hold, the bytes of "
+        .name = "ps",
+        .about = "shows the processes of a cluster; exit code 1 when one is not ready",
+        .usage = "witan ps [-o json|table] [--state DIR]",
+        .example = "witan ps -o json",
+        .text = "STATE is down (no process), starting (it does not answer yet), not ready (it says "
+                "so) or ready. RE "
+                "counts how often the supervisor started it again. For workers: the experts they "
+                "hold, the bytes of "
                 "weights they map, and the calls they answered.",
-        .sets = verb_state_only, .run = run,
+        .sets = verb_state_only,
+        .run = run,
 };

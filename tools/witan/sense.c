@@ -25,8 +25,10 @@ static wt_err log_level(const wt_conf *c)
         if (wt_level_of(s) >= 0)
                 return WT_OK;
         near = near_word(s, levels);
-        return wt_fail(WT_EINVAL, "log_level: '%s' (%s) is no level; say error, warn, notice, info or debug"
-                       "%s%s%s", s, wt_conf_where(c, WT_SET_log_level), near != NULL ? "; did you mean " : "",
+        return wt_fail(WT_EINVAL,
+                       "log_level: '%s' (%s) is no level; say error, warn, notice, info or debug"
+                       "%s%s%s",
+                       s, wt_conf_where(c, WT_SET_log_level), near != NULL ? "; did you mean " : "",
                        near != NULL ? near : "", near != NULL ? "?" : "");
 }
 
@@ -36,8 +38,11 @@ static wt_err http(const wt_conf *c)
 
         if (sense_port(s) >= 0)
                 return WT_OK;
-        return wt_fail(WT_EINVAL, "http: '%s' (%s) is no address; write HOST:PORT such as 127.0.0.1:8080, port "
-                       "0 for any free one", s, wt_conf_where(c, WT_SET_http));
+        return wt_fail(
+                WT_EINVAL,
+                "http: '%s' (%s) is no address; write HOST:PORT such as 127.0.0.1:8080, port "
+                "0 for any free one",
+                s, wt_conf_where(c, WT_SET_http));
 }
 
 static wt_err bus(const wt_conf *c)
@@ -47,7 +52,8 @@ static wt_err bus(const wt_conf *c)
         if ((strncmp(s, "tcp://", 6) == 0 && sense_port(s + 6) >= 0) ||
             (strncmp(s, "ipc://", 6) == 0 && s[6] != '\0'))
                 return WT_OK;
-        return wt_fail(WT_EINVAL, "bus: '%s' (%s) is no endpoint; write tcp://HOST:PORT or ipc://PATH", s,
+        return wt_fail(WT_EINVAL,
+                       "bus: '%s' (%s) is no endpoint; write tcp://HOST:PORT or ipc://PATH", s,
                        wt_conf_where(c, WT_SET_bus));
 }
 
@@ -57,8 +63,10 @@ static wt_err replicas(const wt_conf *c)
 
         if (r <= n)
                 return WT_OK;
-        return wt_fail(WT_EINVAL, "replicas: %llu (%s) needs as many workers, and experts is %llu (%s); raise "
-                       "experts or lower replicas", (unsigned long long)r, wt_conf_where(c, WT_SET_replicas),
+        return wt_fail(WT_EINVAL,
+                       "replicas: %llu (%s) needs as many workers, and experts is %llu (%s); raise "
+                       "experts or lower replicas",
+                       (unsigned long long)r, wt_conf_where(c, WT_SET_replicas),
                        (unsigned long long)n, wt_conf_where(c, WT_SET_experts));
 }
 
@@ -68,8 +76,11 @@ static wt_err gpu(const wt_conf *c)
 
         if (strcmp(s, "auto") == 0 || strcmp(s, "none") == 0 || s[strspn(s, "0123456789")] == '\0')
                 return WT_OK;
-        return wt_fail(WT_EINVAL, "gpu: '%s' (%s) is neither a number nor a word that is known; say auto, none "
-                       "or how many", s, wt_conf_where(c, WT_SET_gpu));
+        return wt_fail(
+                WT_EINVAL,
+                "gpu: '%s' (%s) is neither a number nor a word that is known; say auto, none "
+                "or how many",
+                s, wt_conf_where(c, WT_SET_gpu));
 }
 
 static wt_err (*const rules[])(const wt_conf *) = { log_level, http, bus, replicas, gpu };
@@ -115,8 +126,8 @@ static wt_err variable(char *entry, const char *const *names)
                 }
         near = near_word(name, names);
         return wt_fail(WT_EINVAL, "environment %s: there is no such setting; %s%s%s", name,
-                       near != NULL ? "did you mean " : "witan config show lists them", near != NULL ? near : "",
-                       near != NULL ? "?" : "");
+                       near != NULL ? "did you mean " : "witan config show lists them",
+                       near != NULL ? near : "", near != NULL ? "?" : "");
 }
 
 uint32_t sense_environment(char *const *envp, void (*each)(void *arg, const char *words), void *arg)

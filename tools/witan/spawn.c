@@ -14,7 +14,11 @@
 #include "base/file.h"
 #include "base/pool.h"
 
-enum { BACKOFF_FIRST_US = 50 * 1000, BACKOFF_MOST_US = 10 * 1000 * 1000, STEADY_US = 30 * 1000 * 1000 };
+enum {
+        BACKOFF_FIRST_US = 50 * 1000,
+        BACKOFF_MOST_US = 10 * 1000 * 1000,
+        STEADY_US = 30 * 1000 * 1000
+};
 
 static void arg(struct child *ch, const char *name, const char *value)
 {
@@ -41,14 +45,16 @@ static bool planned(enum wt_set s)
 
 static void put_threads(struct child *ch, const struct plan *plan, unsigned role)
 {
-        uint32_t cores = wt_cores_allowed(), share = plan->n_experts > 0 ? cores / plan->n_experts : cores;
+        uint32_t cores = wt_cores_allowed(),
+                 share = plan->n_experts > 0 ? cores / plan->n_experts : cores;
         char n[16];
 
         snprintf(n, sizeof n, "%u", role == WT_FOR_ROUTER ? cores : share > 0 ? share : 1);
         arg(ch, "threads", n);
 }
 
-wt_err child_make(struct child *ch, const struct plan *plan, struct process *p, const struct call *c)
+wt_err child_make(struct child *ch, const struct plan *plan, struct process *p,
+                  const struct call *c)
 {
         unsigned role = role_of(p->role);
         struct wt_buf shard = { 0 };
@@ -114,7 +120,7 @@ wt_err child_start(struct child *ch, const struct plan *plan, const char *state,
                 sigset_t none;
                 sigemptyset(&none);
                 sigprocmask(SIG_SETMASK, &none, NULL);
-                setpgid(0, 0);                   /* Ctrl-C is for the supervisor: it stops them in order */
+                setpgid(0, 0); /* Ctrl-C is for the supervisor: it stops them in order */
                 prctl(PR_SET_PDEATHSIG, SIGTERM);
                 if (getppid() != parent)
                         _exit(1);
@@ -143,7 +149,8 @@ static bool reap(struct child *ch, uint64_t now_us)
         if (now_us - ch->started_us > STEADY_US || ch->backoff_us == 0)
                 ch->backoff_us = BACKOFF_FIRST_US;
         else
-                ch->backoff_us = ch->backoff_us * 2 < BACKOFF_MOST_US ? ch->backoff_us * 2 : BACKOFF_MOST_US;
+                ch->backoff_us =
+                        ch->backoff_us * 2 < BACKOFF_MOST_US ? ch->backoff_us * 2 : BACKOFF_MOST_US;
         ch->again_us = now_us + ch->backoff_us;
         return true;
 }

@@ -11,16 +11,18 @@ struct child {
         int exit_code;                           /* of the last end; 128 + signal when killed */
 };
 
-/* The command line of a process: its own flags, then every setting of its role that was given to us by
- * flag, environment or file. */
-wt_err child_make(struct child *ch, const struct plan *plan, struct process *p, const struct call *c);
+/* The command line of a process: its own flags, then every setting of its role that was given to
+ * us by flag, environment or file. */
+wt_err child_make(struct child *ch, const struct plan *plan, struct process *p,
+                  const struct call *c);
 void child_fini(struct child *ch);
 /* Output goes to STATE/logs/NAME.log (appended). */
 wt_err child_start(struct child *ch, const struct plan *plan, const char *state, uint64_t now_us);
 /* Reaps what has died and starts again what is due; true when a pid changed. */
 bool children_turn(struct child *ch, uint32_t n, const struct plan *plan, const char *state,
                    uint64_t now_us);
-/* SIGTERM in the order gateway, router, experts, each waited for; SIGKILL after patience_us each. */
+/* SIGTERM in the order gateway, router, experts, each waited for; SIGKILL after patience_us
+ * each. */
 void children_stop(struct child *ch, uint32_t n, uint64_t patience_us);
 /* The last words of a process on stderr that were no JSON, for "NAME did not start: ...". */
 void child_last_words(const struct child *ch, const char *state, char *out, size_t n);

@@ -1,4 +1,5 @@
-/* term.h - colours where they are wanted: on a terminal that is not dumb, unless NO_COLOR is set. */
+/* term.h - colours where they are wanted: on a terminal that is not dumb, unless NO_COLOR is
+ * set. */
 #ifndef WITAN_TOOLS_TERM_H
 #define WITAN_TOOLS_TERM_H
 #include <stdbool.h>

@@ -3,7 +3,7 @@
 #define WITAN_TOOLS_TERMINAL_H
 #include "edit.h"
 
-/* Reads one line of standard input with e; e->text holds it. The terminal is as before afterwards, also when
- * the process is told to end. */
+/* Reads one line of standard input with e; e->text holds it. The terminal is as before afterwards,
+ * also when the process is told to end. */
 enum edit_state terminal_read(struct edit *e, const char *prompt);
 #endif

@@ -8,7 +8,11 @@ static void scaled(double v, double step, const char *const *names, int n, char 
 
         for (; i + 1 < n && v >= step * 0.9995; i++)     /* 1,023.9 of a unit is 1.00 of the next */
                 v /= step;
-        snprintf(out, 32, i == 0 || v >= 99.95 ? "%.0f%s" : v >= 9.995 ? "%.1f%s" : "%.2f%s", v, names[i]);
+        snprintf(out, 32,
+                 i == 0 || v >= 99.95 ? "%.0f%s"
+                 : v >= 9.995         ? "%.1f%s"
+                                      : "%.2f%s",
+                 v, names[i]);
 }
 
 void units_bytes(uint64_t bytes, char out[32])

@@ -9,10 +9,19 @@
 
 static void bytes(void **state)
 {
-        static const struct { uint64_t n; const char *want; } rows[] = {
-                { 0, "0 B" }, { 999, "999 B" }, { 1023, "1023 B" }, { 1024, "1.00 KiB" }, { 1536, "1.50 KiB" },
-                { 10240, "10.0 KiB" }, { 102400, "100 KiB" }, { 1047552, "1023 KiB" }, { 1048575, "1.00 MiB" },
-                { 20000000, "19.1 MiB" }, { 25276502016, "23.5 GiB" }, { UINT64_MAX, "16384 PiB" } };
+        static const struct { uint64_t n; const char *want;
+        } rows[] = {{0, "0 B"},
+                    {999, "999 B"},
+                    {1023, "1023 B"},
+                    {1024, "1.00 KiB"},
+                    {1536, "1.50 KiB"},
+                    {10240, "10.0 KiB"},
+                    {102400, "100 KiB"},
+                    {1047552, "1023 KiB"},
+                    {1048575, "1.00 MiB"},
+                    {20000000, "19.1 MiB"},
+                    {25276502016, "23.5 GiB"},
+                    {UINT64_MAX, "16384 PiB"}};
         char got[32];
 
         (void)state;
@@ -24,9 +33,14 @@ static void bytes(void **state)
 
 static void counts(void **state)
 {
-        static const struct { double n; const char *want; } rows[] = {
-                { 0, "0" }, { 999, "999" }, { 1000, "1.00 K" }, { 9999990, "10.0 M" }, { 671.026e9, "671 B" },
-                { 37.4e9, "37.4 B" }, { 1.05e12, "1.05 T" } };
+        static const struct { double n; const char *want;
+        } rows[] = {{0, "0"},
+                    {999, "999"},
+                    {1000, "1.00 K"},
+                    {9999990, "10.0 M"},
+                    {671.026e9, "671 B"},
+                    {37.4e9, "37.4 B"},
+                    {1.05e12, "1.05 T"}};
         char got[32];
 
         (void)state;
@@ -38,9 +52,14 @@ static void counts(void **state)
 
 static void seconds(void **state)
 {
-        static const struct { double s; const char *want; } rows[] = {
-                { 0, "0.0 s" }, { 4.25, "4.2 s" }, { 59, "59 s" }, { 60, "1 min 0 s" }, { 3599, "59 min 59 s" },
-                { 7500, "2 h 5 min" }, { 1e300, "277777 h 46 min" } };
+        static const struct { double s; const char *want;
+        } rows[] = {{0, "0.0 s"},
+                    {4.25, "4.2 s"},
+                    {59, "59 s"},
+                    {60, "1 min 0 s"},
+                    {3599, "59 min 59 s"},
+                    {7500, "2 h 5 min"},
+                    {1e300, "277777 h 46 min"}};
         char got[32];
 
         (void)state;

@@ -1,5 +1,5 @@
-/* up.c - witan up: plans a cluster on this machine, starts it, waits until it answers, says how to ask
- * it, and watches over it. */
+/* up.c - witan up: plans a cluster on this machine, starts it, waits until it answers, says how to
+ * ask it, and watches over it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -68,8 +68,8 @@ static void say_waiting(struct up *u, const bool *ready)
 
         for (uint32_t i = 0; i < u->n && at < sizeof names; i++)
                 if (!ready[i])
-                        at += (size_t)snprintf(names + at, sizeof names - at, "%s%s", at > 0 ? ", " : "",
-                                               u->child[i].p->name);
+                        at += (size_t)snprintf(names + at, sizeof names - at, "%s%s",
+                                               at > 0 ? ", " : "", u->child[i].p->name);
         up_say(u, '=', names);
 }
 
@@ -84,7 +84,8 @@ static bool look(struct up *u, bool *ready, uint32_t *left)
                 if (ready[i] || ch->p->pid == 0 || !up_answers(ch->p->metrics))
                         continue;
                 ready[i] = more = true;
-                snprintf(line, sizeof line, "  %s is ready (%u of %u)", ch->p->name, u->n - --*left, u->n);
+                snprintf(line, sizeof line, "  %s is ready (%u of %u)", ch->p->name, u->n - --*left,
+                         u->n);
                 up_say(u, '+', line);
         }
         return more;
@@ -98,7 +99,8 @@ static wt_err look_for_faults(struct up *u)
         for (uint32_t i = 0; i < u->n; i++)
                 if (u->child[i].exit_code == 2) {
                         child_last_words(&u->child[i], u->c->state, words, sizeof words);
-                        return wt_fail(WT_EPRECONDITION, "%s did not start: %s", u->child[i].p->name, words);
+                        return wt_fail(WT_EPRECONDITION, "%s did not start: %s",
+                                       u->child[i].p->name, words);
                 }
         return WT_OK;
 }
@@ -123,7 +125,8 @@ static wt_err wait_ready(struct up *u)
                 if (u->tell < 0)
                         progress_turn(&u->progress);
                 if (wt_now_us(&wt_clock_real) > end)
-                        return wt_fail(WT_EDEADLINE, "not ready after %d s; witan logs --state %s shows why",
+                        return wt_fail(WT_EDEADLINE,
+                                       "not ready after %d s; witan logs --state %s shows why",
                                        READY_WAIT_S, u->c->state);
         }
         up_revision(u);
@@ -155,12 +158,15 @@ void up_announce(const struct up *u, FILE *to)
                 announce_json(u, to);
                 return;
         }
-        fprintf(to, "\nwitan answers at %s\nkey %s\n\ntry it:\n  curl -s %s/v1/chat/completions "
-                "-H 'Authorization: Bearer %s' -H 'Content-Type: application/json' -d '{\"model\": \"%s\", "
-                "\"messages\": [{\"role\": \"user\", \"content\": \"Who are you?\"}], \"temperature\": 0}'\n\n"
-                "or: %s/witan chat%s%s\n\n%s\n", cl->http, cl->admin_key, cl->http, cl->admin_key,
-                strrchr(cl->model, '/') + 1, u->plan.bin, there ? "" : " --state ", there ? "" : u->c->state,
-                wt_conf_bool(u->c->conf, WT_SET_detach) ? "witan down stops it" : "Ctrl-C stops everything");
+        fprintf(to,
+                "\nwitan answers at %s\nkey %s\n\ntry it:\n  curl -s %s/v1/chat/completions "
+                "-H 'Authorization: Bearer %s' -H 'Content-Type: application/json' -d '{\"model\": "
+                "\"%s\", \"messages\": [{\"role\": \"user\", \"content\": \"Who are you?\"}], "
+                "\"temperature\": 0}'\n\nor: %s/witan chat%s%s\n\n%s\n",
+                cl->http, cl->admin_key, cl->http, cl->admin_key, strrchr(cl->model, '/') + 1,
+                u->plan.bin, there ? "" : " --state ", there ? "" : u->c->state,
+                wt_conf_bool(u->c->conf, WT_SET_detach) ? "witan down stops it"
+                                                        : "Ctrl-C stops everything");
         fflush(to);
 }
 
@@ -306,13 +312,19 @@ static int run(struct call *c)
 }
 
 const struct verb verb_up = {
-        .name = "up", .about = "starts a cluster on this machine and watches over it",
-        .usage = "witan up [--model DIR] [--experts N] [--replicas R] [--routers N] [--http HOST:PORT] "
-                 "[--state DIR] [--gpu auto|none|N] [--store URL] [--inproc] [--detach] [-o json|table]",
+        .name = "up",
+        .about = "starts a cluster on this machine and watches over it",
+        .usage = "witan up [--model DIR] [--experts N] [--replicas R] [--routers N] [--http "
+                 "HOST:PORT] "
+                 "[--state DIR] [--gpu auto|none|N] [--store URL] [--inproc] [--detach] [-o "
+                 "json|table]",
         .example = "witan up --experts 3 --http 127.0.0.1:9000 --detach",
-        .text = "Makes keys, packs the model's weights once per machine, starts one gateway, the routers and the "
-                "expert workers, waits until they answer, and prints the URL, a key and a curl line that works. A "
-                "process that dies is started again. In the foreground Ctrl-C stops everything; with --detach it "
+        .text = "Makes keys, packs the model's weights once per machine, starts one gateway, the "
+                "routers and the "
+                "expert workers, waits until they answer, and prints the URL, a key and a curl "
+                "line that works. A "
+                "process that dies is started again. In the foreground Ctrl-C stops everything; "
+                "with --detach it "
                 "returns once the cluster answers, and witan down stops it.",
         .run = run,
 };

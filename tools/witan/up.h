@@ -22,15 +22,16 @@ struct up {
 
 /* up_prepare.c: folders, lock, model, keys, plan, command lines. Nothing has been started. */
 wt_err up_prepare(struct up *u);
-/* The revision of the model into the shards of witan.json. Digests are kept with the packs, so this is
- * quick once the workers are ready. */
+/* The revision of the model into the shards of witan.json. Digests are kept with the packs, so
+ * this is quick once the workers are ready. */
 void up_revision(struct up *u);
 
 bool up_answers(const char *address);            /* HOST:PORT says that it is ready */
 void up_announce(const struct up *u, FILE *to);
-/* To the user, or over the pipe as lines: '+' an event, '=' what is waited for, '!' why it failed. */
+/* To the user, or over the pipe as lines: '+' an event, '=' what is waited for, '!' why it
+ * failed. */
 void up_say(struct up *u, char kind, const char *words);
-void up_progress(struct up *u);                  /* the moving line begins; it ends by progress_close */
+void up_progress(struct up *u);                  /* the moving line; ends by progress_close */
 /* Everything in this process, until it is told to stop. Exit code. */
 int inproc_run(struct up *u);
 #endif

@@ -1,5 +1,5 @@
-/* up_prepare.c - what witan up does before it starts anything: what fails here fails within a second, in
- * words, and leaves nothing running. */
+/* up_prepare.c - what witan up does before it starts anything: what fails here fails within a
+ * second, in words, and leaves nothing running. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
@@ -28,8 +28,10 @@ static wt_err lock_state(struct up *u)
         if (u->lock < 0)
                 return wt_fail(WT_EIO, "could not open %s: %s", path, strerror(errno));
         if (flock(u->lock, LOCK_EX | LOCK_NB) != 0)
-                return wt_fail(WT_EEXIST, "a cluster already runs in %s; witan ps shows it, witan down "
-                               "stops it, --state DIR makes another one", u->c->state);
+                return wt_fail(WT_EEXIST,
+                               "a cluster already runs in %s; witan ps shows it, witan down "
+                               "stops it, --state DIR makes another one",
+                               u->c->state);
         return WT_OK;
 }
 
@@ -42,8 +44,11 @@ static wt_err check_owner(const char *path)
         if (stat(path, &st) != 0 || st.st_uid == geteuid())
                 return WT_OK;
         who = getpwuid(st.st_uid);
-        return wt_fail(WT_EPERM, "the state folder %s belongs to another user (%s); run as that user, or name a "
-                       "folder of your own with --state DIR", path, who != NULL ? who->pw_name : "unknown");
+        return wt_fail(
+                WT_EPERM,
+                "the state folder %s belongs to another user (%s); run as that user, or name a "
+                "folder of your own with --state DIR",
+                path, who != NULL ? who->pw_name : "unknown");
 }
 
 static wt_err make_folders(struct up *u)
@@ -59,8 +64,11 @@ static wt_err make_folders(struct up *u)
         if (err != WT_OK && err != WT_EPERM)
                 err = wt_fail(err, "state folder: %s; --state DIR names another one", wt_words());
         if (err == WT_OK && access(u->c->state, W_OK | X_OK) != 0)
-                err = wt_fail(WT_EPERM, "the state folder %s cannot be written: %s; chmod u+rwx makes it so, --state "
-                              "DIR names another one", u->c->state, strerror(errno));
+                err = wt_fail(WT_EPERM,
+                              "the state folder %s cannot be written: %s; chmod u+rwx makes it so, "
+                              "--state "
+                              "DIR names another one",
+                              u->c->state, strerror(errno));
         return err;
 }
 
@@ -91,8 +99,11 @@ static wt_err resolve_model(struct up *u)
         if ((err = wt_shape_load(&u->shape, u->plan.cluster.model)) == WT_OK)
                 err = check_tensors(u);
         return err == WT_OK ? WT_OK
-                : wt_fail(err, "model %s: %s; --model names a folder as Hugging Face ships it, and witan models "
-                          "inspect looks into one", u->plan.cluster.model, wt_words());
+                            : wt_fail(err,
+                                      "model %s: %s; --model names a folder as Hugging Face ships "
+                                      "it, and witan models "
+                                      "inspect looks into one",
+                                      u->plan.cluster.model, wt_words());
 }
 
 /* The admin's key stays the same from start to start. */
@@ -113,7 +124,8 @@ static wt_err make_admin_key(struct up *u)
         if (cluster_read(old, u->c->state) == WT_OK)
                 u->same_model = strcmp(old->model, u->plan.cluster.model) == 0;
         if (wt_keys_check(keys, old->admin_key, strlen(old->admin_key), time(NULL), &out) == WT_OK)
-                snprintf(u->plan.cluster.admin_key, sizeof u->plan.cluster.admin_key, "%s", old->admin_key);
+                snprintf(u->plan.cluster.admin_key, sizeof u->plan.cluster.admin_key, "%s",
+                         old->admin_key);
         else
                 err = wt_keys_create(keys, &key, &out, u->plan.cluster.admin_key);
         wt_keys_close(keys);
@@ -142,11 +154,16 @@ static wt_err check_build(const wt_conf *conf)
         const char *gpu = wt_conf_str(conf, WT_SET_gpu), *store = wt_conf_str(conf, WT_SET_store);
 
         if (gpu[strspn(gpu, "0")] != '\0' && strcmp(gpu, "auto") != 0 && strcmp(gpu, "none") != 0)
-                return wt_fail(WT_EUNSUPPORTED, "--gpu %s: this build has no GPU plugin, its workers compute on the "
-                               "processor; say --gpu none, or leave it out", gpu);
+                return wt_fail(WT_EUNSUPPORTED,
+                               "--gpu %s: this build has no GPU plugin, its workers compute on the "
+                               "processor; say --gpu none, or leave it out",
+                               gpu);
         if (strcmp(store, "sqlite") != 0)
-                return wt_fail(WT_EUNSUPPORTED, "--store %s: this build keeps its keys in SQLite, in witan.db in the "
-                               "state folder; say --store sqlite, or leave it out", store);
+                return wt_fail(
+                        WT_EUNSUPPORTED,
+                        "--store %s: this build keeps its keys in SQLite, in witan.db in the "
+                        "state folder; say --store sqlite, or leave it out",
+                        store);
         return WT_OK;
 }
 
@@ -164,7 +181,8 @@ static wt_err settle(struct up *u)
 {
         wt_err err = wt_conf_decide(u->c->conf, WT_SET_model, u->plan.cluster.model);
 
-        return err == WT_OK ? wt_conf_decide(u->c->conf, WT_SET_http, u->plan.cluster.http + 7) : err;
+        return err == WT_OK ? wt_conf_decide(u->c->conf, WT_SET_http, u->plan.cluster.http + 7)
+                            : err;
 }
 
 /* Port 0 of --http: the gateway's own choice would be unknown to us, so we choose. */
@@ -194,7 +212,8 @@ wt_err up_prepare(struct up *u)
         if ((err = check_build(u->c->conf)) != WT_OK || (err = make_folders(u)) != WT_OK ||
             (err = lock_state(u)) != WT_OK || (err = check_http(u->c->conf)) != WT_OK)
                 return err;
-        if ((err = where_bin(u->plan.bin)) != WT_OK || (err = resolve_model(u)) != WT_OK || (err = plan_make(&u->plan, u->c, u->shape)) != WT_OK ||
+        if ((err = where_bin(u->plan.bin)) != WT_OK || (err = resolve_model(u)) != WT_OK ||
+            (err = plan_make(&u->plan, u->c, u->shape)) != WT_OK ||
             (err = make_admin_key(u)) != WT_OK || (err = make_bus_keys(u)) != WT_OK)
                 return err;
         snprintf(u->plan.cluster.http, sizeof u->plan.cluster.http, "http://%s",
@@ -221,7 +240,8 @@ void up_revision(struct up *u)
                 wt_hex(sha, 32, hex);
                 for (uint32_t i = 0; i < u->plan.cluster.n; i++)
                         if (u->plan.cluster.processes[i].shard[0] != '\0')
-                                snprintf(u->plan.cluster.processes[i].revision, sizeof hex, "%s", hex);
+                                snprintf(u->plan.cluster.processes[i].revision, sizeof hex, "%s",
+                                         hex);
         }
         wt_model_close(m);
 }

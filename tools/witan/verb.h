@@ -1,5 +1,6 @@
-/* verb.h - the command line: one verb, one file, one row of the table in main.c. --help, completions and
- * man pages are made from these rows. Exit codes: 0 done, 1 refused or failed, 2 usage. */
+/* verb.h - the command line: one verb, one file, one row of the table in main.c. --help,
+ * completions and man pages are made from these rows. Exit codes: 0 done, 1 refused or failed, 2
+ * usage. */
 #ifndef WITAN_TOOLS_VERB_H
 #define WITAN_TOOLS_VERB_H
 #include <stdbool.h>
@@ -8,8 +9,8 @@
 #define WITAN_VERSION "0.1.0"
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
-/* A flag that belongs to one verb and is no setting. value NULL: a switch; "a|b|c": only these words;
- * "DIR" and "FILE" are completed as such. */
+/* A flag that belongs to one verb and is no setting. value NULL: a switch; "a|b|c": only these
+ * words; "DIR" and "FILE" are completed as such. */
 struct flag {
         const char *name, *value, *help;
         char letter;                             /* its short form, 0: none */
@@ -35,11 +36,12 @@ struct verb {
         int (*run)(struct call *c);
         const char *text;                        /* more about it: paragraphs, or NULL */
         struct sub subs[MAX_SUBS];
-        const enum wt_set *sets;                 /* settings that it takes, ended by N_WT_SETTINGS; NULL: all */
+        const enum wt_set *sets;                 /* settings that it takes, ended by
+                                                  * N_WT_SETTINGS; NULL: all */
         bool plain;                              /* prints no data: there is no -o */
         unsigned role;                           /* whose settings: 0 means WT_FOR_WITAN */
         int (*broken)(struct call *c);           /* instead of run when the settings cannot be read:
-                                                  * conf is NULL, words are settings' flags too; wt_words() */
+                                                  * conf is NULL, words hold flags too */
 };
 extern const struct verb *const witan_verbs[];   /* NULL at the end */
 extern const struct verb verb_logs, verb_doctor, verb_completion, verb_man;

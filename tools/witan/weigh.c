@@ -30,7 +30,8 @@ static void add(struct weigh *w, const wt_source *s, enum weigh_kind kind, const
 
 static enum weigh_kind kind_of(const struct wt_layer *y, size_t slot)
 {
-        if (slot == SLOT(attn_norm) || slot == SLOT(ffn_norm) || slot == SLOT(q_a_norm) || slot == SLOT(kv_a_norm))
+        if (slot == SLOT(attn_norm) || slot == SLOT(ffn_norm) || slot == SLOT(q_a_norm) ||
+            slot == SLOT(kv_a_norm))
                 return W_NORMS;
         if (slot == SLOT(gate) || slot == SLOT(gate_bias))
                 return W_GATES;
@@ -77,7 +78,8 @@ static void count(struct weigh *w, const wt_source *s)
                 const struct wt_layer *y = &w->shape->layers[l];
                 uint32_t n = wt_layer_parts(w->shape, l, parts);
                 for (uint32_t i = 0; i < n; i++)
-                        if (i == 0 || strcmp(parts[i].name, parts[i - 1].name) != 0)     /* two views of one */
+                        if (i == 0 ||
+                            strcmp(parts[i].name, parts[i - 1].name) != 0) /* two views of one */
                                 add(w, s, kind_of(y, parts[i].slot), &parts[i], 1);
                 if (y->ffn == WT_FFN_MOE)
                         experts(w, s, l);
@@ -99,7 +101,8 @@ static void list_dtypes(struct weigh *w, const wt_source *s)
                 const char *name = wt_source_at(s, i)->dtype_name;
                 n = strlen(w->dtypes);
                 if (strstr(w->dtypes, name) == NULL && n + strlen(name) + 3 < sizeof w->dtypes)
-                        snprintf(w->dtypes + n, sizeof w->dtypes - n, "%s%s", n > 0 ? ", " : "", name);
+                        snprintf(w->dtypes + n, sizeof w->dtypes - n, "%s%s", n > 0 ? ", " : "",
+                                 name);
                 w->unused_bytes += wt_source_at(s, i)->bytes;
         }
         w->unused_bytes -= w->total_bytes;
@@ -111,7 +114,7 @@ static wt_err from_files(struct weigh *w, const char *folder)
         wt_model *m;
         wt_err err;
 
-        if ((err = wt_model_open(&m, folder, NULL, NULL)) != WT_OK)      /* every tensor is checked */
+        if ((err = wt_model_open(&m, folder, NULL, NULL)) != WT_OK) /* every tensor is checked */
                 return err;
         snprintf(w->notes, sizeof w->notes, "%s", wt_model_notes(m));
         wt_model_close(m);
@@ -159,7 +162,8 @@ wt_err weigh_open(struct weigh *w, const char *path)
 
         memset(w, 0, sizeof *w);
         if (stat(path, &st) != 0)
-                return wt_fail(WT_ENOTFOUND, "there is no %s; name a model folder, or a config.json", path);
+                return wt_fail(WT_ENOTFOUND,
+                               "there is no %s; name a model folder, or a config.json", path);
         if (!S_ISDIR(st.st_mode))
                 return from_config(w, path);
         if (is_there(path, "model.safetensors") || is_there(path, "model.safetensors.index.json") ||

@@ -12,7 +12,8 @@ wt_err where_bin(char out[4096])
         ssize_t n = readlink("/proc/self/exe", out, 4095);
 
         if (n <= 0)
-                return wt_fail(WT_EIO, "could not read /proc/self/exe: %s; mount /proc", strerror(errno));
+                return wt_fail(WT_EIO, "could not read /proc/self/exe: %s; mount /proc",
+                               strerror(errno));
         out[n] = '\0';
         *strrchr(out, '/') = '\0';
         return WT_OK;
@@ -31,7 +32,8 @@ wt_err where_model(const wt_conf *c, char out[4096])
                 full = realpath(path, NULL);
         }
         if (full == NULL)
-                return wt_fail(WT_ENOTFOUND, "there is no model folder %s; --model DIR names one", model);
+                return wt_fail(WT_ENOTFOUND, "there is no model folder %s; --model DIR names one",
+                               model);
         snprintf(out, 4096, "%s", full);
         free(full);
         return WT_OK;
