@@ -9,7 +9,8 @@
 #include "base/clock.h"
 #include "units.h"
 
-enum { REDRAW_US = 200 * 1000, PLAIN_US = 10 * 1000 * 1000, LOOK_US = 500 * 1000, BAR = 24 };
+enum { REDRAW_US = 200 * 1000, PLAIN_US = 10 * 1000 * 1000, LOOK_US = 500 * 1000, COLUMNS = 80,
+       BAR_LEAST = 8, BAR_MOST = 40, BESIDE_BAR = 71 };
 
 /* Bytes of all packs, those in the making included. */
 static uint64_t folder_bytes(const char *path)
@@ -34,7 +35,8 @@ void progress_open(struct progress *p, FILE *to, const char *packs, uint64_t tot
         snprintf(p->packs, sizeof p->packs, "%s", packs);
         p->first = p->seen = folder_bytes(packs);
         p->base = counted && p->first <= total ? 0 : p->first;
-        p->began_us = p->seen_us = p->drawn_us = wt_now_us(&wt_clock_real);
+        p->clock = &wt_clock_real;
+        p->began_us = p->seen_us = p->drawn_us = wt_now_us(p->clock);
 }
 
 static void wipe(struct progress *p)
@@ -96,43 +98,51 @@ static void look(struct progress *p, uint64_t now)
         p->seen_us = now;
 }
 
-static void text(const struct progress *p, uint64_t now, char *out, size_t n)
+static int columns(const struct progress *p)
 {
+        struct winsize size = { 0 };
+
+        ioctl(fileno(p->to), TIOCGWINSZ, &size);
+        return size.ws_col > 1 ? size.ws_col : COLUMNS;
+}
+
+static void text(const struct progress *p, uint64_t now, int cols, char *out, size_t n)
+{
+        int width = cols - BESIDE_BAR;
         uint64_t done = p->seen - (p->seen > p->base ? p->base : p->seen);
         char bar[200], time[32];
 
         if (p->seen > p->first && done <= p->total) {
-                progress_bar(bar, sizeof bar, done, p->total, p->rate, BAR);
+                width = width < BAR_LEAST ? BAR_LEAST : width > BAR_MOST ? BAR_MOST : width;
+                progress_bar(bar, sizeof bar, done, p->total, p->rate, width);
                 snprintf(out, n, "  packing %s", bar);
         } else if (p->seen > p->first) {
                 units_bytes(p->seen - p->first, bar);
                 snprintf(out, n, "  packing: %s so far", bar);
         } else {
                 units_seconds((double)(now - p->began_us) / 1e6, time);
-                snprintf(out, n, "  reading and loading the model, %s; waiting for %s", time,
-                         p->waiting);
+                snprintf(out, n, "  loading, %s; waiting for %s", time, p->waiting);
         }
 }
 
 void progress_turn(struct progress *p)
 {
-        uint64_t now = wt_now_us(&wt_clock_real);
-        struct winsize size = { 0 };
+        uint64_t now = wt_now_us(p->clock);
         char line[700];
+        int cols = columns(p);
 
         look(p, now);
         if (now - p->drawn_us < (uint64_t)(p->terminal ? REDRAW_US : PLAIN_US) ||
             p->waiting[0] == '\0')
                 return;
         p->drawn_us = now;
-        text(p, now, line, sizeof line);
+        text(p, now, cols, line, sizeof line);
         if (!p->terminal) {
                 fprintf(p->to, "%s\n", line);
                 return;
         }
-        ioctl(fileno(p->to), TIOCGWINSZ, &size);
         wipe(p);
-        fprintf(p->to, "%.*s", size.ws_col > 1 ? size.ws_col - 1 : 79, line);
+        fprintf(p->to, "%.*s", cols - 1, line);
         fflush(p->to);
         p->drawn = true;
 }

@@ -7,8 +7,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
+struct wt_clock;
 struct progress {
         FILE *to;
+        const struct wt_clock *clock;            /* the real one, but for tests */
         bool terminal, drawn;
         char packs[4200];                        /* folder that grows while a model is packed */
         uint64_t base, total;                    /* bytes at the start that do not count */
