@@ -89,7 +89,7 @@ function(wt_test file)
   target_compile_options(${A_NAME} PRIVATE ${A_FLAGS})
   wt_link(${A_NAME} FLOORS ${A_FLOORS} PACKAGES cmocka ${A_PACKAGES})
   add_test(NAME ${A_NAME} COMMAND ${A_NAME} ${A_ARGS} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-  set_tests_properties(${A_NAME} PROPERTIES LABELS "${A_LABELS}" TIMEOUT 300
+  set_tests_properties(${A_NAME} PROPERTIES LABELS "${A_LABELS}" TIMEOUT 1500
     ENVIRONMENT "WITAN_BUILD=${CMAKE_BINARY_DIR}")
 endfunction()
 
