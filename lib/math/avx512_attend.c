@@ -4,30 +4,46 @@
 #include "math/avx512.h"
 #include "math/avx512_tile.h"
 
-enum { GROUP = 3, ROPE_QUERIES = 48 };           /* panels; queries whose rope scores are held */
+enum { GROUP = TILE512_PANELS, ROPE_QUERIES = 48 };      /* queries whose rope scores are held */
 
-/* y[q][0..n_keys) = N2(x[q] . key), all queries, up to 48 keys. */
-static void keys48(const float *x, size_t ldx, uint32_t n_q, const float *key, size_t ld,
-                   uint32_t n_keys, uint32_t n_k, float *y, size_t ldy)
+/* One slab of y[q][0..n_keys) = N2(x[q] . key): the keys are turned into panels a quarter at a
+ * time. */
+static void slab48(struct tile512 t, uint32_t n_q, const float *key, size_t ld, uint32_t n_keys)
 {
-        float panel[GROUP * WT_SLAB * WT_PANEL] __attribute__((aligned(64)));
-        uint32_t panels = (n_keys + WT_PANEL - 1) / WT_PANEL;
+        float panel[GROUP * TILE512_STEPS * WT_PANEL] __attribute__((aligned(64)));
+        uint32_t panels = (n_keys + WT_PANEL - 1) / WT_PANEL, all = t.n_k;
+        struct carry512 carry;
 
-        for (uint32_t k0 = 0; k0 < n_k; k0 += WT_SLAB) {
-                struct tile512 t = { .x = x + k0, .ldx = ldx, .w = (const char *)panel,
-                                     .step = WT_PANEL * sizeof *panel,
-                                     .panel = WT_SLAB * WT_PANEL * sizeof *panel, .dtype = WT_F32,
-                                     .n_k = n_k - k0 < WT_SLAB ? n_k - k0 : WT_SLAB,
-                                     .y = y, .ldy = ldy, .width = n_keys, .first = k0 == 0 };
-
+        t.w = (const char *)panel;
+        t.carry = &carry;
+        for (uint32_t k = 0; k < all; k += TILE512_STEPS) {
+                t.n_k = all - k < TILE512_STEPS ? all - k : TILE512_STEPS;
+                t.begin = k == 0;
+                t.end = k + t.n_k == all;
                 for (uint32_t p = 0; p < panels; p++) {
                         uint32_t left = n_keys - p * WT_PANEL;
 
-                        wt_avx2_turn_keys(key + (size_t)p * WT_PANEL * ld + k0, ld,
+                        wt_avx2_turn_keys(key + (size_t)p * WT_PANEL * ld + k, ld,
                                           left < WT_PANEL ? left : WT_PANEL, t.n_k,
-                                          panel + (size_t)p * WT_SLAB * WT_PANEL);
+                                          panel + (size_t)p * TILE512_STEPS * WT_PANEL);
                 }
                 wt_avx512_tiles(&t, n_q, panels);
+                t.x += t.n_k;
+        }
+}
+
+/* All queries (at most TILE512_MOST), up to 48 keys. */
+static void keys48(const float *x, size_t ldx, uint32_t n_q, const float *key, size_t ld,
+                   uint32_t n_keys, uint32_t n_k, float *y, size_t ldy)
+{
+        for (uint32_t k0 = 0; k0 < n_k; k0 += WT_SLAB) {
+                struct tile512 t = { .x = x + k0, .ldx = ldx, .step = WT_PANEL * sizeof *x,
+                                     .panel = TILE512_STEPS * WT_PANEL * sizeof *x,
+                                     .dtype = WT_F32,
+                                     .n_k = n_k - k0 < WT_SLAB ? n_k - k0 : WT_SLAB,
+                                     .y = y, .ldy = ldy, .width = n_keys, .first = k0 == 0 };
+
+                slab48(t, n_q, key + k0, ld, n_keys);
         }
 }
 
@@ -50,6 +66,12 @@ void wt_avx512_score(const float *qa, size_t ldqa, const float *qr, size_t ldqr,
 {
         const uint32_t most = GROUP * WT_PANEL;
 
+        while (n_q > TILE512_MOST) {             /* the last of them, until few enough are left */
+                n_q -= TILE512_MOST;
+                wt_avx512_score(qa + n_q * ldqa, ldqa, kr ? qr + n_q * ldqr : NULL, ldqr,
+                                TILE512_MOST, ka, ldka, kd, kr, ldkr, rd, n, scale,
+                                score + (size_t)n_q * WT_PAGE);
+        }
         for (uint32_t t = 0; t < n; t += most) {
                 uint32_t keys = n - t < most ? n - t : most;
 
@@ -71,7 +93,7 @@ void wt_avx512_score(const float *qa, size_t ldqa, const float *qr, size_t ldqr,
 /* Whole panels of value columns. */
 static void value_panels(struct tile512 t, const float *v, uint32_t n_q, uint32_t cols, float *u)
 {
-        bool few = n_q <= TILE512_ROWS;
+        bool few = n_q <= TILE512_FEW;
         uint32_t most = few ? tile512_panels(n_q) : GROUP;
 
         for (uint32_t c = 0, panels; c < cols; c += panels * WT_PANEL) {
