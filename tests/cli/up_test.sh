@@ -51,6 +51,12 @@ done
 json "a worker that died is back" 0 '[p["restarts"] for p in j if p["name"] == "expert-1"] == [1]' -- "$w" ps -o json --state "$state"
 kill $follower
 [ "$(grep -c EXPERT-READY "$tmp/followed")" -ge 4 ]; result $? "logs -f saw it come back" "$(tail -3 "$tmp/followed")"
+kill -9 "$(field "$state/witan.json" 'j["supervisor"]')"
+for _ in $(seq 300); do "$w" ps --state "$state" 2>&1 | grep -q "is gone without witan down" && break; sleep 0.1; done
+try "ps when the supervisor was killed" 1 "is gone without witan down" "witan up starts it again" -- "$w" ps --state "$state"
+json "doctor, too" 0 'any("is gone without witan down" in f["words"] for f in j["findings"])' -- "$w" doctor -o json --state "$state" --http 127.0.0.1:0
+up
+result $? "up starts it again" "$(cat "$tmp/up.err")"
 try "down" 0 "stopped" -- "$w" down --state "$state"
 try "down again" 0 "nothing runs" -- "$w" down --state "$state"
 try "ps of what is stopped" 1 "nothing runs" "witan up starts it again" -- "$w" ps --state "$state"

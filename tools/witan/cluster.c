@@ -1,7 +1,11 @@
 /* cluster.c - witan.json, read and written whole. */
 #include "cluster.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 #include "base/file.h"
 #include "base/json.h"
 
@@ -106,4 +110,18 @@ wt_err cluster_write(const struct cluster *c, const char *state)
         err = wt_file_write(path, b.data, b.len, 0600);
         wt_buf_free(&b);
         return err;
+}
+
+bool cluster_lives(const char *state)
+{
+        char path[4200];
+        bool held;
+        int fd;
+
+        snprintf(path, sizeof path, "%s/lock", state);
+        if ((fd = open(path, O_RDWR | O_CLOEXEC)) < 0)
+                return errno != ENOENT;          /* cannot be asked: believe witan.json */
+        held = flock(fd, LOCK_SH | LOCK_NB) != 0;
+        close(fd);
+        return held;
 }

@@ -1,6 +1,7 @@
 /* cluster.h - the cluster of one state folder, as witan.json says it (0600). */
 #ifndef WITAN_TOOLS_CLUSTER_H
 #define WITAN_TOOLS_CLUSTER_H
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include "base/err.h"
@@ -26,4 +27,7 @@ struct cluster {
 /* WT_ENOTFOUND: no cluster in this folder; the words say how to start one. */
 wt_err cluster_read(struct cluster *c, const char *state);
 wt_err cluster_write(const struct cluster *c, const char *state);
+/* The supervisor holds STATE/lock as long as it lives: a number in witan.json that is left over
+ * from before a reboot may belong to anybody. */
+bool cluster_lives(const char *state);
 #endif

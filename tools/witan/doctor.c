@@ -1,7 +1,6 @@
 /* doctor.c - witan doctor: looks at all that a cluster on this machine stands on, says what it
  * finds and what to do about it. It changes nothing. */
 #include "doctor.h"
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,7 +65,7 @@ static void look(struct doctor *d)
         machine_look(&d->m, "");
         if (cluster_read(&d->cl, d->c->state) != WT_OK)
                 d->cl.n = 0;
-        d->runs = d->cl.n > 0 && d->cl.supervisor > 0 && kill(d->cl.supervisor, 0) == 0;
+        d->runs = d->cl.n > 0 && d->cl.supervisor > 0 && cluster_lives(d->c->state);
         doctor_machine(d);
         doctor_settings(d);
         doctor_model(d);

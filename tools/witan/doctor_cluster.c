@@ -1,6 +1,5 @@
 /* doctor_cluster.c - the cluster of the state folder: do its processes live, does its key still
  * open doors? */
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>

@@ -1,12 +1,9 @@
 /* down.c - witan down: asks the supervisor to stop everything, and waits until it has. */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <time.h>
-#include <unistd.h>
 #include "base/clock.h"
 #include "cluster.h"
 #include "verb.h"
@@ -26,22 +23,6 @@ static bool gone(const struct call *c, pid_t supervisor)
         return true;
 }
 
-/* The supervisor holds STATE/lock as long as it lives: a number in witan.json that is left over
- * from before a reboot may belong to anybody. */
-static bool lives(const struct call *c)
-{
-        char path[4200];
-        bool held;
-        int fd;
-
-        snprintf(path, sizeof path, "%s/lock", c->state);
-        if ((fd = open(path, O_RDWR | O_CLOEXEC)) < 0)
-                return errno != ENOENT;          /* cannot be asked: believe witan.json */
-        held = flock(fd, LOCK_EX | LOCK_NB) != 0;
-        close(fd);
-        return held;
-}
-
 static int run(struct call *c)
 {
         struct cluster *cl;
@@ -57,7 +38,8 @@ static int run(struct call *c)
         free(cl);
         if (rc != 0)
                 return rc;
-        if (supervisor <= 1 || !lives(c) || (kill(supervisor, SIGTERM) != 0 && errno == ESRCH))
+        if (supervisor <= 1 || !cluster_lives(c->state) ||
+            (kill(supervisor, SIGTERM) != 0 && errno == ESRCH))
                 printf("nothing runs in %s\n", c->state);
         else if (kill(supervisor, 0) != 0 && errno == EPERM)
                 return verb_fail(c, "process %d belongs to another user; stop it as that user",

@@ -1,5 +1,5 @@
-/* progress_test.c - how a cluster that comes up is shown, on a terminal and elsewhere, by a clock that
- * is turned by hand. */
+/* progress_test.c - how a cluster that comes up is shown, on a terminal and elsewhere, by a
+ * clock that is turned by hand. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

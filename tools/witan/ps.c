@@ -158,29 +158,42 @@ static void put_all(const struct call *c, const struct cluster *cl, bool *ready)
         wt_buf_free(&b);
 }
 
+/* What stands below the table when all is not well, and the exit code. */
+static int verdict(const struct call *c, const struct cluster *cl, bool ready)
+{
+        if (cl->supervisor == 0)
+                return verb_fail(c, "nothing runs in %s; witan up starts it again", c->state);
+        if (!cluster_lives(c->state))
+                return verb_fail(
+                        c,
+                        "the supervisor (process %d) is gone without witan down; witan up starts "
+                        "it again",
+                        (int)cl->supervisor);
+        if (!ready)
+                return verb_fail(
+                        c, "not all are ready; witan logs shows why, witan doctor looks for the "
+                           "cause");
+        return EXIT_DONE;
+}
+
 static int run(struct call *c)
 {
         struct cluster *cl;
-        bool ready = true, there = true;
+        bool ready = true;
         int rc = verb_words(c, 0);
 
         if (rc != 0)
                 return rc;
         cl = calloc(1, sizeof *cl);
         WT_ASSERT(cl != NULL);
-        if (cluster_read(cl, c->state) != WT_OK)
+        if (cluster_read(cl, c->state) != WT_OK) {
                 rc = verb_fail(c, "%s", wt_words());
-        else
+        } else {
                 put_all(c, cl, &ready);
-        if (rc == 0 && cl->n > 0 && cl->supervisor == 0)
-                there = false;
+                rc = verdict(c, cl, ready);
+        }
         free(cl);
-        if (rc == 0 && !there)
-                return verb_fail(c, "nothing runs in %s; witan up starts it again", c->state);
-        if (rc == 0 && !ready)
-                fputs("not all are ready; witan logs shows why, witan doctor looks for the cause\n",
-                      stderr);
-        return rc != 0 ? rc : ready ? EXIT_DONE : EXIT_FAILED;
+        return rc;
 }
 
 const struct verb verb_ps = {

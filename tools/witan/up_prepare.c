@@ -21,17 +21,22 @@
 
 static wt_err lock_state(struct up *u)
 {
+        const struct timespec nap = { 0, 20 * 1000 * 1000 };
         char path[4200];
+        int tries = 10;
 
         snprintf(path, sizeof path, "%s/lock", u->c->state);
         u->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
         if (u->lock < 0)
                 return wt_fail(WT_EIO, "could not open %s: %s", path, strerror(errno));
-        if (flock(u->lock, LOCK_EX | LOCK_NB) != 0)
-                return wt_fail(WT_EEXIST,
-                               "a cluster already runs in %s; witan ps shows it, witan down "
-                               "stops it, --state DIR makes another one",
-                               u->c->state);
+        while (flock(u->lock, LOCK_EX | LOCK_NB) != 0) {
+                if (tries-- == 0)
+                        return wt_fail(WT_EEXIST,
+                                       "a cluster already runs in %s; witan ps shows it, witan "
+                                       "down stops it, --state DIR makes another one",
+                                       u->c->state);
+                nanosleep(&nap, NULL); /* it may be somebody who only looks: cluster_lives */
+        }
         return WT_OK;
 }
 
