@@ -49,7 +49,7 @@ if command -v bash >/dev/null; then
   [ "$got" = "" ]; result $? "bash: nothing for what is no verb" "$got"
 fi
 
-if command -v zsh >/dev/null; then
+if command -v zsh >/dev/null && zsh -fc 'zmodload zsh/zpty && zpty t true' 2>/dev/null; then
   "$w" completion zsh >"$tmp/_witan"
   zsh -n "$tmp/_witan"; result $? "zsh reads it"
   zsh -f tests/cli/complete.zsh "$tmp" <"$tmp/table" >"$tmp/zsh.out" 2>&1
@@ -57,7 +57,7 @@ if command -v zsh >/dev/null; then
     grep -qxF "$typed|${typed% *} $want" <(sed 's/ *$//' "$tmp/zsh.out"); result $? "zsh: $typed" "$(grep -F "$typed|" "$tmp/zsh.out")"
   done <"$tmp/table"
 else
-  echo "# skipped: there is no zsh"
+  echo "# skipped: there is no zsh, or there are no pseudo-terminals here"
 fi
 
 if command -v fish >/dev/null; then

@@ -36,7 +36,7 @@ try "the last lines" 0 -- "$w" logs -n 2 --state "$state"
 [ "$(wc -l <<<"$out")" = 2 ]; result $? "are two"
 try "logs since yesterday" 0 "ROUTER-READY" -- "$w" logs --since 1d --state "$state"
 try "a log, mistyped" 1 "did you mean gateway-0?" -- "$w" logs gatewy-0 --state "$state"
-if command -v script >/dev/null; then
+if script -qc true /dev/null </dev/null >/dev/null 2>&1; then
   TERM=xterm script -qc "$w logs -n 1 --state $state" /dev/null </dev/null | grep -q $'\033\[32m'; result $? "colours on a terminal"
   ! NO_COLOR=1 TERM=xterm script -qc "$w logs -n 1 --state $state" /dev/null </dev/null | grep -q $'\033'; result $? "none with NO_COLOR"
 fi

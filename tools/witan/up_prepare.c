@@ -58,23 +58,22 @@ static wt_err check_owner(const char *path)
 
 static wt_err make_folders(struct up *u)
 {
-        static const char *const names[] = { "", "/keys", "/logs", "/spool", "/packs" };
-        char path[4200];
-        wt_err err = check_owner(u->c->state);
+        static const char *const names[] = { "keys", "logs", "spool", "packs" };
+        const char *state = u->c->state;
+        char path[4300];
+        wt_err err = check_owner(state);
 
+        if (err != WT_OK)
+                return err;
+        if ((err = wt_dir_make(state, 0700)) == WT_OK && access(state, W_OK | X_OK) != 0)
+                return wt_fail(WT_EPERM, "the state folder %s cannot be written: %s; chmod u+rwx makes "
+                               "it so, --state DIR names another one", state, strerror(errno));
         for (size_t i = 0; i < sizeof names / sizeof *names && err == WT_OK; i++) {
-                snprintf(path, sizeof path, "%s%s", u->c->state, names[i]);
+                snprintf(path, sizeof path, "%s/%s", state, names[i]);
                 err = wt_dir_make(path, 0700);
         }
-        if (err != WT_OK && err != WT_EPERM)
-                err = wt_fail(err, "state folder: %s; --state DIR names another one", wt_words());
-        if (err == WT_OK && access(u->c->state, W_OK | X_OK) != 0)
-                err = wt_fail(WT_EPERM,
-                              "the state folder %s cannot be written: %s; chmod u+rwx makes it so, "
-                              "--state "
-                              "DIR names another one",
-                              u->c->state, strerror(errno));
-        return err;
+        return err == WT_OK ? WT_OK
+                : wt_fail(err, "state folder: %s; --state DIR names another one", wt_words());
 }
 
 /* Every tensor is there and whole: said now, not by each process in turn. */
