@@ -43,7 +43,7 @@ const struct verb verb_bench = {
         .about = "makes random models; measures phases against the machine, clients against a "
                  "cluster",
         .usage = "witan bench make-model DIR | offline [--model DIR] | online [--state DIR]",
-        .example = "witan bench make-model /tmp/random && witan bench offline --model /tmp/random",
+        .example = "witan bench make-model random && witan bench offline --model random",
         .text = "make-model writes a folder in the shape of DeepSeek-V3 with random BF16 weights. "
                 "Without --shape it is the one of docs/benchmarks.\n\n"
                 "offline drives the model stage by stage in this process, and a router with two "
