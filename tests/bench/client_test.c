@@ -30,8 +30,8 @@ static struct server {
 static void serve(wt_call *c)
 {
         static const char *const parts[] = {
-                "data: {\"choices\":[{\"text\":\"a\"}]}\n\n"
-                "data: {\"choices\":[{\"text\":\"b\"}]}\n\n",
+                ("data: {\"choices\":[{\"text\":\"a\"}]}\n\n"
+                 "data: {\"choices\":[{\"text\":\"b\"}]}\n\n"),
                 "data: {\"choices\":[{\"te", "xt\":\"c\"}]}\n\n",
                 ": a comment\n\ndata: {\"choices\":[{\"text\":\"d\"}]}\n\n",
                 "data: {\"choices\":[{\"text\":\"e\"}]}\n\n",
