@@ -21,7 +21,7 @@ extern "C" {
 
 #define WT_PLUGIN_MAGIC 0x4e415457u              /* "WTAN" */
 #define WT_ABI_MAJOR    1u
-#define WT_ABI_MINOR    0u
+#define WT_ABI_MINOR    1u
 #define WT_ABI          (WT_ABI_MAJOR << 16 | WT_ABI_MINOR)
 
 /* The numbers of gRPC's status codes, so that an error crosses the wire as it is. */
@@ -377,6 +377,81 @@ struct wt_sample_ops {
         /* Log-probability of id and the n_top best, without drawing (echo of a prompt). */
         int (*score)(void *scratch, const struct wt_sample_in *in, int32_t id,
                      struct wt_sample_out *out);
+};
+
+/* ---- store: what must survive (SQLite, PostgreSQL) ------------------------------------------ */
+
+/* A connection. One thread at a time; a program opens one for each of its threads. */
+typedef struct wt_db wt_db;
+
+enum wt_type { WT_NULL = 0, WT_INT = 1, WT_REAL = 2, WT_TEXT = 3, WT_BLOB = 4 };
+/* TEXT and BLOB: data of len bytes, lent; text is UTF-8 without NUL, not NUL-ended. */
+struct wt_value {
+        uint32_t type, len;
+        union { int64_t i; double d; const void *data; } as;
+};
+/* Called for each row of an answer; columns live until it returns. Not 0: stop, and query returns
+ * that. */
+typedef int (*wt_on_row)(void *arg, const struct wt_value *column, uint32_t n);
+
+/* SQL is the part that SQLite (3.40) and PostgreSQL (15) read alike: $1, $2, ... each used in
+ * ascending order of first use; INSERT ... ON CONFLICT DO NOTHING | DO UPDATE; RETURNING; WITH;
+ * window functions; row values. Types in a schema are written BIGINT, DOUBLE PRECISION, TEXT and
+ * {bytes}; a table that is cut by day has a column `day` (BIGINT, days since 1970) and {by_day}
+ * behind its closing bracket (its primary key and unique keys must then hold `day`).
+ *
+ * Codes, so that a caller knows what to do: WT_EUNAVAILABLE the database is away, or did not
+ * answer in time (the connection is closed and opened again by the next begin or query; what was
+ * not committed is gone; a commit that ends so may or may not have happened: ask); WT_EABORTED a
+ * deadlock, a serialisation failure or a busy file: run the whole transaction again; WT_EEXIST a
+ * unique key; WT_EDATA a row that the database refuses (constraint, encoding, range): running it
+ * again does not help; WT_EEXHAUSTED no space; WT_EPERM no right; WT_EINVAL bad SQL. */
+struct wt_store_ops {
+        uint32_t size;
+        const char *scheme;                      /* of the URLs it opens: "sqlite", "postgresql" */
+        /* timeout_ms bounds every later call. host is borrowed until close. The file, or the
+         * schema's tables, need not exist; the server and its database must. */
+        int (*open)(wt_db **out, const struct wt_host *host, const char *url, uint64_t timeout_ms);
+        void (*close)(wt_db *db);                /* NULL is fine */
+        int (*describe)(wt_db *db, char *out, size_t cap);       /* "PostgreSQL 15.8" */
+        int (*now)(wt_db *db, int64_t *us);      /* the database's clock, microseconds since 1970:
+                                                  * all leases and windows are told by it */
+        /* One writing transaction at a time in a connection. Isolation: as if they ran one after
+         * another (SQLite: BEGIN IMMEDIATE; PostgreSQL: SERIALIZABLE). commit returns when the
+         * transaction is durable. Outside a transaction a query is one of its own. */
+        int (*begin)(wt_db *db);
+        int (*commit)(wt_db *db);
+        int (*rollback)(wt_db *db);              /* also after a failure; none open: WT_OK */
+        /* One statement. n_changed (or NULL): rows inserted, changed or deleted. */
+        int (*query)(wt_db *db, const char *sql, const struct wt_value *args, uint32_t n_args,
+                     wt_on_row row, void *arg, uint64_t *n_changed);
+        /* Many rows into a (temporary) table, inside a transaction: COPY, or one prepared insert.
+         * rows (n_rows, n_columns). */
+        int (*load)(wt_db *db, const char *table, const char *const *columns, uint32_t n_columns,
+                    const struct wt_value *rows, uint32_t n_rows);
+        /* steps[i] leads schema `name` from version i to i + 1 (several statements, `;` between);
+         * all in one transaction; processes that do it at once do it once. A version above n:
+         * WT_EPRECONDITION. */
+        int (*migrate)(wt_db *db, const char *name, const char *const *steps, uint32_t n);
+        /* From now on rows of the table can be neither changed nor deleted by anybody who uses
+         * this ABI; idempotent. */
+        int (*seal)(wt_db *db, const char *table);
+        /* Makes room for rows of that day; idempotent. And: takes all rows of that day away, of
+         * a sealed table as well (retention); WT_ENOTFOUND when there is none. */
+        int (*day_add)(wt_db *db, const char *table, int64_t day);
+        int (*day_drop)(wt_db *db, const char *table, int64_t day);
+        /* Change feed. notify inside a transaction is heard after its commit by every connection
+         * that listens to the channel ([a-z_]{1,32}), this one included; several may be heard as
+         * one. wait returns when one of the channels was notified since the last wait (*heard has
+         * bit i for channel i of listen), or after timeout_ms with *heard 0. After a connection was
+         * lost all bits are set: look again at everything. */
+        int (*notify)(wt_db *db, const char *channel);
+        int (*listen)(wt_db *db, const char *const *channels, uint32_t n);
+        int (*wait)(wt_db *db, uint64_t timeout_ms, uint32_t *heard);
+        /* A consistent copy of everything in a folder (must be empty or absent) while others go on;
+         * and back, into a database that holds nothing yet. */
+        int (*backup)(wt_db *db, const char *folder);
+        int (*restore)(wt_db *db, const char *folder);
 };
 
 #ifdef __cplusplus
