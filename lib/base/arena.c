@@ -1,5 +1,6 @@
 #include "base/arena.h"
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@ struct wt_arena_block {
         _Alignas(LINE) unsigned char data[];
 };
 
-static struct wt_arena_block *block_new(size_t bytes)
+static struct wt_arena_block *block_new(size_t bytes)   /* NULL: memory is gone */
 {
         struct wt_arena_block *b;
 
@@ -23,7 +24,8 @@ static struct wt_arena_block *block_new(size_t bytes)
         wt_hot_note_alloc("arena block");
         bytes = (bytes + LINE - 1) & ~(size_t)(LINE - 1);
         b = aligned_alloc(LINE, sizeof *b + bytes);
-        WT_ASSERT(b != NULL);
+        if (!b)
+                return NULL;
         b->next = NULL;
         b->bytes = bytes;
         return b;
@@ -32,8 +34,8 @@ static struct wt_arena_block *block_new(size_t bytes)
 void wt_arena_init(struct wt_arena *a, size_t block_bytes)
 {
         *a = (struct wt_arena){ .block_bytes = block_bytes };
-        if (block_bytes)
-                a->head = a->at = block_new(block_bytes);
+        if (block_bytes && !(a->head = a->at = block_new(block_bytes)))
+                wt_out_of_memory("an arena", block_bytes);
 }
 
 void wt_arena_fini(struct wt_arena *a)
@@ -52,8 +54,9 @@ void wt_arena_reset(struct wt_arena *a)
 }
 
 /* Makes a->at a block with bytes free from its start: the next one if it is large enough, else a
- * new one put before it, so that the same turn finds the same blocks again and takes no more. */
-static void block_next(struct wt_arena *a, size_t bytes)
+ * new one put before it, so that the same turn finds the same blocks again and takes no more.
+ * False: memory is gone, and a is as it was. */
+static bool block_next(struct wt_arena *a, size_t bytes)
 {
         struct wt_arena_block *next = a->at ? a->at->next : a->head;
 
@@ -61,6 +64,8 @@ static void block_next(struct wt_arena *a, size_t bytes)
                 size_t least = a->block_bytes ? a->block_bytes : DEFAULT_BLOCK;
                 struct wt_arena_block *b = block_new(bytes > least ? bytes : least);
 
+                if (!b)
+                        return false;
                 b->next = next;
                 if (a->at)
                         a->at->next = b;
@@ -70,19 +75,30 @@ static void block_next(struct wt_arena *a, size_t bytes)
         }
         a->at = next;
         a->used = 0;
+        return true;
 }
 
-void *wt_arena_take(struct wt_arena *a, size_t bytes)
+void *wt_arena_try(struct wt_arena *a, size_t bytes)
 {
         size_t align = bytes >= LINE ? LINE : 16;
         size_t from = (a->used + align - 1) & ~(align - 1);
 
         if (!a->at || from > a->at->bytes || bytes > a->at->bytes - from) {
-                block_next(a, bytes);
+                if (!block_next(a, bytes))
+                        return NULL;
                 from = 0;
         }
         a->used = from + bytes;
         return memset(a->at->data + from, 0, bytes);
+}
+
+void *wt_arena_take(struct wt_arena *a, size_t bytes)
+{
+        void *p = wt_arena_try(a, bytes);
+
+        if (!p)
+                wt_out_of_memory("an arena", bytes);
+        return p;
 }
 
 char *wt_arena_str(struct wt_arena *a, const char *s, size_t len)

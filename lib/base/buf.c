@@ -23,9 +23,10 @@ void wt_buf_clear(struct wt_buf *b)
                 b->data[0] = '\0';
 }
 
-char *wt_buf_room(struct wt_buf *b, size_t n)
+char *wt_buf_try(struct wt_buf *b, size_t n)
 {
         size_t cap = b->cap ? b->cap : 64, need;
+        char *grown;
 
         WT_ASSERT(n < SIZE_MAX / 4 && b->len < SIZE_MAX / 4);
         need = b->len + n + 1;
@@ -33,12 +34,22 @@ char *wt_buf_room(struct wt_buf *b, size_t n)
                 while (cap < need)
                         cap *= 2;
                 wt_hot_note_alloc("a growing buffer");
-                b->data = realloc(b->data, cap);
-                WT_ASSERT(b->data != NULL);
+                if (!(grown = realloc(b->data, cap)))
+                        return NULL;
+                b->data = grown;
                 b->cap = cap;
                 b->data[b->len] = '\0';
         }
         return b->data + b->len;
+}
+
+char *wt_buf_room(struct wt_buf *b, size_t n)
+{
+        char *to = wt_buf_try(b, n);
+
+        if (!to)
+                wt_out_of_memory("a growing buffer", n);
+        return to;
 }
 
 void wt_buf_add(struct wt_buf *b, const void *p, size_t n)

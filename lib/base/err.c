@@ -101,3 +101,15 @@ void wt_assert_failed(const char *cond, const char *file, int line)
                 abort();                         /* nowhere to say it; the abort says enough */
         abort();
 }
+
+void wt_out_of_memory(const char *what, size_t bytes)
+{
+        char text[256];
+        int n = snprintf(text, sizeof text,
+                         "out of memory: no %zu bytes for %.100s; give the process more memory, or "
+                         "less to do (--max-seqs, --kv-bytes)\n", bytes, what);
+
+        if (n > 0 && write(2, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1) < 0)
+                abort();
+        abort();
+}

@@ -5,6 +5,7 @@
 #ifndef WITAN_BASE_ERR_H
 #define WITAN_BASE_ERR_H
 #include <stdarg.h>
+#include <stddef.h>
 #include "witan/plugin.h"
 
 typedef int wt_err;                              /* enum wt_code */
@@ -26,4 +27,9 @@ wt_err wt_code_outside(wt_err e);
 /* A bug in our own code: prints file, line and condition, then aborts. Stays on in release. */
 #define WT_ASSERT(c) ((c) ? (void)0 : wt_assert_failed(#c, __FILE__, __LINE__))
 void wt_assert_failed(const char *cond, const char *file, int line) __attribute__((noreturn, cold));
+/* Memory is gone for something small that no caller could go on without (what is large, or as
+ * large as somebody else says, is asked for by functions that return WT_ENOMEM): says so on
+ * standard error and aborts. What was acknowledged is on disk, and a supervisor starts the process
+ * again. */
+void wt_out_of_memory(const char *what, size_t bytes) __attribute__((noreturn, cold));
 #endif

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,13 +13,15 @@
 static wt_err failed(const char *what, const char *path)
 {
         int e = errno;
-        wt_err code = e == ENOENT || e == ENOTDIR  ? WT_ENOTFOUND
-                      : e == EACCES || e == EPERM  ? WT_EPERM
-                      : e == ENOMEM                ? WT_ENOMEM
-                      : e == EMFILE || e == ENFILE ? WT_EEXHAUSTED
-                                                   : WT_EIO;
+        bool full = e == ENOSPC || e == EDQUOT || e == EFBIG;
+        wt_err code = e == ENOENT || e == ENOTDIR          ? WT_ENOTFOUND
+                      : e == EACCES || e == EPERM          ? WT_EPERM
+                      : e == ENOMEM                        ? WT_ENOMEM
+                      : e == EMFILE || e == ENFILE || full ? WT_EEXHAUSTED
+                                                           : WT_EIO;
 
-        return wt_fail(code, "cannot %s %s: %s", what, path, strerror(e));
+        return wt_fail(code, "cannot %s %s: %s%s", what, path, strerror(e),
+                       full ? "; make room on the disk" : "");
 }
 
 static wt_err read_all(int fd, const char *path, size_t max, struct wt_buf *out)
@@ -28,10 +31,13 @@ static wt_err read_all(int fd, const char *path, size_t max, struct wt_buf *out)
         for (;;) {
                 size_t have = out->len - before, want = 64 * 1024;
                 ssize_t n;
+                char *to;
 
                 if (want > max - have)
                         want = max - have + 1;        /* one more byte tells that it is too large */
-                n = read(fd, wt_buf_room(out, want), want);
+                if (!(to = wt_buf_try(out, want)))
+                        return wt_fail(WT_ENOMEM, "no memory to read %s", path);
+                n = read(fd, to, want);
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n < 0)
@@ -57,9 +63,12 @@ wt_err wt_file_read(const char *path, size_t max, struct wt_buf *out)
                 return failed("open", path);
         if (max > SIZE_MAX / 8)
                 max = SIZE_MAX / 8;
-        if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size <= max)
-                wt_buf_room(out, (size_t)st.st_size + 1);
-        err = read_all(fd, path, max, out);
+        if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size <= max &&
+            !wt_buf_try(out, (size_t)st.st_size + 1))
+                err = wt_fail(WT_ENOMEM, "no memory for the %llu bytes of %s",
+                              (unsigned long long)st.st_size, path);
+        else
+                err = read_all(fd, path, max, out);
         close(fd);
         if (err != WT_OK && out->data) {
                 out->len = before;

@@ -7,9 +7,11 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* Appends the file to out. WT_ENOTFOUND, WT_EIO, WT_EEXHAUSTED when larger than max. */
+/* Appends the file to out, or leaves it alone. WT_ENOTFOUND, WT_EIO, WT_EEXHAUSTED when larger than
+ * max, WT_ENOMEM. */
 wt_err wt_file_read(const char *path, size_t max, struct wt_buf *out);
-/* Writes path.tmp.PID, fsyncs, renames, fsyncs the folder: the file is whole or not there. */
+/* Writes path.tmp.PID, fsyncs, renames, fsyncs the folder: the file is whole or not there.
+ * WT_EEXHAUSTED: the disk is full. */
 wt_err wt_file_write(const char *path, const void *data, size_t len, mode_t mode);
 wt_err wt_dir_make(const char *path, mode_t mode);       /* with parents; existing is fine */
 

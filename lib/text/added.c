@@ -3,7 +3,7 @@
  * find_matches. */
 #include "text/tok.h"
 
-void wt_tok_trie_put(struct wt_tok_trie *trie, const char *s, size_t len, uint32_t index)
+wt_err wt_tok_trie_put(struct wt_tok_trie *trie, const char *s, size_t len, uint32_t index)
 {
         struct wt_tok_pair *p = NULL;
         uint32_t node = 0;
@@ -12,11 +12,14 @@ void wt_tok_trie_put(struct wt_tok_trie *trie, const char *s, size_t len, uint32
         trie->first[(uint8_t)s[0]] = true;
         for (size_t i = 0; i < len; i++) {
                 p = wt_tok_pairs_put(&trie->next, (uint64_t)node << 8 | (uint8_t)s[i], &fresh);
+                if (p == NULL)
+                        return WT_ENOMEM;        /* in words already */
                 if (fresh)
                         p->a = ++trie->n_nodes;
                 node = p->a;
         }
         p->b = index + 1;
+        return WT_OK;
 }
 
 /* Longest token that s (len) begins with; NULL: none. Without specials control tokens are text. */

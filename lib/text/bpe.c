@@ -98,22 +98,27 @@ static uint64_t heap_take(uint64_t *heap, size_t *n)
         return least;
 }
 
-static void scratch_room(struct wt_tok_scratch *s, size_t n)
-{
-        if (n <= s->cap)
-                return;
-        free(s->word);
-        free(s->heap);
-        s->cap = 2 * n < LONGEST ? 2 * n : LONGEST;
-        s->word = wt_tok_calloc(s->cap, 5 * sizeof *s->word);
-        s->heap = wt_tok_calloc(s->cap, 3 * sizeof *s->heap);
-}
-
 void wt_tok_scratch_free(struct wt_tok_scratch *s)
 {
         free(s->word);
         free(s->heap);
         *s = (struct wt_tok_scratch){ 0 };
+}
+
+static wt_err scratch_room(struct wt_tok_scratch *s, size_t n)
+{
+        size_t cap = 2 * n < LONGEST ? 2 * n : LONGEST;
+        wt_err err;
+
+        if (n <= s->cap)
+                return WT_OK;
+        wt_tok_scratch_free(s);
+        if ((err = wt_tok_calloc(&s->word, cap, 5 * sizeof *s->word)) == WT_OK &&
+            (err = wt_tok_calloc(&s->heap, cap, 3 * sizeof *s->heap)) == WT_OK)
+                s->cap = cap;
+        else
+                wt_tok_scratch_free(s);
+        return err;
 }
 
 /* The symbols as a list: next and before are places, n ends it. Heap entries are rank << 32 |
@@ -172,20 +177,24 @@ wt_err wt_tok_bpe(const wt_tokenizer *t, struct wt_tok_scratch *s, const char *p
                 int32_t one = wt_tok_words_get(&t->whole, p, len, token_text, t);
 
                 if (one >= 0) {
-                        wt_ids_add(out, one);
-                        return WT_OK;
+                        if ((err = wt_ids_room(out, 1)) == WT_OK)
+                                wt_ids_add(out, one);
+                        return err;
                 }
         }
         if (n > LONGEST)
                 return wt_fail(WT_EEXHAUSTED, "%zu bytes of the text are one word; %d are possible",
                                n, LONGEST);
         if (n > SHORT) {
-                scratch_room(s, n);
+                if ((err = scratch_room(s, n)) != WT_OK)
+                        return err;
                 id = s->word;
         }
         if ((err = bytes_to_ids(t, p, n, id)) != WT_OK)
                 return err;
         n = n > SHORT ? merge_long(t, s, id, (uint32_t)n) : merge_short(t, id, n);
+        if ((err = wt_ids_room(out, n)) != WT_OK)
+                return err;
         for (size_t i = 0; i < n; i++)
                 wt_ids_add(out, (int32_t)id[i]);
         return WT_OK;

@@ -59,11 +59,13 @@ int32_t wt_chat_bos(const wt_chat *c, const wt_tokenizer *t)
 static wt_err control(struct render *r, const char *token)
 {
         int32_t id = wt_tokenizer_id(r->t, token);
+        wt_err err;
 
         if (id < 0)
                 return wt_fail(WT_EUNSUPPORTED, "the tokenizer has no token %s", token);
-        wt_ids_add(r->out, id);
-        return WT_OK;
+        if ((err = wt_ids_room(r->out, 1)) == WT_OK)
+                wt_ids_add(r->out, id);
+        return err;
 }
 
 static wt_err plain(struct render *r, const char *s, size_t len)
@@ -101,16 +103,20 @@ static wt_err check(const struct wt_message *m, size_t n)
 static wt_err system_text(struct render *r, const struct wt_message *m, size_t n)
 {
         struct wt_buf all = { 0 };
-        wt_err err;
+        wt_err err = WT_OK;
 
-        for (size_t i = 0; i < n; i++) {
+        for (size_t i = 0; i < n && err == WT_OK; i++) {
                 if (role_of(&m[i]) != SYSTEM)
                         continue;
+                if (wt_buf_try(&all, strlen(r->c->between) + m[i].len) == NULL) {
+                        err = wt_fail(WT_ENOMEM, "no memory for %zu bytes", all.len + m[i].len);
+                        break;
+                }
                 if (all.len > 0)
                         wt_buf_str(&all, r->c->between);
                 wt_buf_add(&all, m[i].content, m[i].len);
         }
-        if ((err = plain(r, all.data, all.len)) != WT_OK)
+        if (err != WT_OK || (err = plain(r, all.data, all.len)) != WT_OK)
                 err = wt_fail_in(err, "the system messages");
         wt_buf_free(&all);
         return err;

@@ -70,6 +70,9 @@ wt_err wt_tok_normal(const wt_tokenizer *t, const char *s, size_t len, const cha
                                      (utf8proc_option_t)t->form[k]);
 
                 free(made);
+                if (n == UTF8PROC_ERROR_NOMEM)
+                        return wt_fail(WT_ENOMEM, "no memory to normalize a text of %zu bytes",
+                                       len);
                 if (n < 0)
                         return wt_fail(WT_EINVAL, "the text cannot be normalized: %s",
                                        utf8proc_errmsg(n));

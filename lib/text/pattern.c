@@ -24,6 +24,11 @@ void wt_text_library(char out[64])
 struct wt_tok_regex { pcre2_code *code; };
 struct wt_tok_finder { pcre2_match_data *data; pcre2_match_context *ctx; };
 
+static wt_err no_memory(const char *where)
+{
+        return wt_fail(WT_ENOMEM, "%s: no memory for a regular expression", where);
+}
+
 static wt_err compile(wt_tok_regex *re, const char *s, size_t len, bool literal, const char *where)
 {
         pcre2_compile_context *ctx = pcre2_compile_context_create(NULL);
@@ -33,11 +38,14 @@ static wt_err compile(wt_tok_regex *re, const char *s, size_t len, bool literal,
         PCRE2_SIZE at = 0;
         int code = 0;
 
-        WT_ASSERT(ctx != NULL);
+        if (ctx == NULL)
+                return no_memory(where);
         pcre2_set_newline(ctx, PCRE2_NEWLINE_LF); /* as Oniguruma: '.', '^', '$' know only \n */
         pcre2_set_parens_nest_limit(ctx, NESTING);
         re->code = pcre2_compile((PCRE2_SPTR)s, len, options, &code, &at, ctx);
         pcre2_compile_context_free(ctx);
+        if (re->code == NULL && code == PCRE2_ERROR_HEAP_FAILED)
+                return no_memory(where);
         if (re->code == NULL) {
                 pcre2_get_error_message(code, why, sizeof why);
                 return wt_fail(WT_EINVAL, "%s: the pattern does not compile, near offset %zu: %s",
@@ -57,7 +65,8 @@ wt_err wt_tok_regex_new(wt_tok_regex **out, const char *src, size_t len, bool li
         if (len == 0 || len > WT_TOK_PATTERN)
                 return wt_fail(WT_EINVAL, "%s: the pattern has %zu bytes; 1 to %d are possible",
                                where, len, WT_TOK_PATTERN);
-        re = wt_tok_calloc(1, sizeof *re);
+        if ((err = wt_tok_calloc(&re, 1, sizeof *re)) != WT_OK)
+                return err;
         if (literal)
                 wt_buf_add(&said, src, len);
         else
@@ -81,15 +90,22 @@ void wt_tok_regex_free(wt_tok_regex *re)
         free(re);
 }
 
-wt_tok_finder *wt_tok_finder_new(void)
+wt_err wt_tok_finder_new(wt_tok_finder **out)
 {
-        wt_tok_finder *f = wt_tok_calloc(1, sizeof *f);
+        wt_tok_finder *f;
+        wt_err err = wt_tok_calloc(&f, 1, sizeof *f);
 
+        if (err != WT_OK)
+                return err;
         f->data = pcre2_match_data_create(1, NULL);      /* only the whole match is asked for */
         f->ctx = pcre2_match_context_create(NULL);
-        WT_ASSERT(f->data != NULL && f->ctx != NULL);
+        if (f->data == NULL || f->ctx == NULL) {
+                wt_tok_finder_free(f);
+                return no_memory("a match");
+        }
         pcre2_set_heap_limit(f->ctx, HEAP_KIB);
-        return f;
+        *out = f;
+        return WT_OK;
 }
 
 void wt_tok_finder_free(wt_tok_finder *f)
@@ -117,6 +133,8 @@ wt_err wt_tok_regex_find(const wt_tok_regex *re, wt_tok_finder *f, const char *s
                 *found = false;
                 return WT_OK;
         }
+        if (rc == PCRE2_ERROR_NOMEMORY)
+                return no_memory("a pattern of the pre-tokenizer");
         if (rc < 0)
                 return wt_fail(WT_EEXHAUSTED,
                                "a pattern of the pre-tokenizer gave up at byte %zu of a "

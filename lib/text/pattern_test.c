@@ -79,13 +79,14 @@ static void gives_up(void **state)
 {
         static const char text[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab";
         wt_tok_regex *re = NULL;
-        wt_tok_finder *f = wt_tok_finder_new();
+        wt_tok_finder *f = NULL;
         size_t span[2];
         bool found;
 
         (void)state;
         assert_int_equal(wt_tok_regex_new(&re, "(?:(?:a*)*)*c(?<=d)|(?:a+)+$", 28, false, "p"),
                          WT_OK);
+        assert_int_equal(wt_tok_finder_new(&f), WT_OK);
         assert_int_equal(wt_tok_regex_find(re, f, text, sizeof text - 1, 0, &found, span),
                          WT_EEXHAUSTED);
         wt_tok_regex_free(re);

@@ -91,6 +91,8 @@ static wt_err run_stage(struct wt_tok_run *r, uint32_t k, const char *s, size_t 
                 return wt_tok_emit(r, s, len);
         if (st->prefix_space && s[0] != ' ') {   /* only the last stage has it: spaced is free */
                 wt_buf_clear(&r->spaced);
+                if (wt_buf_try(&r->spaced, len + 1) == NULL)
+                        return wt_fail(WT_ENOMEM, "no memory for a text of %zu bytes", len);
                 wt_buf_add(&r->spaced, " ", 1);
                 wt_buf_add(&r->spaced, s, len);
                 s = r->spaced.data;

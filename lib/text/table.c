@@ -4,12 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-void *wt_tok_calloc(size_t n, size_t size)
+wt_err wt_tok_calloc(void *out, size_t n, size_t size)
 {
         void *p = calloc(n > 0 ? n : 1, size);
 
-        WT_ASSERT(p != NULL);
-        return p;
+        if (p == NULL)
+                return wt_fail(WT_ENOMEM, "no memory for a tokenizer (%zu times %zu bytes)", n,
+                               size);
+        memcpy(out, &p, sizeof p);
+        return WT_OK;
 }
 
 static struct wt_tok_pair *pair_slot(const struct wt_tok_pairs *t, uint64_t key)
@@ -21,25 +24,28 @@ static struct wt_tok_pair *pair_slot(const struct wt_tok_pairs *t, uint64_t key)
         return &t->slot[i];
 }
 
-void wt_tok_pairs_room(struct wt_tok_pairs *t, size_t n)
+wt_err wt_tok_pairs_room(struct wt_tok_pairs *t, size_t n)
 {
         struct wt_tok_pairs old = *t;
         uint64_t size = 16;
+        wt_err err;
 
         if (t->slot != NULL && 2 * n <= t->mask + 1)
-                return;
+                return WT_OK;
         while (size < 2 * n)
                 size *= 2;
-        t->slot = wt_tok_calloc(size, sizeof *t->slot);
+        if ((err = wt_tok_calloc(&t->slot, size, sizeof *t->slot)) != WT_OK)
+                return err;
         t->mask = size - 1;
         for (uint64_t i = 0; i < size; i++)
                 t->slot[i].key = WT_TOK_NO_KEY;
         if (old.slot == NULL)
-                return;
+                return WT_OK;
         for (uint64_t i = 0; i <= old.mask; i++)
                 if (old.slot[i].key != WT_TOK_NO_KEY)
                         *pair_slot(t, old.slot[i].key) = old.slot[i];
         free(old.slot);
+        return WT_OK;
 }
 
 void wt_tok_pairs_free(struct wt_tok_pairs *t)
@@ -52,7 +58,8 @@ struct wt_tok_pair *wt_tok_pairs_put(struct wt_tok_pairs *t, uint64_t key, bool 
 {
         struct wt_tok_pair *p;
 
-        wt_tok_pairs_room(t, t->n + 1);
+        if (wt_tok_pairs_room(t, t->n + 1) != WT_OK)
+                return NULL;
         p = pair_slot(t, key);
         *fresh = p->key == WT_TOK_NO_KEY;
         if (*fresh) {
@@ -75,14 +82,17 @@ static uint32_t hash_of(const char *s, size_t len)
         return (uint32_t)(wt_tok_mix(h ^ w) >> 16);
 }
 
-void wt_tok_words_room(struct wt_tok_words *t, size_t n)
+wt_err wt_tok_words_room(struct wt_tok_words *t, size_t n)
 {
         uint32_t size = 16;
+        wt_err err;
 
         while (size < 2 * n)
                 size *= 2;
-        t->slot = wt_tok_calloc(size, sizeof *t->slot);
-        t->mask = size - 1;
+        err = wt_tok_calloc(&t->slot, size, sizeof *t->slot);
+        if (err == WT_OK)
+                t->mask = size - 1;
+        return err;
 }
 
 void wt_tok_words_free(struct wt_tok_words *t)

@@ -20,9 +20,11 @@ enum {
 /* table.c: open addressing, at most half full. */
 struct wt_tok_pair { uint64_t key; uint32_t a, b; };
 struct wt_tok_pairs { struct wt_tok_pair *slot; uint64_t mask, n; };
-void wt_tok_pairs_room(struct wt_tok_pairs *t, size_t n);        /* n in all; keeps what is in */
+/* n in all; keeps what is in, also when it returns WT_ENOMEM. */
+wt_err wt_tok_pairs_room(struct wt_tok_pairs *t, size_t n);
 void wt_tok_pairs_free(struct wt_tok_pairs *t);
-/* The pair of key, made with a = b = 0 when new (*fresh tells). */
+/* The pair of key, made with a = b = 0 when new (*fresh tells). NULL: memory is gone; never after
+ * room was made for it. */
 struct wt_tok_pair *wt_tok_pairs_put(struct wt_tok_pairs *t, uint64_t key, bool *fresh);
 
 #define WT_TOK_NO_KEY UINT64_MAX
@@ -47,13 +49,14 @@ static inline const struct wt_tok_pair *wt_tok_pairs_get(const struct wt_tok_pai
 struct wt_tok_word { uint32_t hash, id1; };      /* id1: id + 1, 0 when free */
 struct wt_tok_words { struct wt_tok_word *slot; uint32_t mask; };
 typedef const char *(*wt_tok_text_of)(const void *arg, uint32_t id, size_t *len);
-void wt_tok_words_room(struct wt_tok_words *t, size_t n);        /* once, for n in all */
+wt_err wt_tok_words_room(struct wt_tok_words *t, size_t n);      /* once, for n in all; WT_ENOMEM */
 void wt_tok_words_free(struct wt_tok_words *t);
 /* False when the string is there already. */
 bool wt_tok_words_put(struct wt_tok_words *t, uint32_t id, wt_tok_text_of text, const void *arg);
 int32_t wt_tok_words_get(const struct wt_tok_words *t, const char *s, size_t len,
                          wt_tok_text_of text, const void *arg);  /* -1 */
-void *wt_tok_calloc(size_t n, size_t size);      /* aborts when memory is gone */
+/* *out (n items of size bytes), zeroed; WT_ENOMEM in words. */
+wt_err wt_tok_calloc(void *out, size_t n, size_t size);
 
 /* utf8.c, bytelevel.c */
 /* Length of the character at p, 0: p (n) is the begin of one, -k: k bytes are none. n > 0. */
@@ -71,9 +74,10 @@ typedef struct wt_tok_finder wt_tok_finder;      /* match memory of one call of 
 wt_err wt_tok_regex_new(wt_tok_regex **out, const char *src, size_t len, bool literal,
                         const char *where);
 void wt_tok_regex_free(wt_tok_regex *re);
-wt_tok_finder *wt_tok_finder_new(void);
+wt_err wt_tok_finder_new(wt_tok_finder **out);   /* WT_ENOMEM */
 void wt_tok_finder_free(wt_tok_finder *f);
-/* First match at or after `at` in valid UTF-8: *found, span[0..1]. WT_EEXHAUSTED: gave up. */
+/* First match at or after `at` in valid UTF-8: *found, span[0..1]. WT_EEXHAUSTED: gave up;
+ * WT_ENOMEM. */
 wt_err wt_tok_regex_find(const wt_tok_regex *re, wt_tok_finder *f, const char *s, size_t len,
                          size_t at, bool *found, size_t span[2]);
 /* pattern_onig.c: appends to out the same expression in PCRE2's words, or says what it cannot. */
@@ -99,7 +103,7 @@ struct wt_tok_scan {
         size_t at, done;                         /* search goes on at; cuts are given up to done */
         struct wt_tok_cut held; bool has_held;
 };
-void wt_tok_trie_put(struct wt_tok_trie *trie, const char *s, size_t len, uint32_t index);
+wt_err wt_tok_trie_put(struct wt_tok_trie *trie, const char *s, size_t len, uint32_t index);
 /* Next cut; *more false at the end. Cuts cover the text, in order. */
 wt_err wt_tok_scan_next(struct wt_tok_scan *sc, struct wt_tok_cut *cut, bool *more);
 
@@ -118,7 +122,7 @@ wt_err wt_tok_stages_run(struct wt_tok_run *r, const char *s, size_t len);
 /* bpe.c */
 struct wt_tok_scratch { uint32_t *word; uint64_t *heap; size_t cap; };   /* cap: symbols */
 void wt_tok_scratch_free(struct wt_tok_scratch *s);
-/* Appends the ids of one pre-token. WT_EINVAL when a byte has no token. */
+/* Appends the ids of one pre-token. WT_EINVAL when a byte has no token; WT_ENOMEM. */
 wt_err wt_tok_bpe(const wt_tokenizer *t, struct wt_tok_scratch *s, const char *p, size_t len,
                   struct wt_ids *out);
 

@@ -13,27 +13,41 @@ void wt_ids_free(struct wt_ids *v)
         *v = (struct wt_ids){ 0 };
 }
 
+wt_err wt_ids_room(struct wt_ids *v, size_t n)
+{
+        size_t cap = v->cap > 0 ? v->cap : 64;
+        int32_t *grown;
+
+        if (n <= v->cap - v->len)
+                return WT_OK;
+        while (cap - v->len < n)
+                cap *= 2;
+        if ((grown = realloc(v->data, cap * sizeof *grown)) == NULL)
+                return wt_fail(WT_ENOMEM, "no memory for %zu token ids", cap);
+        v->data = grown;
+        v->cap = cap;
+        return WT_OK;
+}
+
 void wt_ids_add(struct wt_ids *v, int32_t id)
 {
-        if (v->len == v->cap) {
-                v->cap = v->cap > 0 ? 2 * v->cap : 64;
-                v->data = realloc(v->data, v->cap * sizeof *v->data);
-                WT_ASSERT(v->data != NULL);
-        }
+        if (wt_ids_room(v, 1) != WT_OK)
+                wt_out_of_memory("token ids", (v->len + 1) * sizeof id);
         v->data[v->len++] = id;
 }
 
 wt_err wt_tokenizer_parse(wt_tokenizer **out, const char *json, size_t len)
 {
-        wt_tokenizer *t;
+        wt_tokenizer *t = NULL;
         wt_json *j;
         wt_err err;
 
         if ((err = wt_json_parse(&j, json, len, &wt_json_default)) != WT_OK)
                 return err;
-        t = wt_tok_calloc(1, sizeof *t);
-        t->bos = -1;
-        err = wt_tok_load(t, j);
+        if ((err = wt_tok_calloc(&t, 1, sizeof *t)) == WT_OK) {
+                t->bos = -1;
+                err = wt_tok_load(t, j);
+        }
         wt_json_free(j);
         if (err != WT_OK) {
                 wt_tokenizer_free(t);
@@ -111,25 +125,31 @@ int32_t wt_tokenizer_id(const wt_tokenizer *t, const char *token)
 }
 
 /* Control tokens that merges made of user text from at on become the bytes that they were. */
-static void unmake_controls(struct wt_tok_run *r, size_t at)
+static wt_err unmake_controls(struct wt_tok_run *r, size_t at)
 {
         const wt_tokenizer *t = r->t;
         struct wt_ids made = { 0 };
+        wt_err err = WT_OK;
 
         for (size_t i = at; i < r->out->len; i++) {
                 const struct wt_tok_token *k = &t->token[r->out->data[i]];
                 bool control = k->flags & WT_TOK_CONTROL;
 
+                if ((err = wt_ids_room(&made, control ? k->len : 1)) != WT_OK)
+                        break;
                 for (uint32_t b = 0; control && b < k->len; b++)
                         wt_ids_add(&made, t->byte_id[(uint8_t)t->text.data[k->off + b]]);
                 if (!control)
                         wt_ids_add(&made, r->out->data[i]);
         }
         r->out->len = at;
-        for (size_t i = 0; i < made.len; i++)
+        if (err == WT_OK)
+                err = wt_ids_room(r->out, made.len);
+        for (size_t i = 0; i < made.len && err == WT_OK; i++)
                 if (made.data[i] >= 0)
                         wt_ids_add(r->out, made.data[i]);
         wt_ids_free(&made);
+        return err;
 }
 
 wt_err wt_tok_emit(struct wt_tok_run *r, const char *s, size_t len)
@@ -138,7 +158,7 @@ wt_err wt_tok_emit(struct wt_tok_run *r, const char *s, size_t len)
         wt_err err = wt_tok_bpe(r->t, &r->scratch, s, len, r->out);
 
         if (err == WT_OK && r->t->guard && !r->specials)
-                unmake_controls(r, at);
+                err = unmake_controls(r, at);
         return err;
 }
 
@@ -155,10 +175,11 @@ static wt_err encode_plain(struct wt_tok_run *r, const char *s, size_t len)
         if ((err = wt_tok_normal(r->t, s, len, &sc.s, &sc.len, &owned)) != WT_OK)
                 return err;
         while ((err = wt_tok_scan_next(&sc, &cut, &more)) == WT_OK && more) {
-                if (cut.id >= 0)
+                if (cut.id < 0)
+                        err = wt_tok_stages_run(r, sc.s + cut.start, cut.end - cut.start);
+                else if ((err = wt_ids_room(r->out, 1)) == WT_OK)
                         wt_ids_add(r->out, cut.id);
-                else if ((err = wt_tok_stages_run(r, sc.s + cut.start, cut.end - cut.start)) !=
-                         WT_OK)
+                if (err != WT_OK)
                         break;
         }
         free(owned);
@@ -182,11 +203,15 @@ wt_err wt_tokenizer_encode(const wt_tokenizer *t, const char *text, size_t len, 
         if ((good = wt_utf8_valid(text, len)) < len)
                 return wt_fail(WT_EINVAL, "the text is not UTF-8: byte 0x%02x at offset %zu",
                                (uint8_t)text[good], good);
-        r.finder = sc.finder = wt_tok_finder_new();
+        if ((err = wt_tok_finder_new(&r.finder)) != WT_OK)
+                return err;
+        sc.finder = r.finder;
         while ((err = wt_tok_scan_next(&sc, &cut, &more)) == WT_OK && more) {
-                if (cut.id >= 0)
+                if (cut.id < 0)
+                        err = encode_plain(&r, text + cut.start, cut.end - cut.start);
+                else if ((err = wt_ids_room(out, 1)) == WT_OK)
                         wt_ids_add(out, cut.id);
-                else if ((err = encode_plain(&r, text + cut.start, cut.end - cut.start)) != WT_OK)
+                if (err != WT_OK)
                         break;
         }
         if (err != WT_OK)

@@ -12,7 +12,8 @@ typedef struct wt_tokenizer wt_tokenizer;        /* read-only once loaded: share
                                                   * scratch is per call */
 struct wt_ids { int32_t *data; size_t len, cap; };               /* all zeros: empty; growing */
 void wt_ids_free(struct wt_ids *v);
-void wt_ids_add(struct wt_ids *v, int32_t id);
+void wt_ids_add(struct wt_ids *v, int32_t id);   /* wt_out_of_memory, but not within what ... */
+wt_err wt_ids_room(struct wt_ids *v, size_t n);  /* ... made room for n more; WT_ENOMEM */
 
 /* "PCRE2 10.42 2022-12-11", for people. */
 void wt_text_library(char out[64]);
@@ -20,7 +21,8 @@ wt_err wt_tokenizer_load(wt_tokenizer **out, const char *folder);        /* FOLD
 wt_err wt_tokenizer_parse(wt_tokenizer **out, const char *json, size_t len);
 void wt_tokenizer_free(wt_tokenizer *t);
 uint32_t wt_tokenizer_size(const wt_tokenizer *t);               /* highest id + 1 */
-/* Appends the ids of text (UTF-8; bytes that are not are WT_EINVAL with their offset). Nothing is
+/* Appends the ids of text (UTF-8; bytes that are not are WT_EINVAL with their offset), or leaves out
+ * as it was: WT_ENOMEM; WT_EEXHAUSTED when a limit is passed. Nothing is
  * put in front. specials false: text of special tokens is ordinary text (user content in
  * templates), and so is that of added tokens that look like <...> or [...]: DeepSeek's <|User|> is
  * not "special". */

@@ -28,15 +28,22 @@ static const char *token_text(const void *arg, uint32_t id, size_t *len)
         return t->text.data + t->token[id].off;
 }
 
-/* Highest id + 1 over vocabulary and added tokens, with their bounds checked. */
-static wt_err count_ids(const wt_json *j, wt_jv vocab, wt_jv added, uint32_t *n_ids)
+/* Highest id + 1 over vocabulary and added tokens, with their bounds checked; *bytes: all their
+ * texts have no more (a character that stands for a byte has one or two). */
+static wt_err count_ids(const wt_json *j, wt_jv vocab, wt_jv added, uint32_t *n_ids, size_t *bytes)
 {
         uint64_t id, top = 0;
+        size_t len;
+
+        *bytes = 0;
 
         for (wt_jv v = wt_json_first(j, vocab); v != WT_JSON_NONE; v = wt_json_next(j, v)) {
+                const char *s = wt_json_key(j, v, &len);
+
                 if (!wt_json_u64(j, v, &id) || id >= WT_TOK_IDS)
                         return wt_fail(WT_EINVAL, "vocab: token \"%.40s\" has no id from 0 to %d",
-                                       wt_json_key(j, v, &(size_t){ 0 }), WT_TOK_IDS - 1);
+                                       s, WT_TOK_IDS - 1);
+                *bytes += len;
                 top = id + 1 > top ? id + 1 : top;
         }
         for (wt_jv v = wt_json_first(j, added); v != WT_JSON_NONE; v = wt_json_next(j, v)) {
@@ -44,6 +51,8 @@ static wt_err count_ids(const wt_json *j, wt_jv vocab, wt_jv added, uint32_t *n_
                         return wt_fail(WT_EINVAL, "added_tokens: one has no id from 0 to %d",
                                        WT_TOK_IDS - 1);
                 top = id + 1 > top ? id + 1 : top;
+                if (wt_json_str(j, wt_json_get(j, v, "content"), &len) != NULL)
+                        *bytes += len;
         }
         if (top == 0)
                 return wt_fail(WT_EINVAL, "vocab is empty");
@@ -158,7 +167,8 @@ static wt_err load_merges(struct loading *l, wt_jv merges)
         if (n > WT_TOK_MERGES)
                 return wt_fail(WT_EEXHAUSTED, "merges: %u of them; %d are possible", n,
                                WT_TOK_MERGES);
-        wt_tok_pairs_room(&l->t->merges, n);
+        if ((err = wt_tok_pairs_room(&l->t->merges, n)) != WT_OK)
+                return err;
         for (wt_jv v = wt_json_first(l->j, merges); v != WT_JSON_NONE; v = wt_json_next(l->j, v))
                 if ((err = load_merge(l, v, rank++)) != WT_OK)
                         return err;
@@ -237,16 +247,14 @@ static wt_err trie_put(wt_tokenizer *t, uint32_t i)
         size_t len;
         wt_err err;
 
-        if (!a->normalized) {
-                wt_tok_trie_put(&t->raw, a->text, a->len, i);
-                return WT_OK;
-        }
+        if (!a->normalized)
+                return wt_tok_trie_put(&t->raw, a->text, a->len, i);
         if ((err = wt_tok_normal(t, a->text, a->len, &s, &len, &owned)) != WT_OK)
                 return err;
         if (len > 0)
-                wt_tok_trie_put(&t->normal, s, len, i);
+                err = wt_tok_trie_put(&t->normal, s, len, i);
         free(owned);
-        return WT_OK;
+        return err;
 }
 
 static wt_err load_all_added(struct loading *l, wt_jv added)
@@ -259,7 +267,8 @@ static wt_err load_all_added(struct loading *l, wt_jv added)
         if (n > WT_TOK_ADDED)
                 return wt_fail(WT_EEXHAUSTED, "added_tokens: %u of them; %d are possible", n,
                                WT_TOK_ADDED);
-        t->added = wt_tok_calloc(n, sizeof *t->added);
+        if ((err = wt_tok_calloc(&t->added, n, sizeof *t->added)) != WT_OK)
+                return err;
         for (wt_jv v = wt_json_first(l->j, added); v != WT_JSON_NONE; v = wt_json_next(l->j, v))
                 if ((err = load_added(l, v, &t->added[t->n_added++])) != WT_OK)
                         return err;
@@ -289,14 +298,16 @@ static void own_texts(wt_tokenizer *t)
 /* Tokens that their own bytes are merged to: the usual pre-token is one of them, and one look-up
  * then replaces its merges. With ignore_merges all tokens count, whether merges lead there or
  * not. */
-static void find_whole(struct loading *l)
+static wt_err find_whole(struct loading *l)
 {
         wt_tokenizer *t = l->t;
         struct wt_tok_words whole = { 0 };
         struct wt_tok_scratch scratch = { 0 };
         struct wt_ids ids = { 0 };
+        wt_err err;
 
-        wt_tok_words_room(&whole, t->n_ids);
+        if ((err = wt_tok_words_room(&whole, t->n_ids)) != WT_OK)
+                return err;
         for (uint32_t id = 0; id < t->n_ids; id++) {
                 const struct wt_tok_token *k = &t->token[id];
 
@@ -304,8 +315,9 @@ static void find_whole(struct loading *l)
                         continue;
                 ids.len = 0;
                 if (!t->ignore_merges) {
-                        wt_err err = wt_tok_bpe(t, &scratch, t->text.data + k->off, k->len, &ids);
-
+                        err = wt_tok_bpe(t, &scratch, t->text.data + k->off, k->len, &ids);
+                        if (err == WT_ENOMEM)
+                                break;
                         if (err != WT_OK || ids.len != 1 || ids.data[0] != (int32_t)id)
                                 continue;        /* a byte without a token: not to be reached */
                 }
@@ -315,6 +327,7 @@ static void find_whole(struct loading *l)
         wt_tok_scratch_free(&scratch);
         wt_ids_free(&ids);
         t->whole = whole;
+        return err == WT_ENOMEM ? err : WT_OK;
 }
 
 /* Can merges make a control token out of ordinary text? */
@@ -331,25 +344,28 @@ static wt_err load_into(struct loading *l, wt_jv model, wt_jv added)
         wt_tokenizer *t = l->t;
         wt_jv vocab = wt_json_get(l->j, model, "vocab"),
               merges = wt_json_get(l->j, model, "merges");
+        size_t bytes;
         wt_err err;
 
         if (vocab == WT_JSON_NONE || wt_json_type(l->j, vocab) != WT_JSON_OBJECT ||
             merges == WT_JSON_NONE || wt_json_type(l->j, merges) != WT_JSON_ARRAY)
                 return wt_fail(WT_EINVAL,
                                "model: vocab (an object) and merges (a list) are needed");
-        if ((err = count_ids(l->j, vocab, added, &t->n_ids)) != WT_OK)
+        if ((err = count_ids(l->j, vocab, added, &t->n_ids, &bytes)) != WT_OK ||
+            (err = wt_tok_calloc(&t->token, t->n_ids, sizeof *t->token)) != WT_OK ||
+            (err = wt_tok_calloc(&l->name, t->n_ids, sizeof *l->name)) != WT_OK ||
+            (err = wt_tok_words_room(&l->by_name, t->n_ids)) != WT_OK)
                 return err;
-        t->token = wt_tok_calloc(t->n_ids, sizeof *t->token);
-        l->name = wt_tok_calloc(t->n_ids, sizeof *l->name);
-        wt_tok_words_room(&l->by_name, t->n_ids);
+        if (wt_buf_try(&t->text, bytes) == NULL)
+                return wt_fail(WT_ENOMEM, "no memory for the %zu bytes of all tokens", bytes);
         memset(t->byte_id, 0xff, sizeof t->byte_id);
         if ((err = load_vocab(l, vocab)) != WT_OK || (err = load_merges(l, merges)) != WT_OK ||
             (err = load_all_added(l, added)) != WT_OK)
                 return err;
         own_texts(t);
-        find_whole(l);
-        find_guard(t);
-        return WT_OK;
+        if ((err = find_whole(l)) == WT_OK)
+                find_guard(t);
+        return err;
 }
 
 wt_err wt_tok_vocab_load(wt_tokenizer *t, const wt_json *j, wt_jv model, wt_jv added)

@@ -37,6 +37,11 @@ static wt_err bad_field(const struct wire_desc *d, const struct wire_field *f, c
         return wt_fail(WT_EDATA, "%s.%s: %s", d->name, f->name, what);
 }
 
+static wt_err no_memory(const struct wire_desc *d)
+{
+        return wt_fail(WT_ENOMEM, "no memory for a message (%s)", d->name);
+}
+
 static bool get_varint(struct span *s, uint64_t *out)
 {
         uint64_t v = 0;
@@ -162,7 +167,8 @@ static wt_err take_arrays(struct reader *r, struct level *l)
                 memcpy(l->base + f->n_off, &count[i], sizeof count[i]);
                 if (f->how == WIRE_INLINE || !count[i])
                         continue;
-                p = wt_arena_take(r->a, wire_item_bytes(f) * count[i]);
+                if (!(p = wt_arena_try(r->a, wire_item_bytes(f) * count[i])))
+                        return no_memory(l->d);
                 memcpy(l->base + f->off, &p, sizeof p);
         }
         return WT_OK;
@@ -271,8 +277,20 @@ static wt_err other_field(struct reader *r, const struct level *l, const struct 
         if (it->wire_type != 2)
                 return bad(d, "has another wire type");
         r->body = it->number;
-        r->e->body = wt_arena_take(r->a, d->size);
+        if (!(r->e->body = wt_arena_try(r->a, d->size)))
+                return no_memory(d);
         return push(r, d, r->e->body, it->bytes);
+}
+
+/* Zeroed memory behind the copy ends a string. */
+static bool own_bytes(struct wt_arena *a, struct wt_bytes *b)
+{
+        uint8_t *to = b->len ? wt_arena_try(a, (size_t)b->len + 1) : NULL;
+
+        if (to)
+                memcpy(to, b->data, b->len);
+        b->data = to ? to : (const uint8_t *)"";
+        return to || b->len == 0;
 }
 
 /* The message on top is read: its limits, then its bytes move from the input to the arena. */
@@ -291,8 +309,8 @@ static wt_err finish(struct reader *r, struct level *l)
                         struct wt_bytes b;
 
                         memcpy(&b, at, sizeof b);
-                        b.data = b.len ? (void *)wt_arena_str(r->a, (const char *)b.data, b.len)
-                                       : (const uint8_t *)"";
+                        if (!own_bytes(r->a, &b))
+                                return no_memory(l->d);
                         memcpy(at, &b, sizeof b);
                 }
         }

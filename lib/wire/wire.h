@@ -86,7 +86,7 @@ struct wt_envelope {
 wt_err wt_wire_encode(const struct wt_envelope *e, struct wt_buf *out);
 /* Reads one envelope. Borrows data only during the call; what e points to lies in a.
  * WT_EDATA in words: truncated, unknown wire type, limit, body that does not match method, a tensor
- * whose shape overflows. Unknown fields are skipped (at most 64). */
+ * whose shape overflows. WT_ENOMEM. Unknown fields are skipped (at most 64). */
 wt_err wt_wire_decode(struct wt_envelope *e, const void *data, size_t len, struct wt_arena *a);
 /* The same without bytes between, for transports that pass structs: copies all that e points to
  * into a, so that e no longer borrows from whoever built it. WT_EINVAL as by encoding; e is left
