@@ -23,6 +23,10 @@ static wt_err choose(const struct wt_bus_conf *c, const struct wt_bus_ops **out)
 {
         const struct wt_bus_ops *ops = NULL;
 
+        if (c->bind && strchr(c->bind, ',')) {
+                *out = &wt_bus_both;
+                return WT_OK;
+        }
         for (uint32_t i = 0; i <= c->n_connect; i++) {
                 const char *endpoint = i < c->n_connect ? c->connect[i] : c->bind;
                 const struct wt_bus_ops *its;

@@ -1,6 +1,6 @@
 /* bus.h - messages between services. Two transports behind one table: zmq (ROUTER/DEALER with
  * CURVE and a ZAP allow-list, for tcp:// and ipc://) and inproc (queues in one process, for
- * inproc://). One thread owns a bus. Only lib/bus/zmq*.c includes zmq.h.
+ * inproc://); a bus may be bound on both. One thread owns a bus. Only lib/bus/zmq*.c includes zmq.h.
  *
  * A service that binds sees many peers; one that connects sees the services it connected to, in
  * order of its endpoints: peer 0, 1, ... A message belongs to whoever holds it: a send that
@@ -32,7 +32,10 @@ struct wt_bus_keys {                             /* CURVE; all NULL: only inproc
 };
 struct wt_bus_conf {
         const char *name;                        /* own name; zmq: peers know us by our key alone */
-        const char *bind;                        /* endpoint or NULL; port '*': any free port */
+        const char *bind;                        /* endpoint or NULL; port '*': any free port;
+                                                  * "inproc://A,tcp://B": peers of this process
+                                                  * and of others on one bus, which connects to
+                                                  * none */
         const char *const *connect; uint32_t n_connect;
         struct wt_bus_keys keys;
         const struct wt_bus_ops *transport;      /* NULL: chosen by the endpoint's scheme */
@@ -46,7 +49,8 @@ bool wt_bus_can_encrypt(void);                   /* the library was built with C
 /* WT_EEXIST: "tcp://127.0.0.1:7071 is in use; ...". */
 wt_err wt_bus_open(wt_bus **out, const struct wt_bus_conf *conf);
 void wt_bus_close(wt_bus *b);                    /* drops what is queued after LINGER (1 s) */
-const char *wt_bus_endpoint(const wt_bus *b);    /* as bound, with the port that was taken */
+/* As bound, with the port that was taken; of a bus on both transports both, with a comma. */
+const char *wt_bus_endpoint(const wt_bus *b);
 /* For poll or epoll. Edge triggered by nature: after each wake and after each send, receive until
  * WT_EAGAIN before waiting again; wt_bus_ready says whether something waits now. */
 int wt_bus_fd(const wt_bus *b);
@@ -109,4 +113,5 @@ struct wt_bus_ops {
 };
 extern const struct wt_bus_ops wt_bus_inproc;
 extern const struct wt_bus_ops wt_bus_zmq;       /* absent from the build with libc alone */
+extern const struct wt_bus_ops wt_bus_both;      /* the two above, for a bus that is bound twice */
 #endif

@@ -1,4 +1,5 @@
-/* bus_test.c - what every transport promises: each case runs over inproc, tcp and ipc. */
+/* bus_test.c - what every transport promises: each case runs over inproc, tcp, ipc, and a
+ * bus that is bound on two of them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,6 +18,11 @@ enum { ANY_METHOD = 60 };                        /* unknown, so that any tensors
 
 static struct rig rig;
 static const char *scheme;
+
+static bool inside(void)                         /* the peers are of this process */
+{
+        return strcmp(scheme, "inproc") == 0 || (strcmp(scheme, "both") == 0 && !rig.outside);
+}
 
 static wt_bus *bound(uint32_t hwm) { return rig_bind(&rig, rig_endpoint(&rig, scheme), hwm); }
 
@@ -43,7 +49,7 @@ static void ping_pong(void **state)
                 wt_msg_free(m);
         }
         assert_string_equal(wt_bus_peer_name(s, 0), "expert-0");
-        assert_string_equal(wt_bus_peer_role(s, 0), strcmp(scheme, "inproc") ? "expert" : "");
+        assert_string_equal(wt_bus_peer_role(s, 0), inside() ? "" : "expert");
         assert_int_equal(wt_bus_peers(s), 1);
         wt_bus_close(c);
         wt_bus_close(s);
@@ -297,7 +303,9 @@ static void connect_first(void **state)
 static void endpoints_in_order(void **state)
 {
         wt_bus *s0 = bound(0), *s1 = bound(0), *c = NULL;
-        const char *ends[] = { wt_bus_endpoint(s0), wt_bus_endpoint(s1) };
+        char e0[256], e1[256];
+        const char *ends[] = { rig_part(&rig, wt_bus_endpoint(s0), e0),
+                               rig_part(&rig, wt_bus_endpoint(s1), e1) };
         struct wt_bus_conf conf = { .name = "expert-2", .connect = ends, .n_connect = 2,
                 .keys = { rig.id[3].public_key, rig.id[3].secret_key, rig.id[0].public_key,
                           NULL } };
@@ -326,12 +334,14 @@ static void endpoints_in_order(void **state)
 static void in_use(void **state)
 {
         wt_bus *s = bound(0), *other = NULL;
-        struct wt_bus_conf c = { .name = "router", .bind = wt_bus_endpoint(s),
+        char endpoint[256];
+        struct wt_bus_conf c = { .name = "router",
+                .bind = rig_part(&rig, wt_bus_endpoint(s), endpoint),
                 .keys = { rig.id[0].public_key, rig.id[0].secret_key, NULL, rig.allow } };
 
         (void)state;
         assert_int_equal(wt_bus_open(&other, &c), WT_EEXIST);
-        assert_non_null(strstr(wt_words(), wt_bus_endpoint(s)));
+        assert_non_null(strstr(wt_words(), endpoint));
         assert_non_null(strstr(wt_words(), "in use"));
         assert_null(other);
         wt_bus_close(s);
@@ -515,25 +525,33 @@ static const struct { const char *name; void (*run)(void **); } cases[] = {
         { "messages outlive their bus", late_messages },
 };
 enum { N_CASES = sizeof cases / sizeof *cases };
-static const char *const schemes[] = { "inproc", "tcp", "ipc" };
+static const struct ground { const char *name, *scheme; bool outside; } grounds[] = {
+        { "inproc", "inproc", false }, { "tcp", "tcp", false }, { "ipc", "ipc", false },
+        { "both, from inside", "both", false }, { "both, from outside", "both", true },
+};
+enum { N_GROUNDS = sizeof grounds / sizeof *grounds };
 
-static int use_scheme(void **state)
+static int use_ground(void **state)
 {
-        scheme = *state;
+        const struct ground *g = *state;
+
+        scheme = g->scheme;
+        rig.outside = g->outside;
         return 0;
 }
 
 int main(void)
 {
-        static char names[3 * N_CASES][80];
-        struct CMUnitTest tests[3 * N_CASES];
+        static char names[N_GROUNDS * N_CASES][96];
+        struct CMUnitTest tests[N_GROUNDS * N_CASES];
         int rc;
 
-        for (size_t i = 0; i < 3 * N_CASES; i++) {
-                snprintf(names[i], sizeof names[i], "%s: %s", schemes[i / N_CASES],
-                         cases[i % N_CASES].name);
-                tests[i] = (struct CMUnitTest){ names[i], cases[i % N_CASES].run, use_scheme, NULL,
-                                                (void *)(uintptr_t)schemes[i / N_CASES] };
+        for (size_t i = 0; i < N_GROUNDS * N_CASES; i++) {
+                const struct ground *g = &grounds[i / N_CASES];
+
+                snprintf(names[i], sizeof names[i], "%s: %s", g->name, cases[i % N_CASES].name);
+                tests[i] = (struct CMUnitTest){ names[i], cases[i % N_CASES].run, use_ground, NULL,
+                                                (void *)(uintptr_t)g };
         }
         rig_init(&rig);
         rc = cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,9 +82,22 @@ const char *rig_endpoint(struct rig *r, const char *scheme)
                 return "tcp://127.0.0.1:*";
         if (strcmp(scheme, "ipc") == 0)
                 snprintf(text, sizeof text, "ipc://%s/bus-%u", r->dir, r->serial);
+        else if (strcmp(scheme, "both") == 0)
+                snprintf(text, sizeof text, "inproc://test-%u,tcp://127.0.0.1:*", r->serial);
         else
                 snprintf(text, sizeof text, "inproc://test-%u", r->serial);
         return text;
+}
+
+const char *rig_part(const struct rig *r, const char *endpoint, char out[256])
+{
+        const char *comma = strchr(endpoint, ',');
+
+        if (comma == NULL || r->outside)
+                snprintf(out, 256, "%s", comma != NULL ? comma + 1 : endpoint);
+        else
+                snprintf(out, 256, "%.*s", (int)(comma - endpoint), endpoint);
+        return out;
 }
 
 wt_bus *rig_bind(struct rig *r, const char *endpoint, uint32_t hwm)
@@ -100,11 +113,13 @@ wt_bus *rig_bind(struct rig *r, const char *endpoint, uint32_t hwm)
 
 wt_bus *rig_connect(struct rig *r, uint32_t who, const char *endpoint, uint32_t hwm)
 {
+        char part[256];
         struct wt_bus_conf c = { .name = r->id[who].name, .connect = &endpoint, .n_connect = 1,
                 .hwm = hwm, .keys = { r->id[who].public_key, r->id[who].secret_key,
                                       r->id[0].public_key, NULL } };
         wt_bus *b = NULL;
 
+        endpoint = rig_part(r, endpoint, part);
         if (wt_bus_open(&b, &c) != WT_OK)
                 fail_msg("%s", wt_words());
         return b;

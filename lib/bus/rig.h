@@ -11,6 +11,7 @@ struct rig {
         char dir[128], allow[160];
         struct rig_id id[RIG_NAMES];             /* 0: "router"; 1: "expert-0"; ... */
         uint32_t serial;                         /* so that each endpoint is used once */
+        bool outside;                            /* of two bound endpoints, which to connect to */
 };
 
 void rig_init(struct rig *r);
@@ -18,9 +19,12 @@ void rig_fini(struct rig *r);
 /* Writes the allow-list with the names of these numbers, 0 at the end. */
 void rig_allow(struct rig *r, const uint32_t *which);
 void rig_allow_all(struct rig *r);
-/* A fresh endpoint of a scheme ("inproc", "tcp", "ipc"); the text is the rig's until the next
- * call. */
+/* A fresh endpoint of a scheme ("inproc", "tcp", "ipc", or "both" of the first two); the text is
+ * the rig's until the next call. */
 const char *rig_endpoint(struct rig *r, const char *scheme);
+
+/* The one of two bound endpoints that peers use now, or the only one. */
+const char *rig_part(const struct rig *r, const char *endpoint, char out[256]);
 
 /* Fails the test when it cannot. hwm 0: the default. */
 wt_bus *rig_bind(struct rig *r, const char *endpoint, uint32_t hwm);

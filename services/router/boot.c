@@ -64,17 +64,19 @@ static wt_err open_model(struct router_boot *b)
         return err;
 }
 
-static wt_err open_bus(struct router_boot *b, const char *inproc)
+/* Keys are for what leaves the process; a router for this process alone needs no key folder. */
+static wt_err open_bus(struct router_boot *b, const char *bind)
 {
-        struct wt_bus_conf c = { .name = b->name, .bind = inproc };
+        struct wt_bus_conf c = { .name = b->name, .bind = bind };
         char dir[4200];
         wt_err err;
 
-        if (inproc == NULL) {
+        if (bind == NULL)
+                c.bind = wt_conf_str(b->conf, WT_SET_bus);
+        if (strncmp(c.bind, "inproc://", 9) != 0 || strchr(c.bind, ',') != NULL) {
                 snprintf(dir, sizeof dir, "%s/keys", wt_conf_str(b->conf, WT_SET_state));
                 if ((err = wt_keyring_load(&b->ring, dir, b->name)) != WT_OK)
                         return err;
-                c.bind = wt_conf_str(b->conf, WT_SET_bus);
                 c.keys = wt_keyring_bus(&b->ring);
         }
         return wt_bus_open(&b->bus, &c);
@@ -155,7 +157,7 @@ bool router_boot_ready(struct router_boot *b, struct wt_buf *words)
         return !n.draining && n.turns > 0 && n.missing == 0;
 }
 
-static wt_err open_all(struct router_boot *b, const char *inproc)
+static wt_err open_all(struct router_boot *b, const char *bus)
 {
         struct wt_door_conf d = {.address = wt_conf_str(b->conf, WT_SET_metrics),
                                  .metrics = show_metrics,
@@ -165,7 +167,7 @@ static wt_err open_all(struct router_boot *b, const char *inproc)
         wt_err err;
 
         if ((err = open_plugins(b)) != WT_OK || (err = open_model(b)) != WT_OK ||
-            (err = open_bus(b, inproc)) != WT_OK || (err = open_router(b)) != WT_OK)
+            (err = open_bus(b, bus)) != WT_OK || (err = open_router(b)) != WT_OK)
                 return err;
         return wt_door_open(&b->door, &d);
 }
@@ -213,4 +215,9 @@ void router_boot_close(struct router_boot *b)
 const char *router_boot_metrics(const struct router_boot *b)
 {
         return wt_door_address(b->door);
+}
+
+const char *router_boot_bus(const struct router_boot *b)
+{
+        return wt_bus_endpoint(b->bus);
 }

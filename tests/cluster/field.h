@@ -6,7 +6,7 @@
 #define WITAN_TESTS_FIELD_H
 #include <sys/types.h>
 #include "base/buf.h"
-#include "bus/keyring.h"
+#include "seqs.h"
 
 enum { FIELD_MAX = 24 };
 struct field_process { pid_t pid; char name[32], metrics[64]; };
@@ -39,36 +39,9 @@ double field_until(struct field *f, uint32_t i, const char *name, double low, do
 const char *field_log(struct field *f, const char *name, const char *word);
 const char *field_log_until(struct field *f, const char *name, const char *word);   /* 30 s */
 
-/* A bus client. */
-struct field_client { wt_bus *bus; struct wt_keyring ring; struct wt_welcome welcome; };
 void client_open(struct field_client *c, struct field *f, const char *name);    /* until welcome */
 void client_open_at(struct field_client *c, struct field *f, const char *name,
                     const char *endpoint);
-void client_close(struct field_client *c);
-/* The next message, or NULL after the deadline. */
-wt_msg *client_next(struct field_client *c, uint64_t timeout_us);
-
-/* A sequence as a client sees it. */
-struct seq_want {
-        int32_t prompt[1024]; uint32_t n_prompt;
-        int32_t made[1024]; uint32_t n_made;     /* what is known already; grows */
-        uint32_t max_tokens; float temperature, top_p; uint32_t top_k; uint64_t seed;
-        uint8_t id[16]; uint32_t attempt;
-        uint32_t finish, status; char message[256];
-        uint8_t digest[32]; bool has_digest;
-};
-void seq_submit(struct field_client *c, struct seq_want *s);
-void seq_cancel(struct field_client *c, const struct seq_want *s);
-/* Takes events until all n sequences are over, or the deadline: returns how many are over. */
-uint32_t seq_collect(struct field_client *c, struct seq_want *s, uint32_t n, uint64_t timeout_us);
-/* 40 mixed sequences, the same everywhere: prompts of 1 to 300 ids, answers of 1 to 48, greedy and
- * not. */
-enum { MIXED = 40 };
-void seq_mixed(struct seq_want s[MIXED], uint32_t vocab);
-/* SHA-256 over the digests in order, as hex. */
-void seq_hash(const struct seq_want *s, uint32_t n, char hex[65]);
-/* Same tokens and same bits of every row of logits, or the test fails. */
-void seq_same(const struct seq_want *a, const struct seq_want *b);
 
 /* A streamed completion as an HTTP client sees it. */
 enum { ANSWER_MAX = 8 };

@@ -1,6 +1,8 @@
-/* law_inproc_test.c - law 1 within one process: router and workers as threads over the in-process
- * bus give the hash that the processes give (law_hash.txt). */
+/* law_inproc_test.c - law 1 within one process, and partly outside of it: router and workers as
+ * threads over the in-process bus, alone or beside workers that are processes over ZeroMQ, give
+ * the hash that processes alone give (law_hash.txt). */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,17 +19,26 @@
 
 enum { MAX_W = 3, MINUTE = 60 * 1000 * 1000 };
 
-static const struct row { const char *name, *shard[MAX_W], *chunk, *max_seqs; } rows[] = {
-        { "one worker, chunk 256", { "*" }, "--chunk=256", "--max-seqs=16" },
+static const struct row {
+        const char *name, *shard[MAX_W], *chunk, *max_seqs;
+        const char *outside[MAX_W];              /* shards of processes */
+        bool kill;                               /* the first of those, while it works */
+} rows[] = {
+        { "one worker, chunk 256", { "*" }, "--chunk=256", "--max-seqs=16", { NULL }, false },
         { "three workers, unequal, chunk 17", { "1-5:0-2", "1-5:3-9", "1-5:10-15" }, "--chunk=17",
-          "--max-seqs=16" },
-        { "two workers that hold all, batch 3", { "*", "*" }, "--chunk=64", "--max-seqs=3" },
+          "--max-seqs=16", { NULL }, false },
+        { "two workers that hold all, batch 3", { "*", "*" }, "--chunk=64", "--max-seqs=3",
+          { NULL }, false },
+        { "mixed: one inside, one a process", { "1-5:0-6" }, "--chunk=256", "--max-seqs=16",
+          { "1-5:7-15" }, false },
+        { "mixed: two inside, two processes", { "1-5:0-2,1-5:12", "1-5:3-5" }, "--chunk=17",
+          "--max-seqs=16", { "1-5:6-11", "1-5:13-15" }, false },
+        { "mixed: a process is killed, its experts are inside too", { "1-5:0-7", "1-5:8-15" },
+          "--chunk=64", "--max-seqs=16", { "*" }, true },
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };
 
-static char state[256];
-/* of endpoint names: buses of one test are its own */
-static int turn;
+static struct field field;                       /* its folder is everybody's state */
 
 static wt_conf *settings(unsigned role, const char *a, const char *b)
 {
@@ -35,7 +46,7 @@ static wt_conf *settings(unsigned role, const char *a, const char *b)
         wt_conf *c;
         int n = 0;
 
-        snprintf(s, sizeof s, "--state=%s", state);
+        snprintf(s, sizeof s, "--state=%s", field.dir);
         argv[n++] = s;
         argv[n++] = m;
         argv[n++] = (char *)"--threads=1";
@@ -73,11 +84,13 @@ static void say_hello(wt_bus *bus)
         assert_int_equal(wt_bus_send(bus, m), WT_OK);
 }
 
-static void ask(const char *endpoint, char hash[65])
+/* Everything that is asked for; kills: a process of the field ends once 200 tokens are made. */
+static void ask(const char *endpoint, bool kills, char hash[65])
 {
         static struct seq_want s[MIXED];
         struct wt_bus_conf conf = { .name = "gateway-0", .connect = &endpoint, .n_connect = 1 };
         struct field_client c = { 0 };
+        uint32_t over = 0;
         wt_msg *m;
 
         assert_int_equal(wt_bus_open(&c.bus, &conf), WT_OK);
@@ -88,6 +101,16 @@ static void ask(const char *endpoint, char hash[65])
         seq_mixed(s, 4096);
         for (uint32_t i = 0; i < MIXED; i++)
                 seq_submit(&c, &s[i]);
+        if (kills) {
+                for (uint32_t made = 0; made < 200;) {
+                        over = seq_collect(&c, s, MIXED, 2000);
+                        made = 0;
+                        for (uint32_t i = 0; i < MIXED; i++)
+                                made += s[i].n_made;
+                }
+                assert_true(over < MIXED);       /* there was still work to lose */
+                field_kill(&field, 0, SIGKILL);
+        }
         assert_int_equal(seq_collect(&c, s, MIXED, 2 * MINUTE), MIXED);
         for (uint32_t i = 0; i < MIXED; i++)
                 if (s[i].finish != WT_LENGTH)
@@ -96,48 +119,76 @@ static void ask(const char *endpoint, char hash[65])
         wt_bus_close(c.bus);
 }
 
+struct inside { struct expert_boot *boot; wt_conf *conf; pthread_t thread; char name[16]; };
+
+static void start_inside(struct inside *w, uint32_t i, const char *shard, const char *endpoint)
+{
+        char flag[64];
+
+        snprintf(flag, sizeof flag, "--shard=%s", shard);
+        snprintf(w->name, sizeof w->name, "expert-%u", i);
+        w->conf = settings(WT_FOR_EXPERT, flag, NULL);
+        if (expert_boot(&w->boot, w->conf, w->name, endpoint) != WT_OK)
+                fail_msg("%s", wt_words());
+        pthread_create(&w->thread, NULL, run_expert, w->boot);
+}
+
+/* Workers that are processes have the names, and the keys, behind those inside. */
+static uint32_t start_outside(const struct row *r, uint32_t n_inside, const char *bound)
+{
+        char shard[64], name[16];
+        uint32_t n = 0;
+
+        snprintf(field.bus, sizeof field.bus, "%s", strchr(bound, ',') + 1);
+        for (; n < MAX_W && r->outside[n] != NULL; n++) {
+                snprintf(shard, sizeof shard, "--shard=%s", r->outside[n]);
+                snprintf(name, sizeof name, "expert-%u", n_inside + n);
+                field_start(&field, NULL, "expert", name, shard, "--threads=1", NULL);
+        }
+        for (uint32_t i = 0; i < n; i++)
+                field_ready(&field, i);
+        return n;
+}
+
 static void one_hash(void **st)
 {
         const struct row *r = *st;
         struct router_boot *router;
-        struct expert_boot *expert[MAX_W] = { 0 };
-        pthread_t rt, et[MAX_W];
-        wt_conf *rc = settings(WT_FOR_ROUTER, r->chunk, r->max_seqs), *ec[MAX_W];
+        struct inside w[MAX_W];
+        pthread_t rt;
+        wt_conf *rc = settings(WT_FOR_ROUTER, r->chunk, r->max_seqs);
         struct wt_buf want = { 0 };
-        char endpoint[64], name[MAX_W][16], shard[64], hash[65];
-        uint32_t n = 0;
+        char hash[65];
+        uint32_t n = 0, n_out = 0;
 
-        snprintf(endpoint, sizeof endpoint, "inproc://router-%d", turn++);
-        if (router_boot(&router, rc, "router-0", endpoint) != WT_OK)
+        if (router_boot(&router, rc, "router-0", r->outside[0] == NULL ? "inproc://router-0"
+                        : "inproc://router-0,tcp://127.0.0.1:*") != WT_OK)
                 fail_msg("%s", wt_words());
         pthread_create(&rt, NULL, run_router, router);
-        for (; n < MAX_W && r->shard[n] != NULL; n++) {
-                snprintf(shard, sizeof shard, "--shard=%s", r->shard[n]);
-                snprintf(name[n], sizeof name[n], "expert-%u", n);
-                ec[n] = settings(WT_FOR_EXPERT, shard, NULL);
-                if (expert_boot(&expert[n], ec[n], name[n], endpoint) != WT_OK)
-                        fail_msg("%s", wt_words());
-                pthread_create(&et[n], NULL, run_expert, expert[n]);
-        }
-        ask(endpoint, hash);
+        for (; n < MAX_W && r->shard[n] != NULL; n++)
+                start_inside(&w[n], n, r->shard[n], "inproc://router-0");
+        if (r->outside[0] != NULL)
+                n_out = start_outside(r, n, router_boot_bus(router));
+        ask("inproc://router-0", r->kill, hash);
         assert_int_equal(wt_file_read("tests/cluster/law_hash.txt", 4096, &want), WT_OK);
         assert_memory_equal(hash, want.data, 64);
         wt_buf_free(&want);
+        for (uint32_t i = r->kill; i < n_out; i++)
+                assert_true(field_metric(&field, i, "witan_expert_calls_total") > 0);
         wt_stop_ask();
         pthread_join(rt, NULL);
-        for (uint32_t i = 0; i < n; i++)
-                pthread_join(et[i], NULL);
         for (uint32_t i = 0; i < n; i++) {
-                expert_boot_close(expert[i]);
-                wt_conf_free(ec[i]);
+                pthread_join(w[i].thread, NULL);
+                expert_boot_close(w[i].boot);
+                wt_conf_free(w[i].conf);
         }
         router_boot_close(router);
         wt_conf_free(rc);
+        field_close(&field);
 }
 
 int main(int argc, char **argv)
 {
-        const char *tmp = getenv("TMPDIR");
         struct CMUnitTest test[1];
 
         /* A stop is for the whole process, so each row runs in a process of its own. */
@@ -150,8 +201,8 @@ int main(int argc, char **argv)
                 }
                 return failed;
         }
-        snprintf(state, sizeof state, "%s/witan-inproc-XXXXXX", tmp != NULL ? tmp : "/tmp");
-        if (mkdtemp(state) == NULL || wt_stop_init() != WT_OK)
+        field_open(&field, NULL, "models/tiny");
+        if (wt_stop_init() != WT_OK)
                 return 1;
         test[0] = (struct CMUnitTest){ rows[atoi(argv[1])].name, one_hash, NULL, NULL,
                                     (void *)&rows[atoi(argv[1])] };
