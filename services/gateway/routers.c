@@ -88,8 +88,9 @@ bool routers_elsewhere(struct sequence *s, wt_err status)
         return true;
 }
 
-/* One sequence that waits: a router that is welcome takes it. False: its time is over. */
-static bool serve(struct gateway *g, struct sequence *s, uint64_t now)
+/* One sequence that waits: a router that is welcome takes it. False: its time is over. The clock is
+ * read here: a turn's time may be older than the moment at which the wait began. */
+static bool serve(struct gateway *g, struct sequence *s)
 {
         uint64_t since = s->submitted_us;
 
@@ -99,12 +100,12 @@ static bool serve(struct gateway *g, struct sequence *s, uint64_t now)
         }
         if (s->router < 0)
                 s->submitted_us = since;
-        return s->router >= 0 || now - since <= g->conf.router_wait_us;
+        return s->router >= 0 || wt_now_us(g->conf.clock) - since <= g->conf.router_wait_us;
 }
 
 /* Sequences that wait for a router, and clients that no longer wait for them: one that has closed
  * its sending side before a whole answer is taken to have left. */
-static void serve_waiting(struct gateway *g, uint64_t now)
+static void serve_waiting(struct gateway *g)
 {
         for (struct request *r = g->open, *next; r != NULL; r = next) {
                 next = r->next;
@@ -118,7 +119,7 @@ static void serve_waiting(struct gateway *g, uint64_t now)
                 for (uint32_t i = 0; i < r->n_seqs; i++) {
                         struct sequence *s = &r->seqs[i];
 
-                        if (s->finish != NULL || s->router >= 0 || serve(g, s, now))
+                        if (s->finish != NULL || s->router >= 0 || serve(g, s))
                                 continue;
                         request_refuse(
                                 r, refusal_of(WT_EUNAVAILABLE),
@@ -154,7 +155,7 @@ void routers_tick(void *arg, struct wt_timer *t)
                 n_welcome += p->welcome;
         }
         wt_metric_set(&g->metrics[M_ROUTERS], n_welcome);
-        serve_waiting(g, now);
+        serve_waiting(g);
         wt_loop_timer_set(g->conf.loop, t, now + TICK_US);
 }
 
@@ -190,7 +191,7 @@ void routers_welcome(struct gateway *g, const wt_msg *m)
                 memcpy(p->revision, w->revision.data, 32);
         if (again)
                 routers_move(g, (int32_t)m->peer);
-        serve_waiting(g, wt_now_us(g->conf.clock));
+        serve_waiting(g);
 }
 
 void routers_push(struct gateway *g, const wt_msg *m)

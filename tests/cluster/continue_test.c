@@ -314,6 +314,20 @@ static void router_comes_back(void **state)
         stream_twice(1, kill_and_start);
 }
 
+/* It stays away until the gateway has given it up: the sequences wait, they do not end. */
+static void kill_and_start_late(void)
+{
+        field_kill(&f, router[0], SIGKILL);
+        field_until(&f, f.n - 1, "witan_gateway_resubmitted_total", 8, 8);
+        start_router(0, "--chunk=16");
+}
+
+static void router_comes_back_late(void **state)
+{
+        (void)state;
+        stream_twice(1, kill_and_start_late);
+}
+
 static void kill_one(void) { field_kill(&f, router[1], SIGKILL); }
 
 static void one_of_two_is_killed(void **state)
@@ -348,6 +362,7 @@ int main(void)
                 cmocka_unit_test(cut_at_every_token), cmocka_unit_test(made_ids_count),
                 cmocka_unit_test(handed_back), cmocka_unit_test(drains),
                 cmocka_unit_test(draining_refuses), cmocka_unit_test(router_comes_back),
+                cmocka_unit_test(router_comes_back_late),
                 cmocka_unit_test(one_of_two_is_killed), cmocka_unit_test(one_of_two_drains),
                 cmocka_unit_test(router_and_worker_are_killed) };
 
