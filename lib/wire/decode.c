@@ -356,3 +356,16 @@ wt_err wt_wire_decode(struct wt_envelope *e, const void *data, size_t len, struc
         *e = got;
         return WT_OK;
 }
+
+wt_err wire_decode_one(const struct wire_desc *d, void *base, const void *data, size_t len,
+                       struct wt_arena *a)
+{
+        struct reader r = { .a = a, .top = -1 };
+        struct span all = { data, (const uint8_t *)data + len };
+        wt_err err;
+
+        memset(base, 0, d->size);
+        if ((err = push(&r, d, base, all)) != WT_OK)
+                return err;
+        return run(&r);
+}

@@ -149,21 +149,28 @@ static const struct wire_field *run_fields(struct open *o, struct wt_buf *out, c
         return NULL;
 }
 
-static wt_err encode(const struct wt_envelope *e, const struct wire_desc *body, struct wt_buf *out)
+/* What is written: a message, and one more (a body) behind its fields, or none. */
+struct job {
+        const struct wire_desc *head, *body;
+        const char *base, *body_base, *name;
+        uint32_t body_number;
+        size_t most;
+};
+
+static wt_err encode(const struct job *j, struct wt_buf *out)
 {
         struct open stack[WIRE_LEVELS];
         size_t begin = out->len;
-        bool body_done = body == NULL;
+        bool body_done = j->body == NULL;
         int top = 0;
-        wt_err err = push(&stack[0], &wire_envelope, (const char *)e, begin);
+        wt_err err = push(&stack[0], j->head, j->base, begin);
 
         while (err == WT_OK) {
                 const char *sub = NULL;
                 const struct wire_field *f = run_fields(&stack[top], out, &sub);
 
-                if (out->len - begin > WT_MAX_ENVELOPE)
-                        return wt_fail(WT_EINVAL, "envelope of %s is longer than %d bytes",
-                                       wt_method_name(e->method), WT_MAX_ENVELOPE);
+                if (out->len - begin > j->most)
+                        return wt_fail(WT_EINVAL, "%s is longer than %zu bytes", j->name, j->most);
                 if (f) {
                         add_tag(out, f->number, 2);
                         err = push(&stack[++top], f->sub, sub, out->len);
@@ -171,8 +178,8 @@ static wt_err encode(const struct wt_envelope *e, const struct wire_desc *body, 
                         close_length(out, stack[top--].start);
                 } else if (!body_done) {
                         body_done = true;
-                        add_tag(out, e->method, 2);
-                        err = push(&stack[++top], body, e->body, out->len);
+                        add_tag(out, j->body_number, 2);
+                        err = push(&stack[++top], j->body, j->body_base, out->len);
                 } else {
                         return WT_OK;
                 }
@@ -180,21 +187,37 @@ static wt_err encode(const struct wt_envelope *e, const struct wire_desc *body, 
         return err;
 }
 
+/* Appends the whole message or nothing. */
+static wt_err encode_whole(const struct job *j, struct wt_buf *out)
+{
+        size_t begin = out->len;
+        wt_err err = encode(j, out);
+
+        if (err != WT_OK && out->data)
+                out->data[out->len = begin] = 0;
+        return err;
+}
+
 wt_err wt_wire_encode(const struct wt_envelope *e, struct wt_buf *out)
 {
-        const struct wire_desc *body = NULL;
         struct wt_envelope head = *e;
-        size_t begin = out->len;
+        struct job j = { .head = &wire_envelope, .base = (const char *)&head,
+                         .body_base = e->body, .body_number = e->method, .name = "envelope",
+                         .most = WT_MAX_ENVELOPE };
         wt_err err;
 
         if (!head.version)
                 head.version = WT_WIRE_VERSION;
-        if (e->body && !(body = wire_body(e->method)))
+        if (e->body && !(j.body = wire_body(e->method)))
                 return wt_fail(WT_EINVAL, "method %u has no body", e->method);
         err = head.n_tensors > WT_MAX_TENSORS ? WT_OK : wire_envelope_limits(WT_EINVAL, &head);
-        if (err == WT_OK)
-                err = encode(&head, body, out);
-        if (err != WT_OK && out->data)
-                out->data[out->len = begin] = 0;
-        return err;
+        return err == WT_OK ? encode_whole(&j, out) : err;
+}
+
+wt_err wire_encode_one(const struct wire_desc *d, const void *base, size_t most,
+                       struct wt_buf *out)
+{
+        struct job j = { .head = d, .base = base, .name = d->name, .most = most };
+
+        return encode_whole(&j, out);
 }

@@ -111,6 +111,14 @@ void sample_random(struct wt_envelope *e, uint32_t method, uint64_t seed, struct
         }
 }
 
+void sample_fill(const struct wire_desc *d, void *base, uint64_t seed, struct wt_arena *a)
+{
+        struct dice dice = { .seed = seed, .a = a };
+
+        memset(base, 0, d->size);
+        random_struct(&dice, d, base);
+}
+
 static bool equal_struct(const struct wire_desc *d, const char *x, const char *y);
 
 static bool equal_item(const struct wire_field *f, const char *x, const char *y)

@@ -12,6 +12,8 @@ extern const uint32_t sample_methods[];          /* every method, 0 at the end *
 void sample_true(struct sample *s, uint32_t method, struct wt_arena *a);
 /* Any values within the limits; the same for the same seed. About half of the fields are absent. */
 void sample_random(struct wt_envelope *e, uint32_t method, uint64_t seed, struct wt_arena *a);
+/* The same for a message on its own (d->size bytes at base). */
+void sample_fill(const struct wire_desc *d, void *base, uint64_t seed, struct wt_arena *a);
 /* Equal in every field, by the tables. */
 bool sample_equal(const struct wt_envelope *x, const struct wt_envelope *y);
 #endif

@@ -1,4 +1,5 @@
-/* table.h - the descriptor tables of proto/witan/v1, for the files of this floor alone.
+/* table.h - the descriptor tables of proto/witan/v1, for the files of this floor and for those who
+ * keep a message of their own outside of an envelope (lib/audit).
  * A message is a struct and a row per field, in ascending numbers. Nesting is fixed: the envelope
  * holds tensors and one body, a body holds elements, an element holds no message. So a walk needs a
  * stack of WIRE_LEVELS and never recurses. */
@@ -7,7 +8,7 @@
 #include <string.h>
 #include "wire/wire.h"
 
-enum { WIRE_LEVELS = 3, WIRE_MAX_FIELDS = 32, WIRE_MAX_UNKNOWN = 64 };
+enum { WIRE_LEVELS = 3, WIRE_MAX_FIELDS = 40, WIRE_MAX_UNKNOWN = 64 };
 
 enum wire_type { WIRE_U32, WIRE_U64, WIRE_I32, WIRE_BOOL, WIRE_FLOAT, WIRE_DOUBLE, WIRE_FIXED64,
                  WIRE_BYTES, WIRE_STR, WIRE_MSG };
@@ -39,6 +40,14 @@ uint32_t wire_form(const struct wire_field *f);
 wt_err wire_limits(wt_err code, const struct wire_desc *d, const char *base);
 /* What binds the envelope's fields to each other: version, tensors, part of parts. */
 wt_err wire_envelope_limits(wt_err code, const struct wt_envelope *e);
+
+/* A message outside of an envelope, by the same rules: limits, canonical bytes, no recursion.
+ * d may hold messages (WIRE_LEVELS deep). encode appends at most `most` bytes (WT_EINVAL) or
+ * nothing; decode fills base (d->size bytes), what it points to lies in a. */
+wt_err wire_encode_one(const struct wire_desc *d, const void *base, size_t most,
+                       struct wt_buf *out);
+wt_err wire_decode_one(const struct wire_desc *d, void *base, const void *data, size_t len,
+                       struct wt_arena *a);
 
 static inline uint32_t wire_count(const struct wire_field *f, const char *base)
 {
