@@ -48,7 +48,7 @@ char *wt_buf_room(struct wt_buf *b, size_t n)
         char *to = wt_buf_try(b, n);
 
         if (!to)
-                wt_out_of_memory("a growing buffer", n);
+                wt_out_of_memory("a growing buffer", b->len + n + 1);
         return to;
 }
 
