@@ -3,6 +3,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+enum { CHUNK_ROOM = 32 };                        /* a chunk's size, its ends */
+
 static const char *at(const wt_call *c, uint32_t offset)
 {
         return c->conn->parser.head.data + offset;
@@ -38,7 +40,7 @@ void wt_call_reply(wt_call *c, int status, const char *type, const char *headers
         WT_ASSERT(c->owed && !c->begun);
         if (k->mode != DEAD) {
                 conn_head(k, status, type, headers, without_body(status) ? -2 : (int64_t)len);
-                if (!c->bodiless && !without_body(status))
+                if (k->mode != DEAD && !c->bodiless && !without_body(status))
                         wt_buf_add(&k->out, body, len);
         }
         conn_answered(k);
@@ -70,6 +72,8 @@ bool wt_call_write(wt_call *c, const void *data, size_t len)
                 return false;
         if (len == 0 || c->bodiless)
                 return true;                     /* an empty chunk would end the stream */
+        if (!conn_room(k, len + CHUNK_ROOM))
+                return false;
         if (c->chunked)
                 wt_buf_fmt(&k->out, "%zx\r\n", len);
         wt_buf_add(&k->out, data, len);
@@ -91,7 +95,7 @@ void wt_call_end(wt_call *c)
         struct conn *k = c->conn;
 
         WT_ASSERT(c->owed && c->begun);
-        if (k->mode != DEAD && c->chunked && !c->bodiless)
+        if (k->mode != DEAD && c->chunked && !c->bodiless && conn_room(k, CHUNK_ROOM))
                 wt_buf_str(&k->out, "0\r\n\r\n");
         conn_answered(k);
 }

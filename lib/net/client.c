@@ -97,8 +97,11 @@ static wt_err more(struct fetch *f, size_t *n)
                 f->in_at = 0;
         }
         for (;;) {
-                ssize_t got = recv(f->fd, wt_buf_room(&f->in, 16 << 10), 16 << 10, 0);
+                char *to = wt_buf_try(&f->in, 16 << 10);
+                ssize_t got = to ? recv(f->fd, to, 16 << 10, 0) : 0;
 
+                if (!to)
+                        return wt_fail(WT_ENOMEM, "no memory for the answer of %s", f->where);
                 if (got >= 0) {
                         f->in.len += (size_t)got;
                         *n = (size_t)got;
@@ -161,6 +164,8 @@ static wt_err deliver(struct fetch *f, const char *data, size_t n)
                 return WT_OK;
         if (f->out->len + n > MAX_COLLECTED)
                 return wt_fail(WT_EEXHAUSTED, "%s answers more than 64 MiB", f->where);
+        if (!wt_buf_try(f->out, n))
+                return wt_fail(WT_ENOMEM, "no memory for the answer of %s", f->where);
         wt_buf_add(f->out, data, n);
         return WT_OK;
 }

@@ -98,6 +98,13 @@ bool conn_flush(struct conn *c)
         return c->mode != DEAD;
 }
 
+bool conn_room(struct conn *c, size_t n)
+{
+        if (c->mode != DEAD && !wt_buf_try(&c->out, n))
+                conn_die(c);                     /* the others may go on */
+        return c->mode != DEAD;
+}
+
 static void drop_input(struct conn *c)
 {
         c->in_at = 0;
@@ -145,7 +152,8 @@ void conn_refuse(struct conn *c, int status, const char *why)
         c->mode = CLOSING;
         conn_head(c, status, "application/json", status == 503 ? "Retry-After: 1\r\n" : NULL,
                   (int64_t)body.len);
-        wt_buf_add(&c->out, body.data, body.len);
+        if (c->mode != DEAD)
+                wt_buf_add(&c->out, body.data, body.len);
         wt_buf_free(&body);
         conn_flush(c);
 }
@@ -182,7 +190,8 @@ static size_t feed(struct conn *c, const char *data, size_t len)
                         n++;
                 } else if (wt_http_parser_waits(&c->parser) && !c->said_continue) {
                         c->said_continue = true;
-                        wt_buf_str(&c->out, "HTTP/1.1 100 Continue\r\n\r\n");
+                        if (conn_room(c, 32))
+                                wt_buf_str(&c->out, "HTTP/1.1 100 Continue\r\n\r\n");
                         conn_flush(c);
                 }
         }
@@ -222,6 +231,8 @@ static void arrived(struct conn *c, const char *data, size_t n)
                 return;                          /* all used, or nobody will read the rest */
         wt_buf_drop_front(&c->in, c->in_at);
         c->in_at = 0;
+        if (!wt_buf_try(&c->in, n - used))
+                return conn_die(c);
         wt_buf_add(&c->in, data + used, n - used);
 }
 

@@ -61,10 +61,11 @@ void conn_free(struct conn *c);
 bool conn_idle(const struct conn *c);
 bool conn_flush(struct conn *c);                 /* sends what it can; false: dead */
 size_t conn_unsent(const struct conn *c);
+bool conn_room(struct conn *c, size_t n);        /* n bytes more to send; false: no memory, dead */
 void conn_answered(struct conn *c);              /* the handler's answer is complete */
 void conn_settle(struct conn *c);                /* what to wait for now, and until when */
 void conn_refuse(struct conn *c, int status, const char *why);
 
-/* head.c */
+/* head.c: with room for a body of that length behind it; dead without memory */
 void conn_head(struct conn *c, int status, const char *type, const char *headers, int64_t length);
 #endif

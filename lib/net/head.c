@@ -1,7 +1,10 @@
 /* head.c - status line and headers of an answer. */
 #include "net/conn.h"
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
+
+enum { HEAD_ROOM = 256 };                        /* of what is written here beside the arguments */
 
 static const struct { int status; const char *text; } reasons[] = {
         { 200, "OK" }, { 201, "Created" }, { 202, "Accepted" }, { 204, "No Content" },
@@ -48,8 +51,12 @@ static const char *date(struct wt_http *h)
  * 304). */
 void conn_head(struct conn *c, int status, const char *type, const char *headers, int64_t length)
 {
+        size_t more = length > 0 ? (size_t)length : 0;
         struct wt_buf *o = &c->out;
 
+        if (!conn_room(c, HEAD_ROOM + more + (type ? strlen(type) : 0) +
+                          (headers ? strlen(headers) : 0)))
+                return;
         wt_buf_fmt(o, "HTTP/1.1 %d %s\r\nDate: %s\r\n", status, reason(status), date(c->http));
         if (type && length != -2)
                 wt_buf_fmt(o, "Content-Type: %s\r\n", type);

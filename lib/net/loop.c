@@ -177,7 +177,8 @@ void wt_loop_timer_set(wt_loop *l, struct wt_timer *t, uint64_t at_us)
                 uint32_t cap = l->cap_timers ? 2 * l->cap_timers : 64;
                 struct wt_timer **h = realloc(l->heap, cap * sizeof *h);
 
-                WT_ASSERT(h);                    /* 8 bytes a timer: memory is gone anyway */
+                if (!h)                          /* 8 bytes a timer: memory is gone anyway */
+                        wt_out_of_memory("timers", cap * sizeof *h);
                 l->heap = h;
                 l->cap_timers = cap;
         }

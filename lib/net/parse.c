@@ -307,6 +307,13 @@ static bool line_too_long(struct wt_http_parser *p, size_t n)
         return p->phase == REFUSED;
 }
 
+static size_t no_memory(struct wt_http_parser *p)
+{
+        wt_buf_free(&p->body);
+        refuse(p, 503, "no memory for this request; try again later");
+        return 0;
+}
+
 /* Takes bytes up to the end of the line; returns how many. */
 static size_t take_line(struct wt_http_parser *p, const char *data, size_t len)
 {
@@ -322,6 +329,8 @@ static size_t take_line(struct wt_http_parser *p, const char *data, size_t len)
         }
         if (line_too_long(p, n))
                 return 0;
+        if (!wt_buf_try(&p->head, n))
+                return no_memory(p);
         wt_buf_add(&p->head, data, n);
         if (lf)
                 whole_line(p);
@@ -332,6 +341,8 @@ static size_t take_body(struct wt_http_parser *p, const char *data, size_t len)
 {
         size_t n = len < p->left ? len : (size_t)p->left;
 
+        if (!wt_buf_try(&p->body, n))
+                return no_memory(p);
         wt_buf_add(&p->body, data, n);
         p->left -= n;
         if (p->left == 0)
