@@ -28,10 +28,12 @@ struct wt_audit_event {
         uint64_t cost_nano;
         struct wt_bytes source, code; uint64_t count, since_us; struct wt_bytes words, team;
 };
-/* Appends to out. WT_EINVAL: a limit of the .proto is broken. */
+/* Appends to out. WT_EINVAL: a limit of the .proto is broken, a string is no UTF-8. */
 wt_err wt_audit_encode(const struct wt_audit_event *e, struct wt_buf *out);
 /* What e points to lies in a. WT_EDATA in words; an encoding that is not canonical is refused. */
 wt_err wt_audit_decode(struct wt_audit_event *e, const void *data, size_t len, struct wt_arena *a);
+struct wire_desc;
+extern const struct wire_desc wt_audit_desc;     /* the rows of audit.proto (wire/table.h) */
 const char *wt_audit_kind_name(uint32_t kind);   /* "intent", ... */
 /* Days since 1970 of a UUIDv7: what the tables are cut by. All events of a request share it. */
 int64_t wt_audit_day(const uint8_t request[16]);
