@@ -1,4 +1,5 @@
-"""openai-python, unmodified: models, chat, streams, completions, log-probabilities, errors, aborts."""
+"""openai-python, unmodified: models, chat, streams, completions, log-probabilities, errors, retries, aborts."""
+import asyncio
 import json
 import math
 import sys
@@ -6,18 +7,13 @@ import threading
 
 import openai
 
-state = json.load(open(sys.argv[1]))
-client = openai.OpenAI(base_url=state["http"] + "/v1", api_key=state["admin_key"], max_retries=0)
+from cluster import Cluster, done, test
+
+cluster = Cluster(sys.argv[1], sys.argv[2])
+client = openai.OpenAI(base_url=cluster.base, api_key=cluster.key, max_retries=0)
 WHO = [{"role": "user", "content": "Who are you?"}]
+LONG = {"model": "tiny", "prompt": "Once upon a time", "max_tokens": 900, "extra_body": {"ignore_eos": True}}
 golden = json.load(open("models/tiny/golden.json"))
-passed = 0
-
-
-def test(f):
-    global passed
-    f()
-    passed += 1
-    print(f"ok {passed} - {f.__name__.replace('_', ' ')}", flush=True)
 
 
 @test
@@ -117,22 +113,105 @@ def errors_have_their_classes():
     assert raises(openai.NotFoundError, model="gpt-9").code == "model_not_found"
     assert raises(openai.BadRequestError, temperature=3).param == "temperature"
     assert raises(openai.BadRequestError, max_tokens=5000).code == "context_length_exceeded"
-    wrong = openai.OpenAI(base_url=state["http"] + "/v1", api_key="wt-wrong", max_retries=0)
-    try:
-        wrong.models.list()
-    except openai.AuthenticationError:
-        return
-    raise AssertionError("a wrong key was let in")
+    assert raises(openai.BadRequestError, messages=[]).param == "messages"
+    huge = [{"role": "user", "content": "x" * (9 << 20)}]
+    assert raises(openai.APIStatusError, messages=huge).status_code == 413
 
 
 @test
-def an_aborted_stream_leaves_the_server_well():
+def keys_are_looked_at():
+    def refused(key, kind):
+        other = openai.OpenAI(base_url=cluster.base, api_key=key, max_retries=0)
+        try:
+            other.completions.create(model="tiny", prompt="x", max_tokens=1)
+        except kind as e:
+            return e
+        raise AssertionError("a wrong key was let in")
+    refused("wt-wrong", openai.AuthenticationError)
+    assert refused(cluster.new_key(name="elsewhere", models="large"), openai.PermissionDeniedError).code == \
+        "model_not_allowed"
+
+
+@test
+def a_failure_is_tried_again_by_the_client():
+    """The router stands still: 503 with Retry-After; the client asks again, and the router goes on."""
+    seen = []
+
+    def look(response):
+        seen.append((response.status_code, response.headers.get("retry-after")))
+        if response.status_code == 503:
+            cluster.go_on("router")
+    patient = openai.OpenAI(base_url=cluster.base, api_key=cluster.key, max_retries=3)
+    patient._client.event_hooks["response"].append(look)
+    cluster.stop("router")
+    try:
+        r = patient.completions.create(model="tiny", prompt="Once", max_tokens=4)
+    finally:
+        cluster.go_on("router")
+    assert r.usage.completion_tokens == 4 and seen == [(503, "1"), (200, None)], seen
+
+
+@test
+def a_failure_in_a_stream_is_raised():                   # case H13
+    """Both workers stand still in the middle of an answer: an error in band, and no finish reason."""
+    reasons, error = [], None
+    stream = client.completions.create(**LONG, stream=True)
+    try:
+        for n, chunk in enumerate(stream):
+            if n == 10:
+                cluster.stop("expert")
+            reasons += [c.finish_reason for c in chunk.choices if c.finish_reason]
+    except openai.APIError as e:
+        error = e
+    finally:
+        cluster.go_on("expert")
+    assert error is not None and not isinstance(error, openai.APIConnectionError) and reasons == [], (error, reasons)
+    cluster.until("router", "witan_router_experts_missing", 0)
+    assert client.completions.create(model="tiny", prompt="Once", max_tokens=2)
+
+
+@test
+def an_aborted_stream_frees_its_sequence():
+    gone = cluster.metric("gateway", "witan_gateway_client_closed_total")
+    made = cluster.metric("gateway", "witan_gateway_completion_tokens_total")
+    read = 0
     for _ in range(5):
-        s = client.chat.completions.create(model="tiny", messages=WHO, max_tokens=500, stream=True,
-                                           extra_body={"ignore_eos": True})
-        next(iter(s))
+        s = client.completions.create(**LONG, stream=True)
+        for _ in range(3):
+            next(iter(s))
+            read += 1
         s.close()
-    assert client.chat.completions.create(model="tiny", messages=WHO, max_tokens=2)
+    cluster.until("gateway", "witan_gateway_client_closed_total", gone + 5)
+    cluster.until("router", "witan_router_sequences_running", 0)
+    made = cluster.metric("gateway", "witan_gateway_completion_tokens_total") - made
+    print(f"# {read} chunks were read, {made:.0f} tokens were made for them", flush=True)
+    assert made <= read + 5 * 64
+    assert client.completions.create(model="tiny", prompt="Once", max_tokens=2)
+
+
+@test
+def a_timeout_frees_its_sequence():
+    gone = cluster.metric("gateway", "witan_gateway_client_closed_total")
+    try:
+        client.with_options(timeout=0.3).completions.create(**LONG)
+    except openai.APITimeoutError:
+        cluster.until("gateway", "witan_gateway_client_closed_total", gone + 1)
+        cluster.until("router", "witan_router_sequences_running", 0)
+        return
+    raise AssertionError("900 tokens in 0.3 s")
+
+
+@test
+def the_async_client_is_answered():
+    async def ask():
+        async with openai.AsyncOpenAI(base_url=cluster.base, api_key=cluster.key, max_retries=0) as c:
+            stream = await c.chat.completions.create(model="tiny", messages=WHO, temperature=0, stream=True)
+            text = "".join([x.choices[0].delta.content or "" async for x in stream])
+            whole = await asyncio.gather(*[c.chat.completions.create(model="tiny", messages=WHO, temperature=0)
+                                           for _ in range(8)])
+            return text, {w.choices[0].message.content for w in whole}
+    text, whole = asyncio.run(ask())
+    assert whole == {text}
 
 
 @test
@@ -150,4 +229,4 @@ def sixteen_at_once_give_what_one_gives():
     assert alone == together
 
 
-print(f"{passed} passed, 0 failed")
+done()

@@ -1,18 +1,50 @@
 #!/usr/bin/env bash
-# run.sh - real clients, unmodified, against a cluster as `witan up` starts it. Clients come from PyPI into
-# .venv-clients (kept); where they cannot be had, this says "skipped".
+# run.sh - real clients, unmodified, against a cluster as `witan up` starts it: openai-python and LangChain
+# (requirements.txt), openai-node (package-lock.json). They come from PyPI and npm into .venv-clients, which is
+# kept; where they cannot be had, this says "skipped" and why.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$root"
 build=${WITAN_BUILD:-build}
-venv=.venv-clients
-if ! "$venv/bin/python" -c 'import openai' 2>/dev/null; then
-  python3 -m venv "$venv" && "$venv/bin/pip" install -q 'openai==2.*' >"$venv/pip.log" 2>&1 || {
-    echo "skipped: the openai package could not be installed ($venv/pip.log)"
-    exit 0
-  }
+here=tests/conformance clients=.venv-clients
+venv=$clients/python node=$clients/node
+
+# Reads what is to be installed against what was: a change of the list installs anew.
+have() { [ -f "$1" ] && cmp -s "$1" "$2"; }
+python_clients() {
+  have "$venv/installed.txt" $here/requirements.txt && return 0
+  { python3 -m venv --clear "$venv" && "$venv/bin/pip" install -q -r $here/requirements.txt; } \
+    >"$clients/python.log" 2>&1 && cp $here/requirements.txt "$venv/installed.txt"
+}
+node_clients() {
+  command -v node >/dev/null && command -v npm >/dev/null || { no_node="there is no node with npm"; return 1; }
+  have "$node/installed.json" $here/package-lock.json && return 0
+  rm -rf "$node" && mkdir -p "$node" && cp $here/package.json $here/package-lock.json "$node/" &&
+    npm ci --prefix "$node" --no-audit --no-fund >"$clients/node.log" 2>&1 &&
+    cp $here/package-lock.json "$node/installed.json" ||
+    { no_node="npm could not install openai ($clients/node.log)"; return 1; }
+}
+
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+up() {
+  state=$(mktemp -d)
+  trap '"$build/bin/witan" down --state "$state" >/dev/null || true; rm -rf "$state"' EXIT
+  # Short waits, so that what the clients see of a failure comes soon.
+  "$build/bin/witan" up --detach --state "$state" --http 127.0.0.1:0 --bus "tcp://127.0.0.1:$(free_port)" \
+    --router-wait 300ms --expert-wait 500ms >/dev/null
+}
+
+mkdir -p "$clients"
+python=yes no_node=""
+python_clients || python=""
+node_clients || echo "skipped: openai-node: $no_node"
+[ -n "$python" ] || echo "skipped: openai-python and LangChain could not be installed ($clients/python.log)"
+[ -n "$python" ] || [ -z "$no_node" ] || exit 0
+up
+if [ -n "$python" ]; then
+  "$venv/bin/python" $here/openai_python.py "$state/witan.json" "$build/bin/witan"
+  "$venv/bin/python" $here/langchain_client.py "$state/witan.json"
 fi
-state=$(mktemp -d)
-trap '"$build/bin/witan" down --state "$state" >/dev/null || true; rm -rf "$state"' EXIT
-"$build/bin/witan" up --detach --state "$state" --http 127.0.0.1:0 >/dev/null
-"$venv/bin/python" tests/conformance/openai_python.py "$state/witan.json"
+if [ -z "$no_node" ]; then
+  node $here/openai_node.cjs "$state/witan.json" "$node"
+fi
