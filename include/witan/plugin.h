@@ -390,27 +390,32 @@ struct wt_value {
         uint32_t type, len;
         union { int64_t i; double d; const void *data; } as;
 };
-/* Called for each row of an answer; columns live until it returns. Not 0: stop, and query returns
- * that. */
+/* Called for each row of an answer; columns live until it returns, and it must not use the
+ * connection. Not 0: stop, and query returns that. */
 typedef int (*wt_on_row)(void *arg, const struct wt_value *column, uint32_t n);
 
-/* SQL is the part that SQLite (3.40) and PostgreSQL (15) read alike: $1, $2, ... each used in
- * ascending order of first use; INSERT ... ON CONFLICT DO NOTHING | DO UPDATE; RETURNING; WITH;
- * window functions; row values. Types in a schema are written BIGINT, DOUBLE PRECISION, TEXT and
- * {bytes}; a table that is cut by day has a column `day` (BIGINT, days since 1970) and {by_day}
- * behind its closing bracket (its primary key and unique keys must then hold `day`).
+/* SQL is the part that SQLite (3.40) and PostgreSQL (15) read alike: $1, $2, ... for the args, each
+ * used; INSERT ... ON CONFLICT DO NOTHING | DO UPDATE; RETURNING; WITH; window functions; row
+ * values; a NULL that stands alone as CAST($1 AS BIGINT). Types are written BIGINT, DOUBLE
+ * PRECISION, TEXT and {bytes}; a table that is cut by day has a column `day` (BIGINT, days since
+ * 1970) and {by_day} behind its closing bracket (its primary key and unique keys must then hold
+ * `day`). Names of tables: [a-z_][a-z0-9_]{0,39}; those that start with witan_ are the host's. A
+ * temporary table is made, loaded, read and dropped in one transaction.
  *
  * Codes, so that a caller knows what to do: WT_EUNAVAILABLE the database is away, or did not
  * answer in time (the connection is closed and opened again by the next begin or query; what was
  * not committed is gone; a commit that ends so may or may not have happened: ask); WT_EABORTED a
  * deadlock, a serialisation failure or a busy file: run the whole transaction again; WT_EEXIST a
- * unique key; WT_EDATA a row that the database refuses (constraint, encoding, range): running it
- * again does not help; WT_EEXHAUSTED no space; WT_EPERM no right; WT_EINVAL bad SQL. */
+ * unique key; WT_EDATA a row that the database refuses (constraint, encoding, range, NaN): running
+ * it again does not help; WT_EEXHAUSTED no space; WT_EPERM no right, or a sealed table; WT_EINVAL
+ * bad SQL; WT_EPRECONDITION a call that does not fit the transaction. After a failure inside a
+ * transaction there is only rollback. */
 struct wt_store_ops {
         uint32_t size;
         const char *scheme;                      /* of the URLs it opens: "sqlite", "postgresql" */
-        /* timeout_ms bounds every later call. host is borrowed until close. The file, or the
-         * schema's tables, need not exist; the server and its database must. */
+        /* timeout_ms bounds every later call, but for migrate and day_drop. host is borrowed until
+         * close. The file, or the schema's tables, need not exist; the server and its database
+         * must. */
         int (*open)(wt_db **out, const struct wt_host *host, const char *url, uint64_t timeout_ms);
         void (*close)(wt_db *db);                /* NULL is fine */
         int (*describe)(wt_db *db, char *out, size_t cap);       /* "PostgreSQL 15.8" */
@@ -420,6 +425,9 @@ struct wt_store_ops {
          * another (SQLite: BEGIN IMMEDIATE; PostgreSQL: SERIALIZABLE). commit returns when the
          * transaction is durable. Outside a transaction a query is one of its own. */
         int (*begin)(wt_db *db);
+        /* A reading transaction: all its queries see one moment, and it hinders nobody. Inside of
+         * it timeout_ms bounds the time from one row to the next. Ends by rollback. */
+        int (*snapshot)(wt_db *db);
         int (*commit)(wt_db *db);
         int (*rollback)(wt_db *db);              /* also after a failure; none open: WT_OK */
         /* One statement. n_changed (or NULL): rows inserted, changed or deleted. */
@@ -429,29 +437,36 @@ struct wt_store_ops {
          * rows (n_rows, n_columns). */
         int (*load)(wt_db *db, const char *table, const char *const *columns, uint32_t n_columns,
                     const struct wt_value *rows, uint32_t n_rows);
+
+        /* The next four are part of the transaction that is open, or one of their own. */
+
         /* steps[i] leads schema `name` from version i to i + 1 (several statements, `;` between);
          * all in one transaction; processes that do it at once do it once. A version above n:
-         * WT_EPRECONDITION. */
+         * WT_EPRECONDITION. Each step is kept: table witan_schema (name TEXT, version BIGINT, step
+         * TEXT), one row a step, version being i + 1. */
         int (*migrate)(wt_db *db, const char *name, const char *const *steps, uint32_t n);
         /* From now on rows of the table can be neither changed nor deleted by anybody who uses
-         * this ABI; idempotent. */
+         * this ABI: WT_EPERM. Idempotent. */
         int (*seal)(wt_db *db, const char *table);
         /* Makes room for rows of that day; idempotent. And: takes all rows of that day away, of
          * a sealed table as well (retention); WT_ENOTFOUND when there is none. */
         int (*day_add)(wt_db *db, const char *table, int64_t day);
         int (*day_drop)(wt_db *db, const char *table, int64_t day);
+
         /* Change feed. notify inside a transaction is heard after its commit by every connection
          * that listens to the channel ([a-z_]{1,32}), this one included; several may be heard as
-         * one. wait returns when one of the channels was notified since the last wait (*heard has
-         * bit i for channel i of listen), or after timeout_ms with *heard 0. After a connection was
-         * lost all bits are set: look again at everything. */
+         * one. listen replaces the list (at most 32 channels). wait returns when one of the
+         * channels was notified since the last wait (*heard has bit i for channel i of listen), or
+         * after timeout_ms with *heard 0; not inside a transaction. After a connection was lost
+         * all bits are set: look again at everything. */
         int (*notify)(wt_db *db, const char *channel);
         int (*listen)(wt_db *db, const char *const *channels, uint32_t n);
         int (*wait)(wt_db *db, uint64_t timeout_ms, uint32_t *heard);
-        /* A consistent copy of everything in a folder (must be empty or absent) while others go on;
-         * and back, into a database that holds nothing yet. */
-        int (*backup)(wt_db *db, const char *folder);
-        int (*restore)(wt_db *db, const char *folder);
+
+        /* Columns of all tables in the order of their names and places: row gets table TEXT,
+         * column TEXT, type INT (enum wt_type), by_day INT (0 where days mean nothing), sealed
+         * INT. */
+        int (*columns)(wt_db *db, wt_on_row row, void *arg);
 };
 
 #ifdef __cplusplus

@@ -25,6 +25,16 @@ static const struct field sample_fields[] = {F(wt_sample_ops, scratch_bytes),
                                              F(wt_sample_ops, sample),
                                              F(wt_sample_ops, score),
                                              {NULL, 0}};
+static const struct field store_fields[] = {
+        F(wt_store_ops, scheme), F(wt_store_ops, open), F(wt_store_ops, close),
+        F(wt_store_ops, describe), F(wt_store_ops, now), F(wt_store_ops, begin),
+        F(wt_store_ops, snapshot), F(wt_store_ops, commit), F(wt_store_ops, rollback),
+        F(wt_store_ops, query), F(wt_store_ops, load), F(wt_store_ops, migrate),
+        F(wt_store_ops, seal), F(wt_store_ops, day_add), F(wt_store_ops, day_drop),
+        F(wt_store_ops, notify), F(wt_store_ops, listen), F(wt_store_ops, wait),
+        F(wt_store_ops, columns),
+        { NULL, 0 }
+};
 
 static const struct kind {
         uint32_t kind;
@@ -35,7 +45,7 @@ static const struct kind {
 } kinds[] = {
         { WT_COMPUTE, "compute", true, sizeof(struct wt_compute_ops), compute_fields },
         { WT_COLLECTIVE, "collective", true, 0, NULL },
-        { WT_STORE, "store", false, 0, NULL },
+        { WT_STORE, "store", false, sizeof(struct wt_store_ops), store_fields },
         { WT_FILTER, "filter", false, 0, NULL },
         { WT_PLACE, "place", false, sizeof(struct wt_place_ops), place_fields },
         { WT_SAMPLE, "sample", false, sizeof(struct wt_sample_ops), sample_fields },

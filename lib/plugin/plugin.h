@@ -2,6 +2,7 @@
  * the same checks as a .so. */
 #ifndef WITAN_PLUGIN_PLUGIN_H
 #define WITAN_PLUGIN_PLUGIN_H
+#include <limits.h>
 #include "base/err.h"
 #include "base/pool.h"
 
@@ -19,6 +20,9 @@ wt_err wt_plugin_add(const struct wt_plugin *p);
 /* Loads and adds every .so of folder, in the order of their names; the first that does not fit
  * fails it. */
 wt_err wt_plugin_load_dir(const char *folder);
+/* The folder of the plugins that were built with this program: ../plugins, seen from its own.
+ * Not all of them are loaded: whoever needs one asks for it by name. */
+wt_err wt_plugin_own(char out[PATH_MAX]);
 /* The i-th plugin that is known, or NULL. */
 const struct wt_plugin *wt_plugin_at(size_t i);
 const char *wt_kind_name(uint32_t kind);

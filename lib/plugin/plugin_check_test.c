@@ -61,7 +61,7 @@ static void magic(void) { place.magic++; }
 static void abi_major(void) { place.abi = WT_ABI + 0x10000; }
 static void record_size(void) { place.size -= 4; }
 static void kind_unknown(void) { place.kind = 99; }
-static void kind_tableless(void) { place.kind = WT_STORE; }
+static void kind_tableless(void) { place.kind = WT_FILTER; }
 static void kind_other(void) { place = sample; }
 static void name_missing(void) { place.name = NULL; }
 static void name_path(void) { place.name = "../evil"; }
@@ -77,10 +77,10 @@ static const struct bad {
         const char *words;
 } bads[] = {
         {"wrong magic", magic, WT_EINVAL, "no Witan plugin"},
-        {"another major ABI", abi_major, WT_EPRECONDITION, "speaks ABI 2.0, this host 1.0"},
+        {"another major ABI", abi_major, WT_EPRECONDITION, "speaks ABI 2.1, this host 1.1"},
         {"a record that is too short", record_size, WT_EPRECONDITION, "record has"},
         {"an unknown kind", kind_unknown, WT_EUNSUPPORTED, "kind 99"},
-        {"a kind without a table", kind_tableless, WT_EUNSUPPORTED, "store"},
+        {"a kind without a table", kind_tableless, WT_EUNSUPPORTED, "filter"},
         {"another kind than wanted", kind_other, WT_EINVAL, "kind sample; place was wanted"},
         {"no name", name_missing, WT_EINVAL, "no name"},
         {"a name that is a path", name_path, WT_EINVAL, "a-z 0-9"},

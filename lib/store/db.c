@@ -23,7 +23,7 @@ static const struct { int rc; wt_err code; const char *hint; } rows[] = {
         { SQLITE_READONLY, WT_EPERM, "let this user write to it and to its folder" },
         { SQLITE_CANTOPEN, WT_EPERM, "let this user write to it and to its folder" },
         { SQLITE_PERM, WT_EPERM, "let this user write to it and to its folder" },
-        { SQLITE_NOMEM, WT_ENOMEM, "memory is gone" },
+        { SQLITE_NOMEM, WT_ENOMEM, "give the process more memory" },
         { SQLITE_CONSTRAINT, WT_EEXIST, "it is there already" },
 };
 
@@ -33,6 +33,13 @@ wt_err wt_db_fail(sqlite3 *db, int rc, const char *doing)
         wt_err code = WT_EIO;
         const char *hint = "look at the disk";
 
+        int why = db && (rc & 0xff) == SQLITE_IOERR ? sqlite3_system_errno(db) : 0;
+
+        /* What SQLite calls an error of the disk may be one of memory, or of room for its -shm. */
+        if (rc == SQLITE_IOERR_NOMEM)
+                rc = SQLITE_NOMEM;
+        if (why == ENOSPC || why == EDQUOT)
+                rc = SQLITE_FULL;
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
                 if ((rc & 0xff) == rows[i].rc) {
                         code = rows[i].code;

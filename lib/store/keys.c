@@ -54,24 +54,28 @@ static wt_err end(struct wt_keys *k, int which, int rc, const char *doing)
         return err;
 }
 
-static void column(sqlite3_stmt *s, int i, char *out, size_t n)
+/* False: no text, though the columns are NOT NULL: memory is gone. It must not be taken for an empty
+ * one: no models are all of them. */
+static bool column(sqlite3_stmt *s, int i, char *out, size_t n)
 {
         const char *t = (const char *)sqlite3_column_text(s, i);
 
-        snprintf(out, n, "%s", t ? t : "");
+        if (t)
+                snprintf(out, n, "%s", t);
+        return t != NULL;
 }
 
-static void read_key(sqlite3_stmt *s, struct wt_key *k)
+static wt_err read_key(sqlite3_stmt *s, struct wt_key *k)
 {
         *k = (struct wt_key){ 0 };
-        column(s, 0, k->id, sizeof k->id);
-        column(s, 1, k->tenant, sizeof k->tenant);
-        column(s, 2, k->name, sizeof k->name);
-        column(s, 3, k->role, sizeof k->role);
-        column(s, 4, k->models, sizeof k->models);
+        if (!column(s, 0, k->id, sizeof k->id) || !column(s, 1, k->tenant, sizeof k->tenant) ||
+            !column(s, 2, k->name, sizeof k->name) || !column(s, 3, k->role, sizeof k->role) ||
+            !column(s, 4, k->models, sizeof k->models))
+                return wt_db_fail(sqlite3_db_handle(s), SQLITE_NOMEM, "reading a key");
         k->created_at = sqlite3_column_int64(s, 5);
         k->expires_at = sqlite3_column_int64(s, 6);
         k->revoked_at = sqlite3_column_int64(s, 7);
+        return WT_OK;
 }
 
 static bool known_role(const char *role)
@@ -84,7 +88,9 @@ static bool known_role(const char *role)
 
 static wt_err read_row(struct wt_keys *k, sqlite3_stmt *s)
 {
+        const void *salt, *hash, *prefix;
         struct row *r;
+        wt_err err;
 
         if (k->n_rows == k->cap_rows) {
                 size_t cap = k->cap_rows ? 2 * k->cap_rows : 16;
@@ -96,14 +102,20 @@ static wt_err read_row(struct wt_keys *k, sqlite3_stmt *s)
                 k->cap_rows = cap;
         }
         r = &k->rows[k->n_rows];
-        read_key(s, &r->key);
+        if ((err = read_key(s, &r->key)) != WT_OK)
+                return err;
         if (sqlite3_column_bytes(s, 8) != WT_SALT || sqlite3_column_bytes(s, 9) != WT_HASH ||
             sqlite3_column_bytes(s, 10) != WT_PREFIX || !known_role(r->key.role))
                 return wt_fail(WT_EDATA, "database %s: the row of key %s is malformed; restore a "
                                "copy", sqlite3_db_filename(k->db, "main"), r->key.id);
-        memcpy(r->salt, sqlite3_column_blob(s, 8), WT_SALT);
-        memcpy(r->hash, sqlite3_column_blob(s, 9), WT_HASH);
-        memcpy(r->prefix, sqlite3_column_text(s, 10), WT_PREFIX);
+        salt = sqlite3_column_blob(s, 8);
+        hash = sqlite3_column_blob(s, 9);
+        prefix = sqlite3_column_text(s, 10);
+        if (!salt || !hash || !prefix)
+                return wt_db_fail(k->db, SQLITE_NOMEM, "reading a key");
+        memcpy(r->salt, salt, WT_SALT);
+        memcpy(r->hash, hash, WT_HASH);
+        memcpy(r->prefix, prefix, WT_PREFIX);
         k->n_rows++;
         return WT_OK;
 }
@@ -204,6 +216,8 @@ static void bind_text(sqlite3_stmt *s, int i, const char *t)
         sqlite3_bind_text(s, i, t, -1, SQLITE_STATIC);
 }
 
+/* Binds nothing that SQLite would have to copy: a copy may fail, and the NULL in its place would look
+ * like a broken constraint. */
 static int insert(struct wt_keys *k, const struct wt_key *key, const char *secret)
 {
         sqlite3_stmt *s = k->st[SQL_INSERT];
@@ -218,10 +232,10 @@ static int insert(struct wt_keys *k, const struct wt_key *key, const char *secre
         bind_text(s, 5, key->models);
         sqlite3_bind_int64(s, 6, key->created_at);
         sqlite3_bind_int64(s, 7, key->expires_at);
-        sqlite3_bind_blob(s, 8, salt, sizeof salt, SQLITE_TRANSIENT);
-        sqlite3_bind_blob(s, 9, hash, sizeof hash, SQLITE_TRANSIENT);
-        sqlite3_bind_text(s, 10, wt_secret_prefix(secret), WT_PREFIX, SQLITE_TRANSIENT);
-        return sqlite3_step(s);
+        sqlite3_bind_blob(s, 8, salt, sizeof salt, SQLITE_STATIC);
+        sqlite3_bind_blob(s, 9, hash, sizeof hash, SQLITE_STATIC);
+        sqlite3_bind_text(s, 10, wt_secret_prefix(secret), WT_PREFIX, SQLITE_STATIC);
+        return sqlite3_step(s);                  /* salt and hash are not looked at after it */
 }
 
 wt_err wt_keys_create(wt_keys *k, const struct wt_key *in, struct wt_key *out, char secret[80])
@@ -332,11 +346,11 @@ wt_err wt_keys_list(wt_keys *k, void (*each)(void *arg, const struct wt_key *key
 {
         sqlite3_stmt *s = k->st[SQL_ORDERED];
         struct wt_key key;
+        wt_err err = WT_OK, read_err = WT_OK;
         int rc;
 
-        while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-                read_key(s, &key);
+        while ((rc = sqlite3_step(s)) == SQLITE_ROW && (read_err = read_key(s, &key)) == WT_OK)
                 each(arg, &key);
-        }
-        return end(k, SQL_ORDERED, rc, "listing the keys");
+        err = end(k, SQL_ORDERED, rc, "listing the keys");
+        return err == WT_OK ? read_err : err;
 }

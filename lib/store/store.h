@@ -11,17 +11,24 @@
 typedef struct wt_store wt_store;
 
 /* url: "sqlite:PATH" or "postgresql://USER@HOST/DATABASE?..." (a password comes from the file that
- * passfile= or PGPASSFILE names, never from argv). WT_ENOTFOUND: no plugin opens this scheme.
- * Plugins are registered before. */
+ * passfile= or PGPASSFILE names, never from argv). The plugin is one that main registered, or
+ * store_SCHEME.so of the program's own plugins' folder (wt_plugin_own). WT_ENOTFOUND: none. */
 wt_err wt_store_open(wt_store **out, const char *url, uint64_t timeout_ms);
 void wt_store_close(wt_store *s);                /* NULL is fine */
+/* The URL of a setting: "sqlite" is witan.db in the state folder. WT_EINVAL: too long, or none. */
+wt_err wt_store_url(const char *setting, const char *state, char *out, size_t cap);
 wt_err wt_store_describe(wt_store *s, char *out, size_t cap);
 wt_err wt_store_now(wt_store *s, int64_t *us);
 
 /* Runs work in a transaction and commits; again (at most 10 times, with a short growing pause)
  * while it ends in WT_EABORTED. work may run several times: it keeps its results until it returns
- * WT_OK. */
+ * WT_OK. Inside of another wt_store_do work is a part of that one. */
 wt_err wt_store_do(wt_store *s, wt_err (*work)(void *arg, wt_store *s), void *arg);
+/* Runs work in a reading transaction: all its queries see one moment, and it hinders nobody. */
+wt_err wt_store_see(wt_store *s, wt_err (*work)(void *arg, wt_store *s), void *arg);
+/* Outside of both it is a transaction of its own, and is run again as above as long as no row was
+ * given. The calls below are part of the transaction that is open, or one of their own. row must
+ * not use s. */
 wt_err wt_store_query(wt_store *s, const char *sql, const struct wt_value *args, uint32_t n_args,
                       wt_on_row row, void *arg, uint64_t *n_changed);
 wt_err wt_store_load(wt_store *s, const char *table, const char *const *columns,
@@ -33,6 +40,11 @@ wt_err wt_store_day_drop(wt_store *s, const char *table, int64_t day);
 wt_err wt_store_notify(wt_store *s, const char *channel);
 wt_err wt_store_listen(wt_store *s, const char *const *channels, uint32_t n);
 wt_err wt_store_wait(wt_store *s, uint64_t timeout_ms, uint32_t *heard);
+wt_err wt_store_columns(wt_store *s, wt_on_row row, void *arg);
+
+/* A consistent copy of all that migrations made, in a folder (absent or empty; made 0700), while
+ * others go on; and back, in one transaction, into a database that holds nothing yet, be it of
+ * this kind or another. Format: lib/store/dump.h. */
 wt_err wt_store_backup(wt_store *s, const char *folder);
 wt_err wt_store_restore(wt_store *s, const char *folder);
 
