@@ -1,79 +1,5 @@
 /* door_chat.c - POST /v1/chat/completions. */
 #include "path.h"
-#include <stdlib.h>
-#include <string.h>
-
-enum { MAX_MESSAGES = 1024 };
-
-/* content as one string; parts of type "text" are joined into join. Refuses by index. */
-static bool message_content(struct request *r, wt_jv m, size_t at, struct wt_buf *join,
-                            struct wt_message *out)
-{
-        wt_jv c = wt_json_get(r->body, m, "content");
-        const char *s;
-        size_t len;
-
-        if ((s = wt_json_str(r->body, c, &len)) != NULL || c == WT_JSON_NONE ||
-            wt_json_type(r->body, c) == WT_JSON_NULL) {
-                out->content = s != NULL ? s : "";
-                out->len = s != NULL ? len : 0;
-                if (s == NULL && strcmp(out->role, "assistant") != 0)
-                        return request_refuse(r, BAD("messages"), "messages[%zu] has no content",
-                                              at);
-                return true;
-        }
-        if (wt_json_type(r->body, c) != WT_JSON_ARRAY)
-                return request_refuse(r, BAD("messages"),
-                        "messages[%zu].content must be a string or an array of parts", at);
-        for (wt_jv p = wt_json_first(r->body, c); p != WT_JSON_NONE; p = wt_json_next(r->body, p)) {
-                const char *type = wt_json_str(r->body, wt_json_get(r->body, p, "type"), &len);
-                if (type == NULL || strcmp(type, "text") != 0)
-                        return request_refuse(r, BAD("messages"),
-                                              "messages[%zu].content holds a part of "
-                                              "type \"%s\"; this model reads text only",
-                                              at, type ? type : "?");
-                if ((s = wt_json_str(r->body, wt_json_get(r->body, p, "text"), &len)) == NULL)
-                        return request_refuse(r, BAD("messages"),
-                                "messages[%zu].content: a text part has no text", at);
-                wt_buf_add(join, s, len);
-        }
-        out->content = join->len > 0 ? join->data : "";
-        out->len = join->len;
-        return true;
-}
-
-static bool render(struct request *r, const struct wt_message *m, size_t n)
-{
-        if (wt_chat_render(r->g->chat, r->g->conf.tokenizer, m, n, &r->prompt[0]) != WT_OK)
-                return request_refuse(r, BAD("messages"), "%s", wt_words());
-        r->n_prompts = 1;
-        return true;
-}
-
-static bool parse_messages(struct request *r, wt_jv list)
-{
-        size_t n = wt_json_count(r->body, list), i = 0, len;
-        struct wt_message *m = calloc(n, sizeof *m);
-        struct wt_buf *joins = calloc(n, sizeof *joins);
-        bool ok = true;
-
-        WT_ASSERT(m != NULL && joins != NULL);
-        for (wt_jv v = wt_json_first(r->body, list); v != WT_JSON_NONE && ok;
-             v = wt_json_next(r->body, v), i++) {
-                m[i].role = wt_json_str(r->body, wt_json_get(r->body, v, "role"), &len);
-                if (m[i].role == NULL)
-                        ok = request_refuse(r, BAD("messages"), "messages[%zu] has no role", i);
-                else
-                        ok = message_content(r, v, i, &joins[i], &m[i]);
-        }
-        if (ok)
-                ok = render(r, m, n);
-        for (i = 0; i < n; i++)
-                wt_buf_free(&joins[i]);
-        free(joins);
-        free(m);
-        return ok;
-}
 
 static bool parse_logprobs(struct request *r)
 {
@@ -97,26 +23,16 @@ static bool parse_logprobs(struct request *r)
 
 static bool chat_parse(struct request *r)
 {
-        wt_jv list = wt_json_get(r->body, 0, "messages");
-        size_t n = wt_json_count(r->body, list);
-
         if (r->g->chat == NULL)
                 return request_refuse(
                         r, (struct refusal){400, "invalid_request_error", "no_chat_format", NULL},
                         "the tokenizer of model \"%s\" has no chat format; use "
                         "/v1/completions",
                         r->g->conf.model);
-        if (wt_json_type(r->body, list) != WT_JSON_ARRAY || n == 0)
-                return request_refuse(r, BAD("messages"),
-                                      "messages must be an array with at least one "
-                                      "{\"role\": \"user\", \"content\": \"...\"}");
-        if (n > MAX_MESSAGES)
-                return request_refuse(r, BAD("messages"), "%zu messages; at most %d are taken", n,
-                                      MAX_MESSAGES);
         if (r->opt.max_tokens_named && r->opt.max_tokens == 0)
                 return request_refuse(r, BAD("max_tokens"),
                                       "max_tokens is 0; it must be at least 1, or be left out");
-        return parse_logprobs(r) && parse_messages(r, list);
+        return parse_logprobs(r) && messages_parse(r);
 }
 
 static void token_json(struct wt_buf *b, const struct gateway *g, int32_t id, double logprob)

@@ -334,6 +334,73 @@ static void tokens_there_and_back(void **st)
         wt_buf_free(&b);
 }
 
+/* The logprobs of the first choice of an answer, as they stand; and how many tokens it read. */
+static void told(const struct wt_buf *b, struct wt_buf *logprobs, uint64_t *prompt)
+{
+        wt_json *j;
+        wt_jv c;
+        double d;
+
+        wt_buf_clear(logprobs);
+        assert_int_equal(wt_json_parse(&j, b->data, b->len, &wt_json_default), WT_OK);
+        assert_true(wt_json_u64(j, wt_json_get(j, wt_json_get(j, 0, "usage"), "prompt_tokens"),
+                                prompt));
+        c = wt_json_get(j, wt_json_first(j, wt_json_get(j, 0, "choices")), "logprobs");
+        if (wt_json_get(j, c, "token_logprobs") != WT_JSON_NONE)
+                for (wt_jv v = wt_json_first(j, wt_json_get(j, c, "token_logprobs"));
+                     v != WT_JSON_NONE; v = wt_json_next(j, v)) {
+                        assert_true(wt_json_f64(j, v, &d));
+                        wt_buf_fmt(logprobs, " %.17g", d);
+                }
+        else
+                for (wt_jv v = wt_json_first(j, wt_json_get(j, c, "content")); v != WT_JSON_NONE;
+                     v = wt_json_next(j, v)) {
+                        assert_true(wt_json_f64(j, wt_json_get(j, v, "logprob"), &d));
+                        wt_buf_fmt(logprobs, " %.17g", d);
+                }
+        wt_json_free(j);
+}
+
+/* A conversation that holds tool calls is read as the template writes it: it goes on with the same
+ * bits as the golden ids do. */
+static void tool_calls_are_read(void **st)
+{
+        struct wt_buf file = { 0 }, body = { 0 }, b = { 0 }, chat = { 0 }, ids = { 0 };
+        uint64_t n_chat, n_ids, n = 0;
+        const char *at, *end;
+
+        (void)st;
+        assert_int_equal(wt_file_read("tests/golden/tool_chats.json", 1 << 20, &file), WT_OK);
+        at = file.data;
+        while ((at = strstr(at, "{\"messages\": ")) != NULL) {  /* one a line: messages, then ids */
+                at += strlen("{\"messages\": ");
+                end = strstr(at, ", \"ids\": ");
+                wt_buf_clear(&body);
+                wt_buf_fmt(&body, "{\"model\":\"tiny\",\"messages\":%.*s,\"max_tokens\":4,"
+                           "\"temperature\":0,\"logprobs\":true}", (int)(end - at), at);
+                if (ask("POST", CHAT, key, body.data, &b) != 200)
+                        fail_msg("%s: %s", body.data, b.data);
+                told(&b, &chat, &n_chat);
+                at = end + strlen(", \"ids\": ");
+                wt_buf_clear(&body);
+                wt_buf_fmt(&body, "{\"model\":\"tiny\",\"prompt\":%.*s,\"max_tokens\":4,"
+                           "\"temperature\":0,\"logprobs\":0}", (int)strcspn(at, "}"), at);
+                assert_int_equal(ask("POST", COMP, key, body.data, &b), 200);
+                told(&b, &ids, &n_ids);
+                if (n_chat != n_ids || strcmp(chat.data, ids.data) != 0)
+                        fail_msg("%s: %llu ids, not %llu; %s, not %s", body.data,
+                                 (unsigned long long)n_chat, (unsigned long long)n_ids, chat.data,
+                                 ids.data);
+                n++;
+        }
+        assert_int_equal(n, 12);
+        wt_buf_free(&file);
+        wt_buf_free(&body);
+        wt_buf_free(&b);
+        wt_buf_free(&chat);
+        wt_buf_free(&ids);
+}
+
 /* pid and restarts of a process as witan.json says; pid 0 when it has none. */
 static pid_t look_up(const char *name, int64_t *restarts)
 {
@@ -488,6 +555,7 @@ int main(void)
                                                  cmocka_unit_test(begin_token),
                                                  cmocka_unit_test(processors_act),
                                                  cmocka_unit_test(tokens_there_and_back),
+                                                 cmocka_unit_test(tool_calls_are_read),
                                                  cmocka_unit_test(record_is_written),
                                                  cmocka_unit_test(echo_of_one_token),
                                                  cmocka_unit_test(each_process_answers),

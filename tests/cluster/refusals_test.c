@@ -9,6 +9,12 @@
 #include "base/json.h"
 #include "whole.h"
 
+/* A chat whose second message is this; an assistant's with these tool_calls; a call. */
+#define TALK(m) "{\"model\":\"tiny\",\"messages\":[{\"role\":\"user\",\"content\":\"w\"}," m "]}"
+#define SAID(calls) TALK("{\"role\":\"assistant\",\"content\":null,\"tool_calls\":" calls "}")
+#define CALL(id) "{\"id\":\"" id "\",\"type\":\"function\"," \
+                 "\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}"
+
 static const struct bad {
         const char *name, *method, *path, *body;
         int status;
@@ -33,6 +39,38 @@ static const struct bad {
          "{\"model\":\"tiny\",\"messages\":[{\"role\":\"user\",\"content\":"
          "[{\"type\":\"image_url\",\"image_url\":{\"url\":\"x\"}}]}]}",
          400, "messages", "image_url"},
+        {"tool calls of a user", "POST", CHAT,
+         TALK("{\"role\":\"user\",\"content\":\"x\",\"tool_calls\":[" CALL("a") "]}"), 400,
+         "messages", "only an assistant"},
+        {"tool calls that are no array", "POST", CHAT, SAID("\"x\""), 400, "messages",
+         "messages[1].tool_calls must be an array"},
+        {"a tool call without a type", "POST", CHAT, SAID("[{\"id\":\"a\"}]"), 400, "messages",
+         "\"function\""},
+        {"a tool call of a custom tool", "POST", CHAT,
+         SAID("[{\"id\":\"a\",\"type\":\"custom\",\"custom\":{}}]"), 400, "messages",
+         "\"function\""},
+        {"a tool call without an id", "POST", CHAT,
+         SAID("[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]"), 400,
+         "messages", "has no id"},
+        {"a tool call without a name", "POST", CHAT,
+         SAID("[{\"id\":\"a\",\"type\":\"function\",\"function\":{\"arguments\":\"{}\"}}]"), 400,
+         "messages", "has no name"},
+        {"arguments that are an object", "POST", CHAT,
+         SAID("[{\"id\":\"a\",\"type\":\"function\","
+              "\"function\":{\"name\":\"f\",\"arguments\":{}}}]"),
+         400, "messages", "one string of JSON"},
+        {"a function_call of old", "POST", CHAT,
+         TALK("{\"role\":\"assistant\",\"content\":null,\"function_call\":{\"name\":\"f\","
+              "\"arguments\":\"{}\"}}"), 400, "messages", "send tool_calls"},
+        {"a tool's output without an id", "POST", CHAT,
+         TALK("{\"role\":\"tool\",\"content\":\"x\"}"), 400, "messages", "no tool_call_id"},
+        {"a tool's output of an unknown call", "POST", CHAT,
+         SAID("[" CALL("a") "]},{\"role\":\"tool\",\"tool_call_id\":\"b\",\"content\":\"x\""), 400,
+         "messages", "messages[2] answers call \"b\""},
+        {"a tool's output before its call", "POST", CHAT,
+         TALK("{\"role\":\"tool\",\"tool_call_id\":\"a\",\"content\":\"x\"},"
+              "{\"role\":\"assistant\",\"tool_calls\":[" CALL("a") "]}"), 400, "messages",
+         "messages[1] answers"},
         {"max_tokens 0", "POST", CHAT, "{" HI ",\"max_tokens\":0}", 400, "max_tokens",
          "at least 1"},
         {"max_tokens below 0", "POST", CHAT, "{" HI ",\"max_tokens\":-1}", 400, "max_tokens", "-1"},

@@ -3,7 +3,7 @@ import asyncio
 import sys
 
 import openai
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_openai import ChatOpenAI, OpenAI
@@ -30,6 +30,14 @@ def invoke_answers():
 def messages_of_every_role():
     a = chat.invoke([SystemMessage("You are kind."), HumanMessage("Hi"), AIMessage("Hello."), HumanMessage(WHO)])
     assert a.content and a.usage_metadata["input_tokens"] > chat.invoke(WHO).usage_metadata["input_tokens"]
+
+
+@test
+def a_conversation_that_holds_tool_calls():
+    call = {"name": "get_weather", "args": {"city": "Paris"}, "id": "call_1"}
+    asked = [HumanMessage("weather?"), AIMessage("", tool_calls=[call])]
+    a = chat.invoke(asked + [ToolMessage('{"t": 20}', tool_call_id="call_1")])
+    assert a.usage_metadata["input_tokens"] == 29        # as in tests/golden/tool_chats.json
 
 
 @test
