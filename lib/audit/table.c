@@ -19,7 +19,9 @@ static const char *const steps[] = {
         " PRIMARY KEY (day, request, kind)) {by_day};"
         "CREATE INDEX audit_events_leaf ON audit_events (leaf);"
         "CREATE INDEX audit_events_time ON audit_events (time_us, leaf);"
-        "CREATE INDEX audit_events_tenant ON audit_events (tenant, time_us)",
+        "CREATE INDEX audit_events_tenant ON audit_events (tenant, time_us);"
+        "CREATE TABLE audit_dropped (day BIGINT NOT NULL, first_leaf BIGINT NOT NULL,"
+        " last_leaf BIGINT NOT NULL, PRIMARY KEY (day, first_leaf))",
 };
 
 wt_err wt_audit_migrate(wt_store *s)
@@ -27,7 +29,8 @@ wt_err wt_audit_migrate(wt_store *s)
         wt_err err;
 
         if ((err = wt_tree_migrate(s)) != WT_OK ||
-            (err = wt_store_migrate(s, "audit", steps, sizeof steps / sizeof *steps)) != WT_OK)
+            (err = wt_store_migrate(s, "audit", steps, sizeof steps / sizeof *steps)) != WT_OK ||
+            (err = wt_store_seal(s, "audit_dropped")) != WT_OK)
                 return err;
         return wt_store_seal(s, "audit_events");
 }

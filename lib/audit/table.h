@@ -14,7 +14,8 @@ enum wt_audit_column {
 };
 extern const char *const wt_audit_columns[N_WT_COLS];    /* "leaf", "day", ... */
 
-/* The tables audit_events, audit_tree and audit_tiles; idempotent. */
+/* The tables audit_events, audit_tree, audit_tiles, and audit_dropped (day, first_leaf, last_leaf:
+ * what retention took); idempotent. */
 wt_err wt_audit_migrate(wt_store *s);
 /* The row of an event; what the values point to is lent by e and body. Absent strings and bytes
  * are NULL. */
