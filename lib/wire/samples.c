@@ -268,7 +268,8 @@ static void true_body(struct sample *s, struct wt_arena *a)
                 *(struct wt_welcome *)b = (struct wt_welcome){ .epoch = 3,
                         .revision = filled(a, 32, 6), .profile = WT_STR("wn1/f32"),
                         .max_context = 4096, .vocab = 1024,
-                        .kv_pages = 100, .max_waiting = 64, .model = WT_STR("tiny") };
+                        .kv_pages = 100, .max_waiting = 64, .model = WT_STR("tiny"),
+                        .max_seqs = 32 };
                 break;
         case WT_M_PING:   ((struct wt_ping *)b)->stamp = 1u << 31; break;
         case WT_M_BYE:    ((struct wt_bye *)b)->reason = WT_STR("drains"); break;

@@ -55,6 +55,7 @@ static const struct wire_field welcome_rows[] = {
         ONE(6, wt_welcome, WIRE_U64, kv_pages, ANY),
         ONE(7, wt_welcome, WIRE_U32, max_waiting, ANY),
         ONE(8, wt_welcome, WIRE_STR, model, 256),
+        ONE(9, wt_welcome, WIRE_U32, max_seqs, ANY),
 };
 static const struct wire_field ping_rows[] = { ONE(1, wt_ping, WIRE_U64, stamp, ANY) };
 static const struct wire_field bye_rows[] = { ONE(1, wt_bye, WIRE_STR, reason, 256) };

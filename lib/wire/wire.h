@@ -32,7 +32,8 @@ struct wt_tensor { uint32_t dtype, n_dim, shape[3]; };
 struct wt_hello { struct wt_bytes role, name, profile, config;
                   uint64_t credit_rows, credit_bytes, incarnation; };
 struct wt_welcome { uint64_t epoch; struct wt_bytes profile, revision; uint32_t max_context, vocab;
-                    uint64_t kv_pages; uint32_t max_waiting; struct wt_bytes model; };
+                    uint64_t kv_pages; uint32_t max_waiting; struct wt_bytes model;
+                    uint32_t max_seqs; };
 struct wt_ping { uint64_t stamp; };
 struct wt_bye { struct wt_bytes reason; };
 struct wt_assign { uint32_t layer, expert; struct wt_bytes variant; };  /* also Unassign */

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "bus/keyring.h"
 #include "net/health.h"
+#include "plugin/plugin.h"
 
 enum { MAX_ROUTERS = 16 };
 
@@ -18,7 +19,8 @@ struct gateway_boot {
         wt_loop *loop;
         wt_tokenizer *tokenizer;
         struct wt_shape *shape;
-        wt_keys *keys;
+        wt_identity *identity;
+        wt_quota *quota;
         wt_http *health;
         struct wt_health answers;
         struct gateway *gateway;
@@ -38,19 +40,42 @@ static void name_model(struct gateway_boot *b)
         snprintf(b->model_name, sizeof b->model_name, "%.*s", (int)(end - at), path + at);
 }
 
+static void decided(void *arg, struct wt_ticket *t)
+{
+        gateway_decided(((struct gateway_boot *)arg)->gateway, t);
+}
+
+const struct wt_plugin *wt_plugin_store_sqlite(void);
+
+/* Who may, and how much. */
+static wt_err open_books(struct gateway_boot *b)
+{
+        const uint64_t timeout_ms = wt_conf_u64(b->conf, WT_SET_store_timeout);
+        char url[4200];
+        struct wt_quota_conf q = { .store_url = url, .timeout_ms = timeout_ms, .gateway = b->name,
+                                   .decided = decided, .arg = b };
+        static const struct wt_plugin *(*const built_in[])(void) = { wt_plugin_store_sqlite, NULL };
+        wt_err err = wt_plugin_register(built_in);
+
+        if (err != WT_OK ||
+            (err = wt_store_url(wt_conf_str(b->conf, WT_SET_store),
+                                wt_conf_str(b->conf, WT_SET_state), url, sizeof url)) != WT_OK ||
+            (err = wt_identity_open(&b->identity, url, timeout_ms)) != WT_OK)
+                return err;
+        return wt_quota_open(&b->quota, &q);
+}
+
 static wt_err open_data(struct gateway_boot *b)
 {
         const char *model = wt_conf_str(b->conf, WT_SET_model);
-        char db[4200];
         wt_err err;
 
         name_model(b);
         snprintf(b->spool, sizeof b->spool, "%s/spool", wt_conf_str(b->conf, WT_SET_state));
-        snprintf(db, sizeof db, "%s/witan.db", wt_conf_str(b->conf, WT_SET_state));
         if ((err = wt_shape_load(&b->shape, model)) != WT_OK ||
             (err = wt_tokenizer_load(&b->tokenizer, model)) != WT_OK)
                 return err;
-        return wt_conf_bool(b->conf, WT_SET_open_door) ? WT_OK : wt_keys_open(&b->keys, db);
+        return wt_conf_bool(b->conf, WT_SET_open_door) ? WT_OK : open_books(b);
 }
 
 static wt_err open_bus(struct gateway_boot *b, const char *inproc)
@@ -83,7 +108,11 @@ static wt_err open_gateway(struct gateway_boot *b)
                 .clock = &wt_clock_real,
                 .tokenizer = b->tokenizer,
                 .shape = b->shape,
-                .keys = b->keys,
+                .identity = b->identity,
+                .quota = b->quota,
+                .admit_at_once = (uint32_t)wt_conf_u64(s, WT_SET_admit_at_once),
+                .admit_waiting = (uint32_t)wt_conf_u64(s, WT_SET_admit_waiting),
+                .admit_wait_us = wt_conf_u64(s, WT_SET_admit_wait) * 1000,
                 .name = b->name,
                 .model = b->model_name,
                 .http = wt_conf_str(s, WT_SET_http),
@@ -161,7 +190,8 @@ void gateway_boot_close(struct gateway_boot *b)
         gateway_close(b->gateway);
         wt_loop_free(b->loop);
         wt_bus_close(b->bus);
-        wt_keys_close(b->keys);
+        wt_quota_close(b->quota);
+        wt_identity_close(b->identity);
         wt_tokenizer_free(b->tokenizer);
         wt_shape_free(b->shape);
         free(b);

@@ -13,17 +13,26 @@ static void error_body(struct wt_buf *b, struct refusal why, const char *message
         wt_buf_str(b, "}}");
 }
 
-static void refuse_text(wt_call *c, const char *request_id, struct refusal why, const char *message)
+/* r: whose refusal it is, for what it knows of another try; NULL: nobody's. */
+static void refuse_text(wt_call *c, const struct request *r, const char *request_id,
+                        struct refusal why, const char *message)
 {
-        struct wt_buf b = { 0 };
-        char headers[160];
+        struct wt_buf b = { 0 }, h = { 0 };
 
         error_body(&b, why, message);
-        snprintf(headers, sizeof headers, "x-request-id: %s\r\n%s%s", request_id,
-                 why.status == 401 ? "www-authenticate: Bearer\r\n" : "",
-                 why.status == 429 || why.status == 503 ? "retry-after: 1\r\n" : "");
-        wt_call_reply(c, why.status, "application/json", headers, b.data, b.len);
+        wt_buf_fmt(&h, "x-request-id: %s\r\n%s", request_id,
+                   why.status == 401 ? "www-authenticate: Bearer\r\n" : "");
+        if (r != NULL && r->retry_s > 0)
+                wt_buf_fmt(&h, "retry-after: %llu\r\n", (unsigned long long)r->retry_s);
+        else if ((why.status == 429 || why.status == 503) && (r == NULL || !r->no_retry))
+                wt_buf_str(&h, "retry-after: 1\r\n");
+        if (r != NULL && r->no_retry)
+                wt_buf_str(&h, "x-should-retry: false\r\n");
+        if (r != NULL)
+                admit_headers(r, &h);
+        wt_call_reply(c, why.status, "application/json", h.data, b.data, b.len);
         wt_buf_free(&b);
+        wt_buf_free(&h);
 }
 
 void call_refuse(wt_call *c, const char *request_id, struct refusal why, const char *fmt, ...)
@@ -34,7 +43,7 @@ void call_refuse(wt_call *c, const char *request_id, struct refusal why, const c
         va_start(ap, fmt);
         vsnprintf(message, sizeof message, fmt, ap);
         va_end(ap);
-        refuse_text(c, request_id, why, message);
+        refuse_text(c, NULL, request_id, why, message);
 }
 
 bool request_refuse(struct request *r, struct refusal why, const char *fmt, ...)
@@ -47,7 +56,7 @@ bool request_refuse(struct request *r, struct refusal why, const char *fmt, ...)
         va_end(ap);
         r->status = why.status;
         if (r->call != NULL && !r->begun) {
-                refuse_text(r->call, r->id_text, why, message);
+                refuse_text(r->call, r, r->id_text, why, message);
         } else if (r->call != NULL) {
                 /* The status line is gone: the error goes in band, and no [DONE] follows it, so
                  * that a cut answer never reads as a whole one. */

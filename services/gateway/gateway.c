@@ -31,6 +31,11 @@ static const struct wt_metric rows[N_METRICS] = {
         [M_ROUTERS] = {.name = "witan_gateway_routers",
                        .help = "Routers that answer.",
                        .kind = WT_GAUGE},
+        [M_LIMITED] = {.name = "witan_gateway_limited_total",
+                       .help = "Requests refused because a limit was reached (429)."},
+        [M_WAITING] = {.name = "witan_gateway_waiting_requests",
+                       .help = "Requests that wait for their turn.",
+                       .kind = WT_GAUGE},
         [M_TTFT] = {.name = "witan_gateway_first_token_seconds",
                     .help = "Time to the first token.",
                     .kind = WT_HISTOGRAM,
@@ -96,6 +101,7 @@ static bool drain_bus(void *arg)
                 if (more)
                         take(g, m);
         }
+        admit_turns(g);
         requests_reap(g);
         return more || wt_bus_ready(g->conf.bus);
 }
@@ -103,6 +109,14 @@ static bool drain_bus(void *arg)
 static void on_bus(void *arg, int fd, unsigned ready)
 {
         (void)arg; (void)fd; (void)ready;        /* drain_bus follows every batch */
+}
+
+static void on_quota(void *arg, int fd, unsigned ready)
+{
+        struct gateway *g = arg;
+
+        (void)fd; (void)ready;
+        wt_quota_turn(g->conf.quota);
 }
 
 static wt_err open_spool(struct gateway *g)
@@ -145,6 +159,8 @@ wt_err gateway_open(struct gateway **out, const struct gateway_conf *conf)
                 err = wt_http_listen(&g->http, conf->loop, conf->http, &conf->limits, &h);
         if (err == WT_OK)
                 err = wt_loop_add(conf->loop, wt_bus_fd(conf->bus), WT_READ, on_bus, g);
+        if (err == WT_OK && conf->quota != NULL)
+                err = wt_loop_add(conf->loop, wt_quota_fd(conf->quota), WT_READ, on_quota, g);
         if (err != WT_OK) {
                 gateway_close(g);
                 return err;
@@ -174,6 +190,8 @@ void gateway_close(struct gateway *g)
                 wt_loop_timer_off(g->conf.loop, &g->tick);
         wt_loop_after(g->conf.loop, NULL, NULL);
         wt_loop_remove(g->conf.loop, wt_bus_fd(g->conf.bus));
+        if (g->conf.quota != NULL)
+                wt_loop_remove(g->conf.loop, wt_quota_fd(g->conf.quota));
         wt_http_close(g->http);
         if (g->spool_fd >= 0)
                 close(g->spool_fd);

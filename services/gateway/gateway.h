@@ -7,7 +7,8 @@
 #include "bus/bus.h"
 #include "model/shape.h"
 #include "net/http.h"
-#include "store/keys.h"
+#include "identity/identity.h"
+#include "identity/quota.h"
 #include "text/chat.h"
 
 struct gateway_conf {
@@ -17,7 +18,11 @@ struct gateway_conf {
         const struct wt_clock *clock;
         const wt_tokenizer *tokenizer;
         const struct wt_shape *shape;
-        wt_keys *keys;                           /* NULL: everybody may ask (open_door) */
+        wt_identity *identity;                   /* NULL: everybody may ask (open_door) */
+        wt_quota *quota;                         /* NULL: no limits; decided must be gateway_decided */
+        uint32_t admit_at_once;                  /* sequences at the routers; 0: by what they say */
+        uint32_t admit_waiting;                  /* requests that wait for a turn; more are refused */
+        uint64_t admit_wait_us;
         const char *name;                        /* of this process, as in the allow-list */
         const char *model;                       /* the name that users say, e.g. "tiny" */
         const char *http;                        /* HOST:PORT */
@@ -36,6 +41,8 @@ wt_err gateway_open(struct gateway **out, const struct gateway_conf *conf);
  * Returns 0, or 1 when some had to be cut. */
 int gateway_run(struct gateway *g);
 void gateway_close(struct gateway *g);
+/* For wt_quota_conf: a request that waited for the store goes on. */
+void gateway_decided(void *arg, struct wt_ticket *t);
 const char *gateway_address(const struct gateway *g);    /* HOST:PORT as bound */
 /* For /readyz: a router has welcomed us. words (or NULL) says what is missing. */
 bool gateway_ready(const struct gateway *g, const char **words);

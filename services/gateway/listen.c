@@ -76,7 +76,15 @@ static void serve(struct gateway *g, wt_call *c, const struct door *d)
                 d->answer(r);
                 return;
         }
-        if (!gateway_encode(r))
+        if (gateway_encode(r))
+                gateway_admit(r);
+}
+
+void request_go(struct request *r)
+{
+        const struct door *d = r->door;
+
+        if (!request_seqs(r))
                 return;
         for (uint32_t i = 0; i < r->n_seqs; i++) {
                 struct sequence *s = &r->seqs[i];

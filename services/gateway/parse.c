@@ -37,5 +37,5 @@ bool gateway_parse(struct request *r)
                 return request_refuse(r, BAD(NULL), "the body must be a JSON object");
         if (r->door->answer != NULL)
                 return model_known(r);
-        return model_known(r) && options_parse(r) && r->door->parse(r) && request_seqs(r);
+        return model_known(r) && options_parse(r) && r->door->parse(r);
 }

@@ -1,6 +1,7 @@
 /* path.h - the way of a request; each name is a file beside this one. Data goes one way:
  *
- *   listen -> authorize -> [door: parse] -> encode -> choose -> submit        (ids to a router)
+ *   listen -> authorize -> [door: parse] -> encode -> admit -> choose -> submit
+ *                                                                             (ids to a router)
  *   events -> fold (detokenise, stop) -> stream -> record                     (text to the user)
  *
  * A stage that refuses has answered the call and ended the request: its caller only returns.
@@ -16,12 +17,14 @@ bool gateway_authorize(struct request *r);                       /* 2 bearer key
 /* 3 JSON -> options, by the door */
 bool gateway_parse(struct request *r);
 bool gateway_encode(struct request *r);                          /* 4 text -> ids; context limit */
-void gateway_choose(struct sequence *s);                         /* 5 which router; -1: it waits */
-void gateway_submit(struct sequence *s);                         /* 6 the sequence record leaves */
-/* 7 ids come back, in order only */
+void gateway_admit(struct request *r);                           /* 5 limits, turn; goes on by
+                                                                  *   request_go, now or later */
+void gateway_choose(struct sequence *s);                         /* 6 which router; -1: it waits */
+void gateway_submit(struct sequence *s);                         /* 7 the sequence record leaves */
+/* 8 ids come back, in order only */
 void gateway_events(struct gateway *g, const wt_msg *m);
-bool gateway_fold(struct sequence *s, const int32_t *ids, uint32_t n);   /* 8 ids -> text; stop */
-bool gateway_stream(struct sequence *s);                         /* 9 text -> chunks, or kept;
+bool gateway_fold(struct sequence *s, const int32_t *ids, uint32_t n);   /* 9 ids -> text; stop */
+bool gateway_stream(struct sequence *s);                         /* 10 text -> chunks, or kept;
                                                                   * false: the request is over */
-void gateway_record(struct request *r, const char *outcome);     /* 10 one line per request */
+void gateway_record(struct request *r, const char *outcome);     /* 11 one line per request */
 #endif

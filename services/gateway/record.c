@@ -44,9 +44,9 @@ void gateway_record(struct request *r, const char *outcome)
         wt_buf_str(b, "{");
         wt_buf_json_kv(b, "request_id", r->id_text);
         wt_buf_json_kf(b, "time", (double)wt_wall_us(g->conf.clock) / 1e6);
-        wt_buf_json_kv(b, "tenant", r->key.tenant);
-        wt_buf_json_kv(b, "actor", r->key.name);
-        wt_buf_json_kv(b, "key_id", r->key.id);
+        wt_buf_json_kv(b, "tenant", r->who.key.tenant);
+        wt_buf_json_kv(b, "actor", r->who.key.name);
+        wt_buf_json_kv(b, "key_id", r->who.key.id);
         wt_buf_json_kv(b, "door", r->door != NULL ? r->door->path : "/v1/models");
         wt_buf_json_kv(b, "model", g->conf.model);
         wt_buf_json_kv(b, "outcome", outcome);

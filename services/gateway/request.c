@@ -150,6 +150,7 @@ void request_end(struct request *r, const char *outcome)
         for (uint32_t i = 0; i < r->n_seqs; i++)
                 if (r->seqs[i].finish == NULL)
                         routers_cancel(&r->seqs[i]);
+        admit_end(r);
         gateway_record(r, outcome);
         request_unlink(r);
         if (strcmp(outcome, "refused") == 0)

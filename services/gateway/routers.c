@@ -109,13 +109,14 @@ static void serve_waiting(struct gateway *g)
 {
         for (struct request *r = g->open, *next; r != NULL; r = next) {
                 next = r->next;
-                if (r->call != NULL && !r->opt.stream && r->n_seqs > 0 &&
+                if (r->call != NULL && !r->opt.stream && r->n_prompts > 0 &&
                     wt_call_half_closed(r->call)) {
                         wt_call_abort(r->call);
                         r->status = 499;
                         request_end(r, "client_closed");
                         continue;
                 }
+                admit_expire(r);
                 for (uint32_t i = 0; i < r->n_seqs; i++) {
                         struct sequence *s = &r->seqs[i];
 
@@ -185,6 +186,7 @@ void routers_welcome(struct gateway *g, const wt_msg *m)
         p->max_context = w->max_context;
         p->vocab = w->vocab;
         p->kv_pages = w->kv_pages;
+        p->max_seqs = w->max_seqs;
         snprintf(p->profile, sizeof p->profile, "%.*s", (int)w->profile.len,
                  w->profile.len > 0 ? (const char *)w->profile.data : "");
         if (w->revision.len == 32)

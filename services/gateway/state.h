@@ -4,6 +4,7 @@
 #include "fold.h"
 #include "gateway.h"
 #include "net/metrics.h"
+#include "identity/fair.h"
 
 enum {
         MAX_PROMPTS = 64,
@@ -20,7 +21,7 @@ struct router_peer {
         uint64_t heard_us, asked_us;             /* last message from it; last hello to it */
         uint64_t unanswered_us;                  /* first hello that has no answer yet; 0: none */
         uint32_t open;                           /* sequences there */
-        uint32_t max_context, vocab;
+        uint32_t max_context, vocab, max_seqs;
         uint64_t kv_pages;
         char profile[65];
         uint8_t revision[32];
@@ -88,7 +89,12 @@ struct request {
         char trace[56];
         int64_t created;                         /* seconds since 1970 */
         uint64_t start_us, first_us;
-        struct wt_key key;
+        struct wt_who who;                       /* all of it empty under open_door */
+        struct wt_price price;                   /* 0 where none is set */
+        struct wt_ticket ticket;                 /* what is charged */
+        struct wt_place place; uint64_t place_us;/* in the queue for a turn, since when */
+        uint32_t running;                        /* sequences counted in g->running */
+        uint64_t retry_s; bool no_retry;         /* of a refusal; 0: not said */
         wt_json *body;
         struct options opt;
         struct wt_ids prompt[MAX_PROMPTS];
@@ -108,6 +114,8 @@ struct gateway {
         struct router_peer *routers;
         struct request *open, *over, *bucket[N_BUCKETS];         /* over: ended, not freed yet */
         uint32_t n_open;
+        struct wt_fair fair;                     /* admitted, but not their turn yet */
+        uint32_t running;                        /* sequences of those whose turn it is */
         int spool_fd;
         bool draining;
         uint64_t incarnation;
@@ -116,8 +124,15 @@ struct gateway {
         struct wt_metric *metrics;
 };
 enum { M_REQUESTS, M_REFUSED, M_FAILED, M_GONE, M_OPEN, M_PROMPT_TOKENS, M_COMPLETION_TOKENS,
-       M_RESUBMITTED, M_ROUTERS, M_TTFT, M_DURATION, N_METRICS };
+       M_RESUBMITTED, M_ROUTERS, M_LIMITED, M_WAITING, M_TTFT, M_DURATION, N_METRICS };
 wt_err gateway_metrics_init(struct gateway *g);
+
+/* admit.c: what comes back later, and what is left behind */
+void admit_turns(struct gateway *g);             /* between two turns of the loop: whose turn it is */
+void admit_expire(struct request *r);            /* one that waits too long is refused */
+void admit_end(struct request *r);               /* settles the charge, leaves the queue */
+void admit_headers(const struct request *r, struct wt_buf *out);         /* x-ratelimit-* */
+int64_t request_cost(const struct request *r, uint64_t prompt, uint64_t made);   /* 1e-9 */
 
 /* request.c */
 struct request *request_new(struct gateway *g, wt_call *c, const struct door *d);
@@ -125,6 +140,7 @@ struct request *request_find(struct gateway *g, const uint8_t id[16]);
 /* records, cancels; freed by reap */
 void request_end(struct request *r, const char *outcome);
 void requests_reap(struct gateway *g);           /* once a turn: frees those that ended */
+void request_go(struct request *r);              /* listen.c: its turn: sequences to routers */
 bool request_seqs(struct request *r);            /* prompts x n (or best_of) sequences */
 uint32_t request_index(const struct sequence *s);        /* "index" of its choice in the answer */
 

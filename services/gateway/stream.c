@@ -5,7 +5,7 @@
 #include "base/sha256.h"
 
 /* Words for every answer: request, revision, and the arithmetic as system_fingerprint (N0). */
-static void answer_headers(const struct request *r, char *out, size_t n)
+static void answer_headers(const struct request *r, struct wt_buf *out)
 {
         char rev[65] = "";
 
@@ -14,7 +14,8 @@ static void answer_headers(const struct request *r, char *out, size_t n)
                         wt_hex(r->g->routers[i].revision, 32, rev);
                         break;
                 }
-        snprintf(out, n, "x-request-id: %s\r\nx-witan-revision: %s\r\n", r->id_text, rev);
+        wt_buf_fmt(out, "x-request-id: %s\r\nx-witan-revision: %s\r\n", r->id_text, rev);
+        admit_headers(r, out);
 }
 
 /* The arithmetic that answers (N0): that of a router that has said it. */
@@ -54,11 +55,12 @@ static void put_usage(const struct request *r, struct wt_buf *b)
 
 void stream_head(struct request *r)
 {
-        char headers[256];
+        struct wt_buf headers = { 0 };
 
-        answer_headers(r, headers, sizeof headers - 64);
-        strcat(headers, "cache-control: no-cache\r\nx-accel-buffering: no\r\n");
-        wt_call_begin(r->call, 200, "text/event-stream", headers);
+        answer_headers(r, &headers);
+        wt_buf_str(&headers, "cache-control: no-cache\r\nx-accel-buffering: no\r\n");
+        wt_call_begin(r->call, 200, "text/event-stream", headers.data);
+        wt_buf_free(&headers);
         r->begun = true;
 }
 
@@ -110,8 +112,7 @@ static bool write_end(struct request *r)
 
 static void reply_whole(struct request *r)
 {
-        struct wt_buf *b = &r->g->line;
-        char headers[256];
+        struct wt_buf *b = &r->g->line, headers = { 0 };
 
         wt_buf_clear(b);
         wt_buf_str(b, "{");
@@ -125,8 +126,9 @@ static void reply_whole(struct request *r)
         wt_buf_str(b, r->door->choices != NULL ? "" : "]");
         put_usage(r, b);
         wt_buf_str(b, "}");
-        answer_headers(r, headers, sizeof headers);
-        wt_call_reply(r->call, 200, "application/json", headers, b->data, b->len);
+        answer_headers(r, &headers);
+        wt_call_reply(r->call, 200, "application/json", headers.data, b->data, b->len);
+        wt_buf_free(&headers);
 }
 
 void stream_finish(struct request *r)

@@ -74,6 +74,7 @@ static wt_msg *welcome_new(struct router *r, uint32_t peer, uint64_t epoch)
                 .revision = router_copy(m, r->revision, 32), .max_context = r->max_context,
                 .vocab = r->shape->vocab, .kv_pages = r->kv.n_pages,
                 .max_waiting = r->conf.max_waiting, .model = router_copy(m, model, strlen(model)),
+                .max_seqs = r->conf.max_seqs,
         };
         m->env.epoch = epoch;
         m->env.body = w;

@@ -6,7 +6,7 @@
 #include <unistd.h>
 #include "doctor.h"
 #include "net/http.h"
-#include "store/keys.h"
+#include "books.h"
 
 static bool ready(const struct process *p, struct wt_buf *words)
 {
@@ -47,29 +47,27 @@ static void processes(struct doctor *d)
 /* The key of witan.json against the database: what witan chat and scripts use. */
 static void admin_key(struct doctor *d)
 {
-        struct wt_key key;
-        char path[4200];
-        wt_keys *keys;
+        char path[4200], role[16];
         wt_err err;
 
         snprintf(path, sizeof path, "%s/witan.db", d->c->state);
-        if (access(path, R_OK | W_OK) != 0) {
+        if (strcmp(wt_conf_str(d->c->conf, WT_SET_store), "sqlite") == 0 &&
+            access(path, R_OK | W_OK) != 0) {
                 doctor_say(d, D_FAIL, "API key", "witan down, then witan up makes it anew",
                            "there is no database %s", path);
                 return;
         }
-        if ((err = wt_keys_open(&keys, path)) != WT_OK) {
+        err = books_check(d->c, d->cl.admin_key, role);
+        if (err != WT_OK && err != WT_EUNAUTH) {
                 doctor_say(d, D_FAIL, "API key",
                            "put back a copy, or remove it: witan up makes a new one, and all keys "
                            "must be made again",
                            "%s", wt_words());
                 return;
         }
-        err = wt_keys_check(keys, d->cl.admin_key, strlen(d->cl.admin_key), time(NULL), &key);
-        wt_keys_close(keys);
         if (err == WT_OK)
                 doctor_say(d, D_OK, "API key", NULL, "the key in witan.json is valid (role %s)",
-                           key.role);
+                           role);
         else
                 doctor_say(d, D_FAIL, "API key", "witan down, then witan up makes a new one",
                            "the key in witan.json is revoked, expired or unknown");

@@ -9,7 +9,8 @@
 #include "bus/bus.h"
 #include "doctor.h"
 #include "math/kernels.h"
-#include "store/keys.h"
+#include "identity/identity.h"
+#include "books.h"
 #include "text/tokenizer.h"
 #include "where.h"
 
@@ -114,10 +115,13 @@ static void descriptors(struct doctor *d)
 
 static void libraries(struct doctor *d)
 {
-        char bus[64], store[64], text[64];
+        char bus[64], store[128], text[64];
+        wt_store *s = NULL;
 
         wt_bus_library(bus);
-        wt_store_library(store);
+        if (books_open(d->c, &s) != WT_OK || wt_store_describe(s, store, sizeof store) != WT_OK)
+                snprintf(store, sizeof store, "no store: %.100s", wt_words());
+        wt_store_close(s);
         wt_text_library(text);
         doctor_say(d, wt_bus_can_encrypt() ? D_OK : D_FAIL, "libraries",
                    wt_bus_can_encrypt()

@@ -1,11 +1,12 @@
-/* key.c - witan key create|list|revoke: bearer keys in STATE/witan.db. */
+/* key.c - witan key create|list|revoke: bearer keys in STATE/the store. */
 #include <stdio.h>
 #include <string.h>
 #include <stdlib.h>
 #include <time.h>
 #include "base/buf.h"
 #include "base/file.h"
-#include "store/keys.h"
+#include "books.h"
+#include "identity/identity.h"
 #include "verb.h"
 
 enum { F_TENANT, F_NAME, F_ROLE, F_MODELS, F_DAYS };
@@ -24,9 +25,9 @@ static void put_key(struct wt_buf *b, const struct wt_key *k)
         wt_buf_json_ki(b, "revoked_at", k->revoked_at);
 }
 
-static int create(struct call *c, wt_keys *keys)
+static int create(struct call *c, wt_store *s)
 {
-        struct wt_key in = { 0 }, out;
+        struct wt_key in = { .limits = wt_no_limits }, out;
         char secret[80];
         double days = 0;
 
@@ -39,7 +40,8 @@ static int create(struct call *c, wt_keys *keys)
                 return EXIT_USAGE;
         if (days > 0)
                 in.expires_at = time(NULL) + (int64_t)(days * 86400);
-        if (wt_keys_create(keys, &in, &out, secret) != WT_OK)
+        if ((c->flag[F_TENANT] == NULL && books_tenant(s, "default") != WT_OK) ||
+            wt_key_create(s, &in, &out, secret) != WT_OK)
                 return verb_fail(c, "%s", wt_words());
         if (c->json) {
                 struct wt_buf b = { 0 };
@@ -84,7 +86,7 @@ static void row(void *arg, const struct wt_key *k)
                created, expires, revoked);
 }
 
-static int list(struct call *c, wt_keys *keys)
+static int list(struct call *c, wt_store *s)
 {
         struct wt_buf b = { 0 };
         wt_err err;
@@ -92,11 +94,11 @@ static int list(struct call *c, wt_keys *keys)
         if (!c->json) {
                 printf("%-38s %-12s %-16s %-8s %-17s %-17s %s\n", "ID", "TENANT", "NAME", "ROLE",
                        "CREATED", "EXPIRES", "REVOKED");
-                return wt_keys_list(keys, row, NULL) == WT_OK ? EXIT_DONE
+                return wt_key_list(s, row, NULL) == WT_OK ? EXIT_DONE
                                                               : verb_fail(c, "%s", wt_words());
         }
         wt_buf_str(&b, "[");
-        err = wt_keys_list(keys, row, &b);
+        err = wt_key_list(s, row, &b);
         wt_buf_str(&b, "]");
         if (err == WT_OK)
                 puts(b.data);
@@ -104,9 +106,9 @@ static int list(struct call *c, wt_keys *keys)
         return err == WT_OK ? EXIT_DONE : verb_fail(c, "%s", wt_words());
 }
 
-static int revoke(struct call *c, wt_keys *keys)
+static int revoke(struct call *c, wt_store *s)
 {
-        if (wt_keys_revoke(keys, c->words[1], time(NULL)) != WT_OK)
+        if (wt_key_revoke(s, c->words[1]) != WT_OK)
                 return verb_fail(c, "%s; witan key list shows the ids", wt_words());
         if (c->json)
                 printf("{\"id\":\"%s\",\"revoked\":true}\n", c->words[1]);
@@ -120,8 +122,7 @@ static int run(struct call *c)
         const struct sub *sub = verb_sub(c);
         enum { CREATE, LIST, REVOKE };
         long what;
-        wt_keys *keys;
-        char path[4200];
+        wt_store *s;
         int rc;
 
         if (sub == NULL)
@@ -134,16 +135,15 @@ static int run(struct call *c)
         for (int k = 0; k < MAX_FLAGS && what != CREATE && c->verb->flags[k].name != NULL; k++)
                 if (c->flag[k] != NULL)
                         return verb_usage(c, "--%s is for key create", c->verb->flags[k].name);
-        snprintf(path, sizeof path, "%s/witan.db", c->state);
-        if (wt_dir_make(c->state, 0700) != WT_OK || wt_keys_open(&keys, path) != WT_OK)
+        if (books_open(c, &s) != WT_OK)
                 return verb_fail(c, "%s", wt_words());
         if (what == CREATE)
-                rc = create(c, keys);
+                rc = create(c, s);
         else if (what == LIST)
-                rc = list(c, keys);
+                rc = list(c, s);
         else
-                rc = revoke(c, keys);
-        wt_keys_close(keys);
+                rc = revoke(c, s);
+        wt_store_close(s);
         return rc;
 }
 
@@ -166,6 +166,6 @@ const struct verb verb_key = {
                   [F_MODELS] = {"models", "LIST", "models it may use, separated by commas [all]",
                                 0},
                   [F_DAYS] = {"days", "N", "days until it expires [never]", 0}},
-        .sets = verb_state_only,
+        .sets = books_sets,
         .run = run,
 };

@@ -15,7 +15,8 @@
 #include "bus/keyring.h"
 #include "model/pack.h"
 #include "ports.h"
-#include "store/keys.h"
+#include "books.h"
+#include "identity/identity.h"
 #include "up.h"
 #include "where.h"
 
@@ -113,26 +114,26 @@ static wt_err resolve_model(struct up *u)
 /* The admin's key stays the same from start to start. */
 static wt_err make_admin_key(struct up *u)
 {
-        struct wt_key key = { .tenant = "default", .name = "admin", .role = "admin" }, out;
+        struct wt_key key = { .tenant = "default", .name = "admin", .role = "admin",
+                              .limits = wt_no_limits }, out;
         struct cluster *old = calloc(1, sizeof *old);
-        char path[4200];
-        wt_keys *keys;
+        char role[16];
+        wt_store *s;
         wt_err err;
 
         WT_ASSERT(old != NULL);
-        snprintf(path, sizeof path, "%s/witan.db", u->c->state);
-        if ((err = wt_keys_open(&keys, path)) != WT_OK) {
+        if ((err = books_open(u->c, &s)) != WT_OK) {
                 free(old);
                 return err;
         }
         if (cluster_read(old, u->c->state) == WT_OK)
                 u->same_model = strcmp(old->model, u->plan.cluster.model) == 0;
-        if (wt_keys_check(keys, old->admin_key, strlen(old->admin_key), time(NULL), &out) == WT_OK)
+        if (books_check(u->c, old->admin_key, role) == WT_OK)
                 snprintf(u->plan.cluster.admin_key, sizeof u->plan.cluster.admin_key, "%s",
                          old->admin_key);
-        else
-                err = wt_keys_create(keys, &key, &out, u->plan.cluster.admin_key);
-        wt_keys_close(keys);
+        else if ((err = books_tenant(s, key.tenant)) == WT_OK)
+                err = wt_key_create(s, &key, &out, u->plan.cluster.admin_key);
+        wt_store_close(s);
         free(old);
         return err;
 }
@@ -155,19 +156,13 @@ static wt_err make_bus_keys(struct up *u)
 /* What this build cannot do is said, not passed over. */
 static wt_err check_build(const wt_conf *conf)
 {
-        const char *gpu = wt_conf_str(conf, WT_SET_gpu), *store = wt_conf_str(conf, WT_SET_store);
+        const char *gpu = wt_conf_str(conf, WT_SET_gpu);
 
         if (gpu[strspn(gpu, "0")] != '\0' && strcmp(gpu, "auto") != 0 && strcmp(gpu, "none") != 0)
                 return wt_fail(WT_EUNSUPPORTED,
                                "--gpu %s: this build has no GPU plugin, its workers compute on the "
                                "processor; say --gpu none, or leave it out",
                                gpu);
-        if (strcmp(store, "sqlite") != 0)
-                return wt_fail(
-                        WT_EUNSUPPORTED,
-                        "--store %s: this build keeps its keys in SQLite, in witan.db in the "
-                        "state folder; say --store sqlite, or leave it out",
-                        store);
         return WT_OK;
 }
 

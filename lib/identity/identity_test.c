@@ -1,0 +1,305 @@
+/* identity_test.c - tenants, teams, keys and prices in a store, and the copy that answers. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "base/buf.h"
+#include "base/file.h"
+#include "identity/identity.h"
+#include "identity/secret.h"
+#include "plugin/plugin.h"
+
+const struct wt_plugin *wt_plugin_store_sqlite(void);
+
+static char folder[64], url[128];
+
+static int make_store(void **state)
+{
+        static const struct wt_plugin *(*const entries[])(void) = { wt_plugin_store_sqlite, NULL };
+
+        (void)state;
+        snprintf(folder, sizeof folder, "/tmp/witan-identity-XXXXXX");
+        if (mkdtemp(folder) == NULL || wt_plugin_register(entries) != WT_OK)
+                return -1;
+        snprintf(url, sizeof url, "sqlite:%s/witan.db", folder);
+        return 0;
+}
+
+static int remove_store(void **state)
+{
+        char command[128];
+
+        (void)state;
+        snprintf(command, sizeof command, "rm -rf %s", folder);
+        return system(command);
+}
+
+static wt_store *open_store(void)
+{
+        wt_store *s = NULL;
+
+        if (wt_store_open(&s, url, 2000) != WT_OK || wt_identity_migrate(s) != WT_OK)
+                fail_msg("%s", wt_words());
+        return s;
+}
+
+static wt_identity *open_copy(void)
+{
+        wt_identity *i = NULL;
+
+        if (wt_identity_open(&i, url, 2000) != WT_OK)
+                fail_msg("%s", wt_words());
+        return i;
+}
+
+static void tenant(wt_store *s, const char *id)
+{
+        struct wt_tenant in = { .limits = wt_no_limits }, out;
+
+        snprintf(in.id, sizeof in.id, "%s", id);
+        if (wt_tenant_create(s, &in, &out) != WT_OK)
+                fail_msg("%s", wt_words());
+        assert_int_equal(out.weight, 1);
+}
+
+static struct wt_key key_of(const char *tenant_id, const char *name)
+{
+        struct wt_key k = { .limits = wt_no_limits };
+
+        snprintf(k.tenant, sizeof k.tenant, "%s", tenant_id);
+        snprintf(k.name, sizeof k.name, "%s", name);
+        return k;
+}
+
+static wt_err check(wt_identity *i, const char *secret, const char *address, struct wt_who *out)
+{
+        return wt_identity_check(i, secret, strlen(secret), time(NULL), address, out);
+}
+
+/* Until the copy says so: the thread reads again when the store tells it to. */
+static bool becomes(wt_identity *i, const char *secret, wt_err want)
+{
+        struct wt_who who;
+
+        for (int n = 0; n < 500; n++) {
+                if (check(i, secret, "127.0.0.1:1", &who) == want)
+                        return true;
+                usleep(10000);
+        }
+        return false;
+}
+
+static void a_key_opens(void **state)
+{
+        wt_store *s = open_store();
+        struct wt_key in = key_of("bank", "anna"), out;
+        struct wt_who who;
+        wt_identity *i;
+        char secret[80], other[80];
+
+        (void)state;
+        tenant(s, "bank");
+        in.limits.most[WT_TOKENS_PER_DAY] = 5000;
+        assert_int_equal(wt_key_create(s, &in, &out, secret), WT_OK);
+        assert_string_equal(out.role, "user");
+        i = open_copy();
+        assert_int_equal(check(i, secret, "127.0.0.1:1", &who), WT_OK);
+        assert_string_equal(who.key.id, out.id);
+        assert_string_equal(who.tenant.id, "bank");
+        assert_int_equal(who.key.limits.most[WT_TOKENS_PER_DAY], 5000);
+        assert_int_equal(who.key.limits.most[WT_CONCURRENCY], -1);
+        for (size_t at = 0; at < strlen(secret); at++) {         /* any other character: another key */
+                strcpy(other, secret);
+                other[at] = other[at] == 'x' ? 'y' : 'x';
+                assert_int_equal(check(i, other, "127.0.0.1:1", &who), WT_EUNAUTH);
+        }
+        assert_int_equal(wt_identity_check(i, secret, strlen(secret) - 1, 0, "", &who), WT_EUNAUTH);
+        assert_int_equal(wt_identity_check(i, "", 0, 0, "", &who), WT_EUNAUTH);
+        wt_identity_close(i);
+        wt_store_close(s);
+}
+
+static void changes_are_seen(void **state)
+{
+        wt_store *s = open_store();
+        struct wt_key in = key_of("shop", "till"), out;
+        struct wt_tenant t = { .id = "shop", .weight = 3, .limits = wt_no_limits };
+        wt_identity *i = open_copy();
+        char secret[80];
+
+        (void)state;
+        tenant(s, "shop");
+        assert_int_equal(wt_key_create(s, &in, &out, secret), WT_OK);
+        assert_true(becomes(i, secret, WT_OK));
+        assert_int_equal(wt_tenant_update(s, &t, true), WT_OK);
+        assert_true(becomes(i, secret, WT_EUNAUTH));
+        assert_int_equal(wt_tenant_update(s, &t, false), WT_OK);
+        assert_true(becomes(i, secret, WT_OK));
+        assert_int_equal(wt_key_revoke(s, out.id), WT_OK);
+        assert_true(becomes(i, secret, WT_EUNAUTH));
+        assert_int_equal(wt_key_revoke(s, out.id), WT_ENOTFOUND);
+        assert_true(wt_identity_age(i) < 5);
+        wt_identity_close(i);
+        wt_store_close(s);
+}
+
+static void expiry_and_sources(void **state)
+{
+        wt_store *s = open_store();
+        struct wt_key in = key_of("bank", "batch"), out;
+        struct wt_who who;
+        wt_identity *i;
+        char secret[80];
+        int64_t now = time(NULL);
+
+        (void)state;
+        in.expires_at = now + 100;
+        strcpy(in.sources, "10.0.0.0/8");
+        assert_int_equal(wt_key_create(s, &in, &out, secret), WT_OK);
+        i = open_copy();
+        assert_int_equal(wt_identity_check(i, secret, strlen(secret), now + 99, "10.9.9.9:2", &who),
+                         WT_OK);
+        assert_int_equal(wt_identity_check(i, secret, strlen(secret), now + 100, "10.9.9.9:2",
+                                           &who), WT_EUNAUTH);
+        assert_int_equal(check(i, secret, "11.0.0.1:2", &who), WT_EPERM);
+        wt_identity_close(i);
+        wt_store_close(s);
+}
+
+static void teams_and_prices(void **state)
+{
+        wt_store *s = open_store();
+        struct wt_team team = { .tenant = "bank", .id = "risk", .limits = wt_no_limits }, made;
+        struct wt_key in = key_of("bank", "r"), out;
+        struct wt_price p = { .model = "tiny", .prompt_nano = 5, .completion_nano = 9 }, got;
+        struct wt_who who;
+        wt_identity *i;
+        char secret[80];
+
+        (void)state;
+        team.limits.most[WT_CONCURRENCY] = 4;
+        assert_int_equal(wt_team_create(s, &team, &made), WT_OK);
+        assert_int_equal(wt_team_create(s, &team, &made), WT_EEXIST);
+        strcpy(in.team, "none");
+        assert_int_equal(wt_key_create(s, &in, &out, secret), WT_ENOTFOUND);
+        strcpy(in.team, "risk");
+        assert_int_equal(wt_key_create(s, &in, &out, secret), WT_OK);
+        assert_int_equal(wt_price_set(s, &p), WT_OK);
+        strcpy(p.tenant, "bank");
+        p.prompt_nano = 4;
+        assert_int_equal(wt_price_set(s, &p), WT_OK);
+        p.completion_nano = 8;
+        assert_int_equal(wt_price_set(s, &p), WT_OK);    /* again: it is replaced */
+        i = open_copy();
+        assert_int_equal(check(i, secret, "", &who), WT_OK);
+        assert_string_equal(who.team.id, "risk");
+        assert_int_equal(who.team.limits.most[WT_CONCURRENCY], 4);
+        assert_true(wt_identity_price(i, "tiny", "shop", &got));
+        assert_int_equal(got.completion_nano, 9);
+        assert_true(wt_identity_price(i, "tiny", "bank", &got));
+        assert_int_equal(got.prompt_nano, 4);
+        assert_int_equal(got.completion_nano, 8);
+        assert_false(wt_identity_price(i, "big", "bank", &got));
+        wt_identity_close(i);
+        wt_store_close(s);
+}
+
+static void refused(void **state)
+{
+        wt_store *s = open_store();
+        struct wt_tenant t = { .id = "bank", .limits = wt_no_limits }, t_out;
+        struct wt_key k, out;
+        char secret[80];
+
+        (void)state;
+        assert_int_equal(wt_tenant_create(s, &t, &t_out), WT_EEXIST);
+        strcpy(t.id, "a b");
+        assert_int_equal(wt_tenant_create(s, &t, &t_out), WT_EINVAL);
+        strcpy(t.id, "x");
+        t.weight = 1001;
+        assert_int_equal(wt_tenant_create(s, &t, &t_out), WT_EINVAL);
+        assert_int_equal(wt_tenant_update(s, &t, false), WT_EINVAL);
+        t.weight = 1;
+        assert_int_equal(wt_tenant_update(s, &t, false), WT_ENOTFOUND);
+        k = key_of("nobody", "x");
+        assert_int_equal(wt_key_create(s, &k, &out, secret), WT_ENOTFOUND);
+        k = key_of("bank", "a,b");
+        assert_int_equal(wt_key_create(s, &k, &out, secret), WT_EINVAL);
+        k = key_of("bank", "x");
+        strcpy(k.role, "root");
+        assert_int_equal(wt_key_create(s, &k, &out, secret), WT_EINVAL);
+        k = key_of("bank", "x");
+        k.expires_at = 17;
+        assert_int_equal(wt_key_create(s, &k, &out, secret), WT_EINVAL);
+        k = key_of("bank", "x");
+        strcpy(k.sources, "everywhere");
+        assert_int_equal(wt_key_create(s, &k, &out, secret), WT_EINVAL);
+        wt_store_close(s);
+}
+
+/* The folder holds neither the secret nor its random part, in no file. */
+static void the_secret_is_nowhere(void **state)
+{
+        wt_store *s = open_store();
+        struct wt_key in = key_of("bank", "hidden"), out;
+        char secret[80], command[256];
+
+        (void)state;
+        assert_int_equal(wt_key_create(s, &in, &out, secret), WT_OK);
+        snprintf(command, sizeof command, "! grep -r -q -F -e '%s' %s", secret + 12, folder);
+        assert_int_equal(system(command), 0);
+        snprintf(command, sizeof command, "grep -r -q -F -e '%.8s' %s", secret + 3, folder);
+        assert_int_equal(system(command), 0);
+        wt_store_close(s);
+}
+
+/* Told, then killed: the key is there. */
+static void what_was_told_is_kept(void **state)
+{
+        char secret[80];
+        wt_identity *i;
+        struct wt_who who;
+        int p[2], status;
+        pid_t pid;
+
+        (void)state;
+        assert_int_equal(pipe(p), 0);
+        pid = fork();
+        if (pid == 0) {
+                wt_store *s = open_store();
+                struct wt_key in = key_of("bank", "kept"), out;
+
+                if (wt_key_create(s, &in, &out, secret) == WT_OK &&
+                    write(p[1], secret, sizeof secret) == sizeof secret)
+                        kill(getpid(), SIGKILL);
+                _exit(1);
+        }
+        assert_int_equal(read(p[0], secret, sizeof secret), sizeof secret);
+        waitpid(pid, &status, 0);
+        assert_true(WIFSIGNALED(status));
+        i = open_copy();
+        assert_int_equal(check(i, secret, "", &who), WT_OK);
+        wt_identity_close(i);
+        close(p[0]);
+        close(p[1]);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(a_key_opens), cmocka_unit_test(changes_are_seen),
+                cmocka_unit_test(expiry_and_sources), cmocka_unit_test(teams_and_prices),
+                cmocka_unit_test(refused), cmocka_unit_test(the_secret_is_nowhere),
+                cmocka_unit_test(what_was_told_is_kept),
+        };
+
+        return cmocka_run_group_tests(tests, make_store, remove_store);
+}

@@ -1,0 +1,244 @@
+/* quota_lease.c - the store's side: blocks out, blocks back, what was used booked. */
+#include <stdlib.h>
+#include <string.h>
+#include "identity/quota_books.h"
+
+static const char *const steps[] = {
+        "CREATE TABLE quota_counters(scope TEXT NOT NULL, what TEXT NOT NULL, win BIGINT NOT NULL,"
+        " granted BIGINT NOT NULL, PRIMARY KEY (scope, what, win));"
+        "CREATE TABLE quota_leases(gateway TEXT NOT NULL, scope TEXT NOT NULL, what TEXT NOT NULL,"
+        " win BIGINT NOT NULL, amount BIGINT NOT NULL, expires_us BIGINT NOT NULL,"
+        " PRIMARY KEY (gateway, scope, what, win));"
+        "CREATE INDEX quota_leases_end ON quota_leases(expires_us)",
+};
+
+wt_err wt_quota_migrate(wt_store *s)
+{
+        return wt_store_migrate(s, "quota", steps, sizeof steps / sizeof *steps);
+}
+
+static int one_int(void *arg, const struct wt_value *v, uint32_t n)
+{
+        if (n != 1 || v[0].type != WT_INT)
+                return wt_fail(WT_EDATA, "a quota counter is no number");
+        *(int64_t *)arg = v[0].as.i;
+        return WT_OK;
+}
+
+/* counter += delta; the row is made when it is not there. */
+static wt_err counter_add(wt_store *s, const struct errand *e, int64_t delta)
+{
+        const struct wt_value v[] = { wt_v_text(e->scope), wt_v_text(wt_limit_name(e->limit)),
+                                      wt_v_int(e->window), wt_v_int(delta) };
+
+        return wt_store_query(s, "INSERT INTO quota_counters(scope, what, win, granted)"
+                              " VALUES($1, $2, $3, $4) ON CONFLICT (scope, what, win) DO UPDATE"
+                              " SET granted = quota_counters.granted + excluded.granted", v, 4,
+                              NULL, NULL, NULL);
+}
+
+static wt_err lease_add(wt_store *s, const char *gateway, const struct errand *e, int64_t delta,
+                        int64_t expires_us)
+{
+        const struct wt_value v[] = { wt_v_text(gateway), wt_v_text(e->scope),
+                                      wt_v_text(wt_limit_name(e->limit)), wt_v_int(e->window),
+                                      wt_v_int(delta), wt_v_int(expires_us) };
+
+        return wt_store_query(s, "INSERT INTO quota_leases(gateway, scope, what, win, amount,"
+                              " expires_us) VALUES($1, $2, $3, $4, $5, $6)"
+                              " ON CONFLICT (gateway, scope, what, win) DO UPDATE"
+                              " SET amount = quota_leases.amount + excluded.amount,"
+                              " expires_us = excluded.expires_us", v, 6, NULL, NULL, NULL);
+}
+
+static wt_err granted(wt_store *s, const struct errand *e, int64_t *out)
+{
+        const struct wt_value v[] = { wt_v_text(e->scope), wt_v_text(wt_limit_name(e->limit)),
+                                      wt_v_int(e->window) };
+
+        *out = 0;
+        return wt_store_query(s, "SELECT granted FROM quota_counters WHERE scope = $1 AND what = $2"
+                              " AND win = $3", v, 3, one_int, out, NULL);
+}
+
+/* Gateways that died: what they held comes back, of every scope. */
+static wt_err sweep(wt_store *s, int64_t now_us)
+{
+        const struct wt_value v[] = { wt_v_int(now_us) };
+        wt_err err = wt_store_query(s, "UPDATE quota_counters SET granted = granted - (SELECT"
+                " COALESCE(SUM(l.amount), 0) FROM quota_leases l WHERE l.scope ="
+                " quota_counters.scope AND l.what = quota_counters.what AND l.win ="
+                " quota_counters.win AND l.expires_us <= $1) WHERE EXISTS (SELECT 1 FROM"
+                " quota_leases x WHERE x.scope = quota_counters.scope AND x.what ="
+                " quota_counters.what AND x.win = quota_counters.win AND x.expires_us <= $1)",
+                v, 1, NULL, NULL, NULL);
+
+        if (err != WT_OK)
+                return err;
+        return wt_store_query(s, "DELETE FROM quota_leases WHERE expires_us <= $1", v, 1, NULL,
+                              NULL, NULL);
+}
+
+/* What is needed, as far as it is there. Beyond that a quarter of what is left at most, so that other
+ * gateways find something too: near the limit that is nothing. */
+static int64_t size_of(const struct errand *e, int64_t left)
+{
+        int64_t block = e->block < left / 4 ? e->block : left / 4;
+
+        if (left <= 0)
+                return 0;
+        if (e->need > left)
+                return left;
+        return block > e->need ? block : e->need;
+}
+
+static wt_err lease(wt_store *s, const char *gateway, struct errand *e, int64_t now_us,
+                    int64_t expires_us)
+{
+        int64_t was;
+        wt_err err = granted(s, e, &was);
+
+        if (err == WT_OK && e->most - was < e->need &&
+            (err = sweep(s, now_us)) == WT_OK)
+                err = granted(s, e, &was);
+        if (err != WT_OK)
+                return err;
+        e->got = size_of(e, e->most - was);
+        e->left = e->most - was - e->got;
+        if (e->got == 0)
+                return WT_OK;
+        if ((err = counter_add(s, e, e->got)) != WT_OK)
+                return err;
+        return lease_add(s, gateway, e, e->got, expires_us);
+}
+
+/* Only out of a lease that is still there: one that ended has come back already. */
+static wt_err give(wt_store *s, const char *gateway, const struct errand *e)
+{
+        const struct wt_value v[] = { wt_v_int(e->give), wt_v_text(gateway), wt_v_text(e->scope),
+                                      wt_v_text(wt_limit_name(e->limit)), wt_v_int(e->window) };
+        uint64_t n = 0;
+        wt_err err = wt_store_query(s, "UPDATE quota_leases SET amount = amount - $1 WHERE gateway ="
+                                    " $2 AND scope = $3 AND what = $4 AND win = $5 AND amount >="
+                                    " $1", v, 5, NULL, NULL, &n);
+
+        return err != WT_OK || n == 0 ? err : counter_add(s, e, -e->give);
+}
+
+struct run { wt_quota *q; struct errand *e; uint32_t n; };
+
+static wt_err run_work(void *arg, wt_store *s)
+{
+        struct run *r = arg;
+        int64_t now_us, expires_us;
+        wt_err err = wt_store_now(s, &now_us);
+
+        expires_us = now_us + (int64_t)r->q->conf.lease_ms * 1000;
+        for (uint32_t i = 0; i < r->n && err == WT_OK; i++) {
+                struct errand *e = &r->e[i];
+
+                e->got = 0;
+                err = e->give > 0 ? give(s, r->q->gateway, e)
+                                  : lease(s, r->q->gateway, e, now_us, expires_us);
+        }
+        return err;
+}
+
+wt_err quota_run(wt_quota *q, struct errand *e, uint32_t n)
+{
+        struct run r = { q, e, n };
+
+        return wt_store_do(q->store, run_work, &r);
+}
+
+static wt_err renew_work(void *arg, wt_store *s)
+{
+        const wt_quota *q = arg;
+        int64_t now_us;
+        wt_err err = wt_store_now(s, &now_us);
+        const struct wt_value v[] = { wt_v_int(now_us + (int64_t)q->conf.lease_ms * 1000),
+                                      wt_v_text(q->gateway) };
+        const struct wt_value old[] = { wt_v_int(now_us / 60000000 - 10) };
+        static const char *const minutes[] = {
+                "DELETE FROM quota_leases WHERE win < $1 AND what IN ('requests_per_minute',"
+                " 'tokens_per_minute')",
+                "DELETE FROM quota_counters WHERE win < $1 AND what IN ('requests_per_minute',"
+                " 'tokens_per_minute')",
+        };
+
+        if (err == WT_OK)
+                err = wt_store_query(s, "UPDATE quota_leases SET expires_us = $1 WHERE gateway ="
+                                     " $2", v, 2, NULL, NULL, NULL);
+        if (err == WT_OK)
+                err = sweep(s, now_us);
+        for (int i = 0; i < 2 && err == WT_OK; i++)
+                err = wt_store_query(s, minutes[i], old, 1, NULL, NULL, NULL);
+        return err;
+}
+
+wt_err quota_renew(wt_quota *q)
+{
+        return wt_store_do(q->store, renew_work, q);
+}
+
+static wt_err give_all_work(void *arg, wt_store *s)
+{
+        const struct wt_value v[] = { wt_v_text(arg) };
+        int64_t now_us;
+        wt_err err = wt_store_query(s, "UPDATE quota_leases SET expires_us = 0 WHERE gateway = $1",
+                                    v, 1, NULL, NULL, NULL);
+
+        if (err == WT_OK && (err = wt_store_now(s, &now_us)) == WT_OK)
+                err = sweep(s, now_us);
+        return err;
+}
+
+wt_err quota_give_all(wt_store *s, const char *gateway)
+{
+        return wt_store_do(s, give_all_work, (void *)gateway);
+}
+
+/* Out of the lease as far as it reaches; the counter has it already then. What no lease covers (it
+ * ended meanwhile) is added to the counter, so that nothing is used for free. */
+static wt_err bill_one(wt_store *s, const char *gateway, const struct errand *e, int64_t used)
+{
+        const struct wt_value v[] = { wt_v_text(gateway), wt_v_text(e->scope),
+                                      wt_v_text(wt_limit_name(e->limit)), wt_v_int(e->window) };
+        int64_t amount = 0, covered;
+        wt_err err = wt_store_query(s, "SELECT amount FROM quota_leases WHERE gateway = $1 AND"
+                                    " scope = $2 AND what = $3 AND win = $4", v, 4, one_int,
+                                    &amount, NULL);
+
+        if (err != WT_OK)
+                return err;
+        covered = used < amount ? used : amount > 0 ? amount : 0;
+        if (covered > 0) {
+                const struct wt_value w[] = { wt_v_int(covered), v[0], v[1], v[2], v[3] };
+
+                err = wt_store_query(s, "UPDATE quota_leases SET amount = amount - $1 WHERE gateway"
+                                     " = $2 AND scope = $3 AND what = $4 AND win = $5", w, 5,
+                                     NULL, NULL, NULL);
+        }
+        if (err == WT_OK && used > covered)
+                err = counter_add(s, e, used - covered);
+        return err;
+}
+
+wt_err wt_quota_bill(wt_store *s, const char *gateway, const char *const *scopes, uint32_t n_scopes,
+                     uint64_t time_us, const struct wt_charge *used)
+{
+        struct errand e = { 0 };
+        uint64_t left;
+        wt_err err = WT_OK;
+
+        for (uint32_t i = 0; i < n_scopes; i++)
+                for (int l = 0; l < WT_N_LIMITS && err == WT_OK; l++) {
+                        if (l == WT_CONCURRENCY || used->n[l] == 0)
+                                continue;
+                        strncpy(e.scope, scopes[i], sizeof e.scope - 1);
+                        e.limit = (enum wt_limit)l;
+                        e.window = wt_quota_window(e.limit, time_us, &left);
+                        err = bill_one(s, gateway, &e, used->n[l]);
+                }
+        return err;
+}

@@ -1,0 +1,160 @@
+/* quota_thread.c - the thread that goes to the store: collects what accounts want or have too much of,
+ * runs all of it in one transaction, and puts the results into the books. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "identity/quota_books.h"
+
+enum { TURN_MS = 200, IDLE_US = 1000 * 1000, FORGET_US = 120 * 1000 * 1000, AT_ONCE = 256 };
+
+/* What a busy account may have lying about: a few charges; near the limit one. */
+static int64_t keep_of(struct account *a, uint64_t now)
+{
+        if (now - a->busy_us > IDLE_US)
+                a->largest = 0;
+        return a->left < 16 * a->largest ? a->largest : 8 * a->largest;
+}
+
+/* Lock held. Needs first; then what lies about. */
+static uint32_t collect(wt_quota *q, struct errand *e, uint64_t now)
+{
+        uint32_t n = 0;
+
+        for (int pass = 0; pass < 2; pass++)
+                for (int b = 0; b < N_ACCOUNTS; b++)
+                        for (struct account *a = q->bucket[b]; a != NULL && n < AT_ONCE;
+                             a = a->next) {
+                                int64_t keep = keep_of(a, now);
+
+                                if (pass == 0 ? a->round_asked == a->round_done
+                                              : a->round_asked != a->round_done ||
+                                                        a->balance <= keep)
+                                        continue;
+                                e[n] = (struct errand){ .account = a, .limit = a->limit,
+                                        .window = a->window, .most = a->most,
+                                        .need = a->want, .block = 8 * a->largest,
+                                        .round = a->round_asked };
+                                a->round_sent = a->round_asked;
+                                memcpy(e[n].scope, a->scope, sizeof a->scope);
+                                if (pass == 1) {
+                                        e[n].give = a->balance - keep;
+                                        a->balance = keep;
+                                }
+                                n++;
+                        }
+        return n;
+}
+
+/* Lock held. After a failure it is not known whether the transaction happened: what was to be given
+ * back is taken as given (the lease keeps it until it ends), what was asked for as not got. */
+static void apply(struct errand *e, uint32_t n, wt_err err)
+{
+        for (uint32_t i = 0; i < n; i++) {
+                struct account *a = e[i].account;
+
+                if (e[i].give > 0)
+                        continue;
+                if (err == WT_OK) {
+                        a->balance += e[i].got;
+                        a->left = e[i].left;
+                }
+                a->round_done = e[i].round;
+                a->round_err = err;
+        }
+}
+
+/* Lock held: accounts that nobody has come to for long, of windows that ended and others. */
+static void forget(wt_quota *q, uint64_t now)
+{
+        for (int b = 0; b < N_ACCOUNTS; b++)
+                for (struct account **at = &q->bucket[b]; *at != NULL;) {
+                        struct account *a = *at;
+
+                        if (now - a->busy_us > FORGET_US && a->charged == 0 && a->balance == 0 &&
+                            a->round_asked == a->round_done) {
+                                *at = a->next;
+                                free(a);
+                        } else {
+                                at = &a->next;
+                        }
+                }
+}
+
+/* Lock held. The store was away for as long as a lease lasts: others may have what lay here. */
+static void lose(wt_quota *q)
+{
+        for (int b = 0; b < N_ACCOUNTS; b++)
+                for (struct account *a = q->bucket[b]; a != NULL; a = a->next)
+                        a->balance = 0;
+}
+
+static void wait_for_work(wt_quota *q)
+{
+        struct timespec until;
+
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += TURN_MS * 1000000L;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        while (!q->asked && !q->stop)
+                if (pthread_cond_timedwait(&q->work, &q->lock, &until) == ETIMEDOUT)
+                        break;
+        q->asked = false;
+}
+
+static void turn(wt_quota *q, struct errand *e)
+{
+        static const uint64_t one = 1;
+        uint32_t n = collect(q, e, wt_now_us(&wt_clock_real));
+        wt_err err;
+
+        if (n == 0)
+                return;
+        pthread_mutex_unlock(&q->lock);
+        err = quota_run(q, e, n);
+        pthread_mutex_lock(&q->lock);
+        apply(e, n, err);
+        if (write(q->fd, &one, sizeof one) != sizeof one)
+                WT_ASSERT(errno == EAGAIN);      /* it is readable already */
+        q->asked |= n == AT_ONCE;
+}
+
+/* Lock held, but not while the store works. */
+static void upkeep(wt_quota *q, uint64_t *renewed)
+{
+        uint64_t now = wt_now_us(&wt_clock_real);
+        wt_err err;
+
+        if (now - *renewed < q->conf.lease_ms * 1000 / 4)
+                return;
+        forget(q, now);
+        pthread_mutex_unlock(&q->lock);
+        err = quota_renew(q);
+        pthread_mutex_lock(&q->lock);
+        if (err == WT_OK)
+                *renewed = now;
+        else if (now - *renewed > q->conf.lease_ms * 1000)
+                lose(q);
+}
+
+void *quota_thread(void *arg)
+{
+        wt_quota *q = arg;
+        struct errand *e = calloc(AT_ONCE, sizeof *e);
+        uint64_t renewed = wt_now_us(&wt_clock_real);
+
+        if (e == NULL)
+                wt_out_of_memory("quota errands", AT_ONCE * sizeof *e);
+        pthread_mutex_lock(&q->lock);
+        while (!q->stop) {
+                wait_for_work(q);
+                turn(q, e);
+                upkeep(q, &renewed);
+        }
+        pthread_mutex_unlock(&q->lock);
+        free(e);
+        return NULL;
+}

@@ -1,0 +1,65 @@
+#include "books.h"
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include "base/file.h"
+#include "identity/identity.h"
+#include "plugin/plugin.h"
+
+const enum wt_set books_sets[] = { WT_SET_state, WT_SET_config, WT_SET_store,
+                                   WT_SET_store_timeout, N_WT_SETTINGS };
+
+const struct wt_plugin *wt_plugin_store_sqlite(void);
+
+static wt_err url_of(const struct call *c, char *out, size_t cap)
+{
+        static const struct wt_plugin *(*const built_in[])(void) = { wt_plugin_store_sqlite, NULL };
+        wt_err err = wt_plugin_register(built_in);
+
+        return err != WT_OK ? err : wt_store_url(wt_conf_str(c->conf, WT_SET_store), c->state, out, cap);
+}
+
+wt_err books_open(const struct call *c, wt_store **out)
+{
+        char url[4200];
+        wt_store *s;
+        wt_err err;
+
+        if ((err = wt_dir_make(c->state, 0700)) != WT_OK ||
+            (err = url_of(c, url, sizeof url)) != WT_OK ||
+            (err = wt_store_open(&s, url, wt_conf_u64(c->conf, WT_SET_store_timeout))) != WT_OK)
+                return err;
+        if ((err = wt_identity_migrate(s)) != WT_OK) {
+                wt_store_close(s);
+                return err;
+        }
+        *out = s;
+        return WT_OK;
+}
+
+wt_err books_tenant(wt_store *s, const char *id)
+{
+        struct wt_tenant in = { .limits = wt_no_limits }, out;
+        wt_err err;
+
+        snprintf(in.id, sizeof in.id, "%s", id);
+        err = wt_tenant_create(s, &in, &out);
+        return err == WT_EEXIST ? WT_OK : err;
+}
+
+wt_err books_check(const struct call *c, const char *secret, char role[16])
+{
+        char url[4200];
+        struct wt_who who;
+        wt_identity *i;
+        wt_err err = url_of(c, url, sizeof url);
+
+        if (err != WT_OK || (err = wt_identity_open(&i, url, wt_conf_u64(c->conf,
+                                                    WT_SET_store_timeout))) != WT_OK)
+                return err;
+        err = wt_identity_check(i, secret, strlen(secret), time(NULL), "127.0.0.1", &who);
+        if (err == WT_OK)
+                strcpy(role, who.key.role);
+        wt_identity_close(i);
+        return err;
+}

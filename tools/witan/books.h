@@ -1,0 +1,14 @@
+/* books.h - the store that a verb works on: keys, tenants, limits, usage. */
+#ifndef WITAN_TOOLS_BOOKS_H
+#define WITAN_TOOLS_BOOKS_H
+#include "store/store.h"
+#include "verb.h"
+
+extern const enum wt_set books_sets[];           /* for a verb's .sets */
+/* The store of the settings (store, state), migrated. The state folder is made when absent. */
+wt_err books_open(const struct call *c, wt_store **out);
+/* The tenant is made when it does not exist: the one that a fresh installation needs. */
+wt_err books_tenant(wt_store *s, const char *id);
+/* Is secret a key that opens? *role is its role then. */
+wt_err books_check(const struct call *c, const char *secret, char role[16]);
+#endif
