@@ -1,0 +1,86 @@
+/* state.c - SQLSTATE to code: what a caller is to do. The longest prefix that fits counts. */
+#include <stdio.h>
+#include <string.h>
+#include "db.h"
+
+static const struct { const char *prefix; int code; bool lost; const char *hint; } rows[] = {
+        { "08P01", WT_EINVAL, false, "mend the statement and its values" },
+        { "08", WT_EUNAVAILABLE, true, "look at the server" },
+        { "0A000", WT_EINVAL, false, "mend the statement" },
+        { "22", WT_EDATA, false, "the row does not fit the table" },
+        { "23505", WT_EEXIST, false, "it is there already" },
+        { "23P01", WT_EEXIST, false, "it is there already" },
+        { "23", WT_EDATA, false, "the row does not fit the table" },
+        { "25P03", WT_EUNAVAILABLE, true, "a transaction stood still for too long" },
+        { "25", WT_EPRECONDITION, false, "it does not fit the transaction" },
+        { "26", WT_EABORTED, false, "try again" },
+        { "28", WT_EPERM, true, "look at the user of the URL and at the server's pg_hba.conf" },
+        { "3D000", WT_ENOTFOUND, true, "make the database: createdb" },
+        { "3F", WT_EINVAL, false, "look at search_path" },
+        { "40003", WT_EUNAVAILABLE, true, "ask whether it happened" },
+        { "40", WT_EABORTED, false, "try again" },
+        { "42501", WT_EPERM, false, "this user may not; sealed rows stay as they are" },
+        { "42", WT_EINVAL, false, "mend the statement" },
+        { "53100", WT_EEXHAUSTED, false, "make room on the server's disk" },
+        { "53", WT_EUNAVAILABLE, false, "the server is short of something; look at its log" },
+        { "54", WT_EDATA, false, "it is too large for the server" },
+        { "55P03", WT_EABORTED, false, "another transaction holds it; try again" },
+        { "55006", WT_EABORTED, false, "another transaction holds it; try again" },
+        { "57014", WT_EUNAVAILABLE, false, "it took longer than store_timeout" },
+        { "57", WT_EUNAVAILABLE, true, "look at the server" },
+        { "58", WT_EUNAVAILABLE, true, "look at the server's disk" },
+        { "XX", WT_EUNAVAILABLE, true, "look at the server's log" },
+};
+
+/* libpq ends lines; we have one. */
+static void one_line(char *out, size_t cap, const char *words)
+{
+        size_t n = 0;
+
+        for (; *words != '\0' && n + 1 < cap; words++)
+                out[n++] = *words == '\n' || *words == '\t' ? ' ' : *words;
+        while (n > 0 && out[n - 1] == ' ')
+                n--;
+        out[n] = '\0';
+}
+
+int pg_fail(wt_db *db, const PGresult *res, const char *doing)
+{
+        const char *state = res != NULL ? PQresultErrorField(res, PG_DIAG_SQLSTATE) : NULL;
+        const char *said = res != NULL ? PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY) : NULL;
+        const char *hint = res != NULL || PQstatus(db->c) != CONNECTION_BAD
+                ? "look at the server"
+                : "look at the server, its user (createuser) and its database (createdb)";
+        int code = WT_EUNAVAILABLE;
+        bool lost = state == NULL;
+        size_t best = 0;
+        char words[400];
+
+        for (size_t i = 0; state != NULL && i < sizeof rows / sizeof *rows; i++)
+                if (strlen(rows[i].prefix) > best &&
+                    strncmp(state, rows[i].prefix, strlen(rows[i].prefix)) == 0) {
+                        best = strlen(rows[i].prefix);
+                        code = rows[i].code;
+                        lost = rows[i].lost;
+                        hint = rows[i].hint;
+                }
+        one_line(words, sizeof words, said != NULL ? said : PQerrorMessage(db->c));
+        if (db->c == NULL || PQstatus(db->c) == CONNECTION_BAD)
+                lost = true;
+        db->failed = true;
+        code = db->host->fail(code, "PostgreSQL: %s: %s%s%s%s; %s", doing, words,
+                              state != NULL ? " (" : "", state != NULL ? state : "",
+                              state != NULL ? ")" : "", hint);
+        if (lost)
+                pg_lose(db);
+        return code;
+}
+
+int pg_late(wt_db *db)
+{
+        db->failed = true;
+        pg_lose(db);
+        return db->host->fail(WT_EUNAVAILABLE, "PostgreSQL did not answer within %llu ms; look at "
+                              "the server, or raise store_timeout",
+                              (unsigned long long)db->timeout_ms);
+}
