@@ -174,3 +174,23 @@ void rig_sql(struct rig *r, const char *fmt, ...)
         sqlite3_close(db);
         free(sql);
 }
+
+void rig_blob(struct rig *r, struct wt_buf *out, const char *fmt, ...)
+{
+        sqlite3_stmt *st;
+        sqlite3 *db;
+        char *sql;
+        va_list ap;
+
+        va_start(ap, fmt);
+        assert_true(vasprintf(&sql, fmt, ap) > 0);
+        va_end(ap);
+        assert_int_equal(sqlite3_open(r->db, &db), SQLITE_OK);
+        assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
+        assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+        wt_buf_clear(out);
+        wt_buf_add(out, sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0));
+        sqlite3_finalize(st);
+        sqlite3_close(db);
+        free(sql);
+}

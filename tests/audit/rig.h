@@ -27,4 +27,7 @@ void rig_event(uint64_t i, uint32_t seed, struct wt_buf *out);
 void rig_checkpoint(struct rig *r);
 /* SQL behind the store's back, seals and all: what somebody with the file can do. */
 void rig_sql(struct rig *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The first column of the first row. */
+void rig_blob(struct rig *r, struct wt_buf *out, const char *fmt, ...)
+        __attribute__((format(printf, 3, 4)));
 #endif
