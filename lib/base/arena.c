@@ -53,6 +53,15 @@ void wt_arena_reset(struct wt_arena *a)
         a->used = 0;
 }
 
+size_t wt_arena_bytes(const struct wt_arena *a)
+{
+        size_t sum = 0;
+
+        for (const struct wt_arena_block *b = a->head; b; b = b->next)
+                sum += sizeof *b + b->bytes;
+        return sum;
+}
+
 /* Makes a->at a block with bytes free from its start: the next one if it is large enough, else a
  * new one put before it, so that the same turn finds the same blocks again and takes no more.
  * False: memory is gone, and a is as it was. */

@@ -20,4 +20,5 @@ void *wt_arena_try(struct wt_arena *a, size_t bytes);
 char *wt_arena_str(struct wt_arena *a, const char *s, size_t len);     /* copies, adds NUL */
 char *wt_arena_fmt(struct wt_arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void wt_arena_reset(struct wt_arena *a);         /* keeps the blocks */
+size_t wt_arena_bytes(const struct wt_arena *a); /* of all its blocks, used or not */
 #endif

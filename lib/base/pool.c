@@ -29,6 +29,9 @@ struct wt_pool {
         _Alignas(64) _Atomic uint32_t bell;      /* futex of the threads: +1 for each job */
         _Atomic uint32_t sleepers;             /* threads that wait, or are about to, on the bell */
         _Atomic uint32_t caller_sleeps, quit;
+        wt_allowance *_Atomic cores;             /* NULL: every thread may work at any time */
+        _Atomic uint32_t tickets;                /* cores taken for threads that are being woken */
+        _Atomic uint32_t awake;                  /* threads (the caller apart) that hold a core */
         sem_t started;
         _Atomic int bad_ground;
         pthread_t *thread;                       /* (n_threads - 1) */
@@ -82,12 +85,13 @@ static void finish(wt_pool *p, uint32_t done)
                 futex_wake(&p->unfinished, 1);
 }
 
-/* Takes and runs items until none is left. Large jobs are taken in pieces that shrink to one. */
-static void work(wt_pool *p)
+/* Takes and runs items until none is left, or until somebody wants the core of a thread that
+ * yields. Large jobs are taken in pieces that shrink to one. */
+static void work(wt_pool *p, const wt_allowance *yields)
 {
         uint32_t left = atomic_load_explicit(&p->claim, memory_order_acquire);
 
-        while (left) {
+        while (left && !(yields && wt_allowance_wanted(yields))) {
                 uint32_t k = left / (4 * p->n_threads), first;
 
                 k = k ? k : 1;
@@ -102,9 +106,45 @@ static void work(wt_pool *p)
         }
 }
 
+/* ---- threads that help ---- */
+
+static bool take_ticket(wt_pool *p)
+{
+        uint32_t n = atomic_load(&p->tickets);
+
+        while (n)
+                if (atomic_compare_exchange_weak(&p->tickets, &n, n - 1)) {
+                        atomic_fetch_add(&p->awake, 1);
+                        return true;
+                }
+        return false;
+}
+
+/* One look for work by a thread that holds a core (seated) or not; true: look again at once. Who
+ * has none neither works nor spins. */
+static bool help(wt_pool *p, uint32_t seen, bool *seated)
+{
+        wt_allowance *cores = atomic_load(&p->cores);
+
+        if (!cores) {
+                work(p, NULL);
+                return spin_change(&p->bell, seen);
+        }
+        if (!*seated && !(*seated = take_ticket(p)))
+                return false;
+        work(p, cores);
+        if (!wt_allowance_wanted(cores) && spin_change(&p->bell, seen))
+                return true;
+        *seated = false;
+        atomic_fetch_sub(&p->awake, 1);
+        wt_allowance_give(cores, 1);
+        return false;
+}
+
 static void *thread_main(void *arg)
 {
         wt_pool *p = arg;
+        bool seated = false;
 
         if (wt_float_ground() != WT_OK)
                 atomic_store(&p->bad_ground, 1);
@@ -113,8 +153,7 @@ static void *thread_main(void *arg)
                 uint32_t seen =
                         atomic_load(&p->bell); /* before work(): a job after it rings again */
 
-                work(p);
-                if (spin_change(&p->bell, seen))
+                if (help(p, seen, &seated))
                         continue;
                 atomic_fetch_add(&p->sleepers, 1);       /* first this, then the bell: wt_pool_run
                                                           * rings first and then looks here */
@@ -131,26 +170,28 @@ static void ring(wt_pool *p, uint32_t wanted)
 
         atomic_fetch_add(&p->bell, 1);
         asleep = atomic_load(&p->sleepers);
-        if (asleep)
+        if (asleep && wanted)                    /* "wake none" wakes one on some kernels */
                 futex_wake(&p->bell, wanted < asleep ? wanted : asleep);
 }
 
-void wt_pool_run(wt_pool *p, uint32_t n, void (*body)(void *arg, uint32_t i), void *arg)
+static void run_alone(uint32_t n, void (*body)(void *arg, uint32_t i), void *arg)
+{
+        for (uint32_t i = 0; i < n; i++)
+                body(arg, i);
+}
+
+static void run(wt_pool *p, uint32_t n, uint32_t helpers, void (*body)(void *arg, uint32_t i),
+                void *arg)
 {
         uint32_t left;
 
-        if (p->n_threads == 1 || n <= 1) {
-                for (uint32_t i = 0; i < n; i++)
-                        body(arg, i);
-                return;
-        }
         p->body = body;
         p->arg = arg;
         p->n = n;
         atomic_store_explicit(&p->unfinished, n, memory_order_relaxed);
         atomic_store_explicit(&p->claim, n, memory_order_release);
-        ring(p, n - 1);
-        work(p);
+        ring(p, helpers);
+        work(p, NULL);
         while ((left = atomic_load_explicit(&p->unfinished, memory_order_acquire)) != 0) {
                 if (spin_change(&p->unfinished, left))
                         continue;
@@ -160,6 +201,46 @@ void wt_pool_run(wt_pool *p, uint32_t n, void (*body)(void *arg, uint32_t i), vo
                         futex_wait(&p->unfinished, left);
                 atomic_store(&p->caller_sleeps, 0);
         }
+}
+
+/* Cores are taken for those who are woken before they wake: no thread finds out, awake, that it
+ * should sleep. Tickets that nobody took in time are given back. */
+static void run_within(wt_pool *p, wt_allowance *cores, uint32_t n,
+                       void (*body)(void *arg, uint32_t i), void *arg)
+{
+        bool own = wt_allowance_wait(cores);
+        uint32_t want = n - 1 < p->n_threads - 1 ? n - 1 : p->n_threads - 1, got = 0,
+                 awake = atomic_load(&p->awake), spare;
+
+        if (want == 0) {
+                run_alone(n, body, arg);
+        } else {
+                if (want > awake && (got = wt_allowance_take(cores, want - awake)) > 0)
+                        atomic_fetch_add(&p->tickets, got);
+                run(p, n, got, body, arg);
+        }
+        spare = got > 0 ? atomic_exchange(&p->tickets, 0) : 0;
+        if (spare + own > 0)
+                wt_allowance_give(cores, spare + own);
+}
+
+void wt_pool_run(wt_pool *p, uint32_t n, void (*body)(void *arg, uint32_t i), void *arg)
+{
+        wt_allowance *cores = atomic_load_explicit(&p->cores, memory_order_relaxed);
+
+        if (n == 0)
+                return;
+        if (cores)
+                run_within(p, cores, n, body, arg);
+        else if (p->n_threads == 1 || n == 1)
+                run_alone(n, body, arg);
+        else
+                run(p, n, n - 1, body, arg);
+}
+
+void wt_pool_within(wt_pool *p, wt_allowance *a)
+{
+        atomic_store(&p->cores, a);
 }
 
 /* Starts the threads with every signal blocked, so that SIGTERM stays with the main thread. */

@@ -3,6 +3,7 @@
 #ifndef WITAN_BASE_POOL_H
 #define WITAN_BASE_POOL_H
 #include <stdint.h>
+#include "base/allowance.h"
 #include "base/err.h"
 
 typedef struct wt_pool wt_pool;
@@ -11,6 +12,9 @@ typedef struct wt_pool wt_pool;
  * cgroup cpu.max). Each thread checks the floating-point ground at start (numbers.md N1). */
 wt_err wt_pool_new(wt_pool **out, uint32_t n_threads);
 void wt_pool_free(wt_pool *p);
+/* From now on each thread holds a core of a (borrowed until the free) while it works; fewer help
+ * where others hold the rest. Before the first run, a not shared with another pool. */
+void wt_pool_within(wt_pool *p, wt_allowance *a);
 uint32_t wt_pool_threads(const wt_pool *p);
 /* Runs body(arg, i) for each i in [0, n) once and returns when all are done. Called by one thread
  * at a time. Allocates nothing. */

@@ -23,6 +23,7 @@ struct expert_boot {
         const char *name;
         const struct wt_compute_ops *ops;        /* compute's; traced when there is a trace */
         const struct wt_plugin *compute;
+        wt_allowance *cores;                     /* NULL: this process counts alone */
         wt_pool *pool;
         struct wt_host host;
         wt_model *model;
@@ -32,6 +33,18 @@ struct expert_boot {
         struct expert *expert;
         wt_door *door;
 };
+
+static wt_err open_pool(struct expert_boot *b)
+{
+        const char *cores = wt_conf_str(b->conf, WT_SET_cores_file);
+        wt_err err = wt_pool_new(&b->pool, (uint32_t)wt_conf_u64(b->conf, WT_SET_threads));
+
+        if (err != WT_OK || cores[0] == '\0')
+                return err;
+        if ((err = wt_allowance_open(&b->cores, cores)) == WT_OK)
+                wt_pool_within(b->pool, b->cores);
+        return err;
+}
 
 static wt_err open_model(struct expert_boot *b)
 {
@@ -44,7 +57,7 @@ static wt_err open_model(struct expert_boot *b)
             (folder[0] != '\0' && (err = wt_plugin_load_dir(folder)) != WT_OK) ||
             (err = wt_plugin_find(WT_COMPUTE, wt_conf_str(b->conf, WT_SET_compute), &b->compute)) !=
                     WT_OK ||
-            (err = wt_pool_new(&b->pool, (uint32_t)wt_conf_u64(b->conf, WT_SET_threads))) != WT_OK)
+            (err = open_pool(b)) != WT_OK)
                 return err;
         b->ops = wt_trace_on ? wt_compute_traced(b->compute->ops) : b->compute->ops;
         wt_host_init(&b->host, b->pool);
@@ -178,6 +191,7 @@ void expert_boot_close(struct expert_boot *b)
         wt_bus_close(b->bus);
         wt_model_close(b->model);
         wt_pool_free(b->pool);
+        wt_allowance_close(b->cores);
         free(b);
 }
 

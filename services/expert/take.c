@@ -33,33 +33,23 @@ static wt_err check_refs(const struct expert *e, const struct wt_expert_call *c)
         return WT_OK;
 }
 
-/* Of the picks, what lib/wire cannot know: no row has more than K, and the nodes asked for are
- * of this layer's trie, equal or apart. (In order, named in the call's list, rows in range:
- * checked there.) */
+/* Of the picks, what a message alone does not tell: no row has more than K, and the nodes asked for
+ * are of this layer's trie, equal or apart. (In order, named in the call's list, rows in range:
+ * wt_wire_check.) */
 static wt_err check_picks(const struct expert *e, const wt_msg *m)
 {
         const struct wt_expert_call *c = m->env.body;
         const struct wt_layer *y = &e->shape->layers[c->layer];
         const struct wt_pick *p = m->frame[1].data;
-        uint32_t n = m->env.tensors[1].shape[0], bits = wt_trie_bits(y->n_experts), of_row = 0;
+        uint32_t n = m->env.tensors[1].shape[0], of_row = 0;
 
         for (uint32_t i = 0; i < n; i++) {
-                bool next = i > 0 && p[i].row == p[i - 1].row;
-                uint32_t d, above;
-
-                of_row = next ? of_row + 1 : 1;
-                if (of_row > y->n_picks || p[i].depth > bits)
-                        return wt_fail(WT_EDATA, "pick %u: a row has at most %u picks, a node a "
-                                       "depth of at most %u", i, y->n_picks, bits);
-                if (!next)
-                        continue;
-                d = p[i].depth < p[i - 1].depth ? p[i].depth : p[i - 1].depth;
-                above = (p[i].expert ^ p[i - 1].expert) >> (bits - d);
-                if (above == 0 && p[i].depth != p[i - 1].depth)
-                        return wt_fail(WT_EDATA, "pick %u: its node lies within its neighbour's",
-                                       i);
+                of_row = i > 0 && p[i].row == p[i - 1].row ? of_row + 1 : 1;
+                if (of_row > y->n_picks)
+                        return wt_fail(WT_EDATA, "pick %u: a row has at most %u picks", i,
+                                       y->n_picks);
         }
-        return WT_OK;
+        return wt_wire_check_depths(p, n, wt_trie_bits(y->n_experts));
 }
 
 static wt_err check(const struct expert *e, const wt_msg *m)

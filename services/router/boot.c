@@ -24,6 +24,7 @@ struct router_boot {
         const char *name;
         const struct wt_compute_ops *ops;        /* compute's; traced when there is a trace */
         const struct wt_plugin *compute, *place, *sample;
+        wt_allowance *cores;                     /* NULL: this process counts alone */
         wt_pool *pool;
         struct wt_host host;
         wt_model *model;
@@ -48,6 +49,18 @@ static wt_err open_plugins(struct router_boot *b)
         return wt_plugin_find(WT_SAMPLE, wt_conf_str(b->conf, WT_SET_sample), &b->sample);
 }
 
+static wt_err open_pool(struct router_boot *b)
+{
+        const char *cores = wt_conf_str(b->conf, WT_SET_cores_file);
+        wt_err err = wt_pool_new(&b->pool, (uint32_t)wt_conf_u64(b->conf, WT_SET_threads));
+
+        if (err != WT_OK || cores[0] == '\0')
+                return err;
+        if ((err = wt_allowance_open(&b->cores, cores)) == WT_OK)
+                wt_pool_within(b->pool, b->cores);
+        return err;
+}
+
 static wt_err open_model(struct router_boot *b)
 {
         char dir[4200];
@@ -55,7 +68,7 @@ static wt_err open_model(struct router_boot *b)
 
         b->ops = wt_trace_on ? wt_compute_traced(b->compute->ops) : b->compute->ops;
         snprintf(dir, sizeof dir, "%s/packs", wt_conf_str(b->conf, WT_SET_state));
-        if ((err = wt_pool_new(&b->pool, (uint32_t)wt_conf_u64(b->conf, WT_SET_threads))) != WT_OK)
+        if ((err = open_pool(b)) != WT_OK)
                 return err;
         wt_host_init(&b->host, b->pool);
         err = wt_model_open(&b->model, wt_conf_str(b->conf, WT_SET_model), dir, b->ops);
@@ -64,10 +77,15 @@ static wt_err open_model(struct router_boot *b)
         return err;
 }
 
+/* Of messages per peer in the transport's own queue, whose bytes nobody sees: an event message has
+ * LETTER_BYTES at most or little more (emit.c), a part of a call as many, so this is 256 MiB at
+ * worst; what it does not take is counted by outbox_bytes. */
+enum { QUEUE = 1024 };
+
 /* Keys are for what leaves the process; a router for this process alone needs no key folder. */
 static wt_err open_bus(struct router_boot *b, const char *bind)
 {
-        struct wt_bus_conf c = { .name = b->name, .bind = bind };
+        struct wt_bus_conf c = { .name = b->name, .bind = bind, .hwm = QUEUE };
         char dir[4200];
         wt_err err;
 
@@ -113,6 +131,7 @@ static wt_err open_router(struct router_boot *b)
                 .expert_wait_us = wt_conf_u64(b->conf, WT_SET_expert_wait) * 1000,
                 .hedge_after_us = wt_conf_u64(b->conf, WT_SET_hedge_after) * 1000,
                 .drain_us = wt_conf_u64(b->conf, WT_SET_drain) * 1000,
+                .outbox_bytes = wt_conf_u64(b->conf, WT_SET_outbox_bytes),
                 .stop_asked = stop_asked,
                 .stop_fd = wt_stop_fd(),
         };
@@ -209,6 +228,7 @@ void router_boot_close(struct router_boot *b)
         wt_bus_close(b->bus);
         wt_model_close(b->model);
         wt_pool_free(b->pool);
+        wt_allowance_close(b->cores);
         free(b);
 }
 

@@ -2,7 +2,7 @@
 #include <string.h>
 #include "path.h"
 
-enum { MAX_EVENTS = 4096, MAX_BYTES = 4 << 20 };
+enum { MAX_EVENTS = 4096, LETTER_BYTES = 256 << 10 };
 
 /* A message of events under way. */
 struct letter { struct router *r; struct gateway *to; wt_msg *m; struct wt_events *list;
@@ -20,7 +20,7 @@ static struct wt_event_msg *letter_event(struct letter *l, const struct seq *s)
 {
         struct wt_event_msg *e;
 
-        if (l->m != NULL && (l->list->n_events == MAX_EVENTS || l->bytes > MAX_BYTES))
+        if (l->m != NULL && (l->list->n_events == MAX_EVENTS || l->bytes > LETTER_BYTES))
                 letter_send(l);
         if (l->m == NULL) {
                 uint32_t most = 2 * l->r->batch.n_runs;

@@ -9,11 +9,13 @@ enum {
         MAX_OWED = 64,                           /* calls that a worker may owe at one time */
         MAX_PICKS = 64,                          /* K */
         MAX_REFS = 1024,                         /* experts of a layer: expert.proto */
-        MAX_LETTERS = 4096,                      /* messages kept for one who does not read */
+        MAX_LETTERS = 4096,                      /* messages kept for one who does not read: small
+                                                  * ones cost turns rather than memory */
         N_USUAL = 14                             /* classes of call size: log2 of its rows */
 };
 
-struct outbox { wt_msg *head, **tail; uint32_t n; };     /* what a full queue has not taken yet */
+/* What a full queue has not taken yet. bytes: of its messages' memory, at most outbox_bytes. */
+struct outbox { wt_msg *head, **tail; uint32_t n; uint64_t bytes; };
 
 /* A call that a worker has and has not ended, wanted or not: it holds credit until then. */
 struct owed { uint64_t id, bytes, sent; uint32_t rows, n_home; };

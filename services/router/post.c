@@ -21,32 +21,44 @@ struct wt_bytes router_copy(wt_msg *m, const void *p, size_t n)
         return WT_BYTES(wt_arena_str(&m->arena, p, n), n);
 }
 
-static void keep(struct outbox *o, wt_msg *m)
+static uint64_t tensor_bytes(const wt_msg *m)
 {
+        uint64_t bytes = 0;
+
+        for (uint32_t i = 0; i < m->env.n_tensors; i++)
+                bytes += m->frame[i].len;
+        return bytes;
+}
+
+/* False: that would be more than is kept for one peer. A single message is always kept. */
+static bool keep(const struct router *r, struct outbox *o, wt_msg *m)
+{
+        uint64_t bytes = tensor_bytes(m) + wt_arena_bytes(&m->arena);
+
+        if (o->n > 0 && (o->n == MAX_LETTERS || o->bytes + bytes > r->conf.outbox_bytes))
+                return false;
         if (o->head == NULL)
                 o->tail = &o->head;
         m->next = NULL;
         *o->tail = m;
         o->tail = &m->next;
         o->n++;
+        o->bytes += bytes;
+        return true;
 }
 
-/* Takes m. False: the peer is gone. */
+/* Takes m. False: the peer is gone, or reads so little that it is given up. */
 static bool post(struct router *r, struct outbox *o, wt_msg *m)
 {
-        size_t bytes = 0;
+        uint64_t bytes = tensor_bytes(m);
         wt_err err = o->n > 0 ? WT_EAGAIN : WT_OK;
 
-        for (uint32_t i = 0; i < m->env.n_tensors; i++)
-                bytes += m->frame[i].len;
         if (err == WT_OK && (err = wt_bus_send(r->conf.bus, m)) == WT_OK) {
                 r->n.bytes_out += bytes;
                 return true;
         }
-        if (err == WT_EAGAIN && o->n < MAX_LETTERS) {
-                keep(o, m);
+        if (err == WT_EAGAIN && keep(r, o, m))
                 return true;
-        }
         wt_msg_free(m);
         return false;
 }
@@ -76,6 +88,7 @@ static bool flush(struct router *r, struct outbox *o)
 
         o->head = NULL;
         o->n = 0;
+        o->bytes = 0;
         for (wt_msg *next; m != NULL; m = next) {
                 next = m->next;
                 m->next = NULL;

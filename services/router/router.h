@@ -22,6 +22,8 @@ struct router_conf {                             /* all borrowed until close */
                                                   * sequences */
         uint32_t max_waiting, max_context;       /* max_context 0: the model's own */
         uint64_t expert_wait_us, hedge_after_us, drain_us;
+        uint64_t outbox_bytes;                   /* kept for a peer that does not read; beyond, it
+                                                  * is taken to be gone */
         bool (*stop_asked)(void *arg); void *stop_arg;   /* NULL: never */
         int stop_fd;                             /* readable when a stop is asked; -1: none */
 };

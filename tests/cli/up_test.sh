@@ -5,7 +5,7 @@
 state plain
 up --experts 3 --replicas 2 --routers 2
 result $? "up --detach" "$(cat "$tmp/up.err")"
-grep -q "^witan answers at http://127.0.0.1:" "$tmp/up.out"; result $? "says where it answers"
+grep -q "^ready$" "$tmp/up.out" && grep -q "^witan answers at http://127.0.0.1:" "$tmp/up.out"; result $? "says that it is ready, and where it answers"
 grep -q "is ready (6 of 6)" "$tmp/up.err"; result $? "a line for each process" "$(cat "$tmp/up.err")"
 ! grep -q $'\033\|\r' "$tmp/up.err"; result $? "plain lines where there is no terminal"
 answer=$(bash -c "$(grep '^ *curl' "$tmp/up.out")")
@@ -55,14 +55,37 @@ kill -9 "$(field "$state/witan.json" 'j["supervisor"]')"
 for _ in $(seq 300); do "$w" ps --state "$state" 2>&1 | grep -q "is gone without witan down" && break; sleep 0.1; done
 try "ps when the supervisor was killed" 1 "is gone without witan down" "witan up starts it again" -- "$w" ps --state "$state"
 json "doctor, too" 0 'any("is gone without witan down" in f["words"] for f in j["findings"])' -- "$w" doctor -o json --state "$state" --http 127.0.0.1:0
-up
+head -c 8192 /dev/zero | tr '\0' '\n' >>"$state/logs/expert-0.log"
+up --log-bytes 4K --log-keep 1
 result $? "up starts it again" "$(cat "$tmp/up.err")"
+for _ in $(seq 300); do [ -s "$state/logs/expert-0.log.1" ] && break; sleep 0.1; done
+[ "$(stat -c %s "$state/logs/expert-0.log.1")" -gt 8192 ] && [ "$(stat -c %s "$state/logs/expert-0.log")" -lt 8192 ]
+result $? "a large log is turned over" "$(ls -l "$state/logs")"
 try "down" 0 "stopped" -- "$w" down --state "$state"
 try "down again" 0 "nothing runs" -- "$w" down --state "$state"
 try "ps of what is stopped" 1 "nothing runs" "witan up starts it again" -- "$w" ps --state "$state"
 try "chat with what is stopped" 1 "is stopped" "witan up starts it again" -- "$w" chat --state "$state" hello
 json "doctor of what is stopped" 0 'j["ok"] and any("stopped; witan up starts it again" in f["words"] for f in j["findings"])' \
   -- "$w" doctor -o json --state "$state" --http 127.0.0.1:0
+
+# A worker that never becomes ready, and a supervisor that is killed meanwhile.
+state never
+mkdir "$tmp/bin"
+cp "$build/bin/witan" "$tmp/bin/"
+ln -s "$build/bin/witan-router" "$build/bin/witan-gateway" "$tmp/bin/"
+printf '#!/bin/sh\nexec sleep 1000\n' >"$tmp/bin/witan-expert"
+chmod +x "$tmp/bin/witan-expert"
+"$tmp/bin/witan" up --detach --state "$state" --http 127.0.0.1:0 >"$tmp/up.out" 2>"$tmp/up.err" &
+waits=$!
+for _ in $(seq 300); do
+  pid=$(field "$state/witan.json" 'j["supervisor"]' 2>/dev/null) && [ "${pid:-0}" != 0 ] && grep -q ROUTER-READY "$state/logs/router-0.log" && break
+  sleep 0.1
+done
+kill -9 "$pid"
+wait $waits
+[ $? = 1 ] && ! grep -q "^ready$" "$tmp/up.out"; result $? "a supervisor that dies early is no success" "$(cat "$tmp/up.out")"
+grep -q "ended by signal 9 (Killed) before the cluster was ready" "$tmp/up.err" && grep -q "router-0: .*ROUTER-" "$tmp/up.err"
+result $? "that is said, with the last lines of the logs" "$(cat "$tmp/up.err")"
 
 state inproc
 json "one process, and up as JSON" 0 'j["http"].startswith("http://127.0.0.1:") and j["admin_key"].startswith("wt-")' \

@@ -98,8 +98,16 @@ static wt_err chaos_recv(void *impl, wt_msg **out)
         return WT_OK;
 }
 
+static bool to_gateway(void *impl, const wt_msg *m)
+{
+        return strncmp(wt_bus_inproc.peer_name(((struct shuffled *)impl)->inner, m->peer),
+                       "gateway", 7) == 0;
+}
+
 static wt_err chaos_send(void *impl, wt_msg *m)
 {
+        if (chaos.deaf && to_gateway(impl, m))
+                return wt_fail(WT_EAGAIN, "the gateway does not read");
         if (m->env.method == WT_M_EXPERT_CALL && draw(100) < chaos.drop_percent) {
                 wt_msg_free(m);
                 return WT_OK;

@@ -11,7 +11,7 @@ enum { WORLD_WORKERS = 8, WORLD_IDS = 1024, WORLD_ANSWERS = 64 };
 struct world_conf {
         const char *shard[WORLD_WORKERS];        /* up to the first NULL; none: two of "*" */
         uint32_t step_rows, chunk, max_seqs, max_waiting, max_context, credit_rows;
-        uint64_t kv_bytes;
+        uint64_t kv_bytes, outbox_bytes;
         const char *place;
         const struct wt_bus_ops *transport;      /* of the router; NULL: inproc as it is */
         const char *model;                       /* folder; NULL: models/tiny */

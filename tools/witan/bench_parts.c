@@ -65,6 +65,7 @@ static wt_err serve_router(struct service *s, const struct wt_host *host, wt_mod
                 .max_context = f->max_context,
                 .expert_wait_us = 600000000,
                 .hedge_after_us = 600000000,
+                .outbox_bytes = 64 << 20,
                 .drain_us = 1000000,
                 .stop_asked = stop_asked,
                 .stop_arg = &s->stop,
@@ -232,7 +233,7 @@ static wt_err make_keys(struct parts *p)
 
 static wt_err processes_open(struct parts *p, wt_bus **bus)
 {
-        int port = plan_free_port();
+        int port = plan_free_port(&p->plan);
         char at[64];
         ssize_t n = readlink("/proc/self/exe", p->plan.bin, sizeof p->plan.bin - 1);
         wt_err err;
@@ -283,6 +284,7 @@ void parts_close(struct parts *p)
                 children_stop(p->child, p->n_children, STOP_US);
         for (uint32_t i = 0; i < p->n_children; i++)
                 child_fini(&p->child[i]);
+        plan_fini(&p->plan);
         free(p);
 }
 

@@ -1,6 +1,7 @@
 /* inproc.c - witan up --inproc: gateway, router and workers as threads of one process, over the
  * in-process bus: the same code and the same bits as the cluster of processes. */
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "gateway/boot.h"
 #include "router/boot.h"
 #include "expert/boot.h"
+#include "rotate.h"
 #include "up.h"
 
 enum { MAX_EXPERTS = 256 };
@@ -44,7 +46,20 @@ static void *run_expert(void *arg)
         return NULL;
 }
 
-/* Says that the cluster answers, once it does. */
+/* Turns the one log over when it is large, until the end. */
+static void look_at_log(const struct up *u)
+{
+        struct pollfd stop = { .fd = wt_stop_fd(), .events = POLLIN };
+        char path[4300];
+        bool turned;
+
+        snprintf(path, sizeof path, "%s/logs/inproc.log", u->c->state);
+        while (!wt_stop_asked() && poll(&stop, 1, 1000) <= 0)
+                rotate(path, wt_conf_u64(u->c->conf, WT_SET_log_bytes),
+                       (uint32_t)wt_conf_u64(u->c->conf, WT_SET_log_keep), &turned);
+}
+
+/* Says that the cluster answers, once it does, and looks after the log. */
 static void *tell(void *arg)
 {
         const struct timespec nap = { 0, TURN_MS * 1000 * 1000 };
@@ -64,10 +79,10 @@ static void *tell(void *arg)
                 return NULL;
         up_revision(u);
         cluster_write(&u->plan.cluster, u->c->state);
+        up_ready(u);
         if (u->tell >= 0)
                 close(u->tell);
-        else
-                up_announce(u, stdout);
+        look_at_log(u);
         return NULL;
 }
 

@@ -9,44 +9,66 @@
 
 enum { BUS_PORT = 7071 };
 
-/* Binds 127.0.0.1:port for a moment; returns the port (0: any was asked for), or -1 when it is
- * taken. */
-static int try_port(int port)
+static int bound(int port)
 {
         struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-        socklen_t len = sizeof a;
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1, got = -1;
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 
+        if (fd < 0)
+                return -1;
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-        if (bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && listen(fd, 1) == 0 &&
-            getsockname(fd, (struct sockaddr *)&a, &len) == 0)
-                got = ntohs(a.sin_port);
+        if (bind(fd, (struct sockaddr *)&a, sizeof a) == 0)
+                return fd;
         close(fd);
-        return got;
+        return -1;
 }
 
-int plan_free_port(void)
+/* Keeps 127.0.0.1:port (0: any) for the plan; returns the port, or -1 when it is taken. */
+static int keep_port(struct plan *p, int port)
 {
-        return try_port(0);
+        struct sockaddr_in a;
+        socklen_t len = sizeof a;
+        int fd = bound(port);
+
+        if (fd >= 0 && port != 0) {              /* does another one keep it, as we would? */
+                bool free_now = listen(fd, 1) == 0;
+
+                close(fd);                       /* one that has listened cannot be a mere keeper */
+                fd = free_now ? bound(port) : -1;
+        }
+        if (fd < 0)
+                return -1;
+        if (p->n_ports == sizeof p->port / sizeof *p->port ||
+            getsockname(fd, (struct sockaddr *)&a, &len) != 0) {
+                close(fd);
+                return -1;
+        }
+        p->port[p->n_ports++] = fd;
+        return ntohs(a.sin_port);
 }
 
-static struct process *add(struct cluster *cl, const char *role, uint32_t i)
+int plan_free_port(struct plan *p)
 {
-        struct process *p = &cl->processes[cl->n++];
-        int port = plan_free_port();
+        return keep_port(p, 0);
+}
 
-        memset(p, 0, sizeof *p);
-        snprintf(p->role, sizeof p->role, "%s", role);
-        snprintf(p->name, sizeof p->name, "%s-%u", role, i);
-        snprintf(p->metrics, sizeof p->metrics, "127.0.0.1:%d", port);
-        snprintf(p->endpoint, sizeof p->endpoint, "http://127.0.0.1:%d", port);
-        return p;
+static struct process *add(struct plan *p, const char *role, uint32_t i)
+{
+        struct process *x = &p->cluster.processes[p->cluster.n++];
+        int port = plan_free_port(p);
+
+        memset(x, 0, sizeof *x);
+        snprintf(x->role, sizeof x->role, "%s", role);
+        snprintf(x->name, sizeof x->name, "%s-%u", role, i);
+        snprintf(x->metrics, sizeof x->metrics, "127.0.0.1:%d", port);
+        snprintf(x->endpoint, sizeof x->endpoint, "http://127.0.0.1:%d", port);
+        return x;
 }
 
 static void add_router(struct plan *p, const struct call *c, uint32_t i)
 {
-        struct process *r = add(&p->cluster, "router", i);
+        struct process *r = add(p, "router", i);
         const char *named = wt_conf_str(c->conf, WT_SET_bus);
         const char *colon = strrchr(named, ':');
         int port = colon != NULL ? atoi(colon + 1) : 0;
@@ -56,10 +78,11 @@ static void add_router(struct plan *p, const struct call *c, uint32_t i)
         else if (wt_conf_from(c->conf, WT_SET_bus) != WT_FROM_DEFAULT && port != 0)
                 snprintf(r->endpoint, sizeof r->endpoint, "%.*s:%u", (int)(colon - named), named,
                          (uint32_t)port + i);
-        else if (port != 0 && try_port(BUS_PORT + (int)i) > 0)
+        else if (port != 0 && keep_port(p, BUS_PORT + (int)i) > 0)
                 snprintf(r->endpoint, sizeof r->endpoint, "tcp://127.0.0.1:%u", BUS_PORT + i);
         else
-                snprintf(r->endpoint, sizeof r->endpoint, "tcp://127.0.0.1:%d", plan_free_port());
+                snprintf(r->endpoint, sizeof r->endpoint, "tcp://127.0.0.1:%d",
+                         plan_free_port(p));
         wt_buf_str(&p->routers_at, i > 0 ? "," : "");
         wt_buf_str(&p->routers_at, r->endpoint);
 }
@@ -81,14 +104,16 @@ wt_err plan_make(struct plan *p, const struct call *c, const struct wt_shape *sh
         for (uint32_t i = 0; i < routers; i++)
                 add_router(p, c, i);
         for (uint32_t i = 0; i < p->n_experts; i++)
-                add(&p->cluster, "expert", i);
-        g = add(&p->cluster, "gateway", 0);
+                add(p, "expert", i);
+        g = add(p, "gateway", 0);
         snprintf(g->endpoint, sizeof g->endpoint, "http://%s", wt_conf_str(c->conf, WT_SET_http));
         return WT_OK;
 }
 
 void plan_fini(struct plan *p)
 {
+        for (uint32_t i = 0; i < p->n_ports; i++)
+                close(p->port[i]);
         wt_buf_free(&p->routers_at);
 }
 

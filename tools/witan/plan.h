@@ -13,6 +13,7 @@ struct plan {
         char bin[4096];                          /* folder of the programs; set by the caller */
         const struct wt_shape *shape;            /* borrowed */
         uint32_t n_experts, replicas;            /* workers; holders of each, 0: all may */
+        int port[MAX_PROCESSES * 2 + 2]; uint32_t n_ports;       /* sockets of plan_free_port */
 };
 
 /* Fills cluster.processes (pids 0), endpoints and routers_at. Default ports that are taken are
@@ -22,5 +23,8 @@ wt_err plan_make(struct plan *p, const struct call *c, const struct wt_shape *sh
 void plan_fini(struct plan *p);
 /* --shard of worker i: '*', or items of whole layers with equal ranges. out grows. */
 void plan_shard(const struct plan *p, uint32_t worker, struct wt_buf *out);
-int plan_free_port(void);                        /* on 127.0.0.1; free a moment ago */
+/* On 127.0.0.1, and kept for the plan until its fini: a socket of ours is bound to it without
+ * listening, so that nobody is given it for the asking, while a process that is told to binds and
+ * listens there (as ZeroMQ and lib/net do, with SO_REUSEADDR). -1: there is none. */
+int plan_free_port(struct plan *p);
 #endif

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/pool.h"
+#include "rotate.h"
 
 enum {
         BACKOFF_FIRST_US = 50 * 1000,
@@ -171,6 +172,19 @@ bool children_turn(struct child *ch, uint32_t n, const struct plan *plan, const 
                 changed = true;
         }
         return changed;
+}
+
+bool children_rotate(const struct child *ch, uint32_t n, const char *state, uint64_t most,
+                     uint32_t keep)
+{
+        char path[4300];
+        bool well = true, turned;
+
+        for (uint32_t i = 0; i < n; i++) {
+                snprintf(path, sizeof path, "%s/logs/%s.log", state, ch[i].p->name);
+                well &= rotate(path, most, keep, &turned) == WT_OK;
+        }
+        return well;
 }
 
 static void stop_role(struct child *ch, uint32_t n, const char *role, uint64_t patience_us)

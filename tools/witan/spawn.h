@@ -21,6 +21,10 @@ wt_err child_start(struct child *ch, const struct plan *plan, const char *state,
 /* Reaps what has died and starts again what is due; true when a pid changed. */
 bool children_turn(struct child *ch, uint32_t n, const struct plan *plan, const char *state,
                    uint64_t now_us);
+/* Turns over the logs that have grown beyond their bound (rotate.h). False: one could not be; the
+ * thread's words say why. */
+bool children_rotate(const struct child *ch, uint32_t n, const char *state, uint64_t most,
+                     uint32_t keep);
 /* SIGTERM in the order gateway, router, experts, each waited for; SIGKILL after patience_us
  * each. */
 void children_stop(struct child *ch, uint32_t n, uint64_t patience_us);

@@ -159,7 +159,7 @@ void up_announce(const struct up *u, FILE *to)
                 return;
         }
         fprintf(to,
-                "\nwitan answers at %s\nkey %s\n\ntry it:\n  curl -s %s/v1/chat/completions "
+                "\nready\nwitan answers at %s\nkey %s\n\ntry it:\n  curl -s %s/v1/chat/completions "
                 "-H 'Authorization: Bearer %s' -H 'Content-Type: application/json' -d '{\"model\": "
                 "\"%s\", \"messages\": [{\"role\": \"user\", \"content\": \"Who are you?\"}], "
                 "\"temperature\": 0}'\n\nor: %s/witan chat%s%s\n\n%s\n",
@@ -170,11 +170,34 @@ void up_announce(const struct up *u, FILE *to)
         fflush(to);
 }
 
+/* Every second; a log that cannot be turned over goes on growing, and is tried again. */
+static void look_at_logs(struct up *u, uint64_t now, uint64_t *next)
+{
+        if (now < *next)
+                return;
+        *next = now + 1000000;
+        children_rotate(u->child, u->n, u->c->state, wt_conf_u64(u->c->conf, WT_SET_log_bytes),
+                        (uint32_t)wt_conf_u64(u->c->conf, WT_SET_log_keep));
+}
+
+void up_ready(struct up *u)
+{
+        if (u->tell >= 0)
+                dprintf(u->tell, "*\n");
+        else
+                up_announce(u, stdout);
+}
+
 static void watch(struct up *u)
 {
-        while (!stop_asked(u, TURN_MS))
-                if (children_turn(u->child, u->n, &u->plan, u->c->state, wt_now_us(&wt_clock_real)))
+        uint64_t now, logs = 0;
+
+        while (!stop_asked(u, TURN_MS)) {
+                now = wt_now_us(&wt_clock_real);
+                if (children_turn(u->child, u->n, &u->plan, u->c->state, now))
                         cluster_write(&u->plan.cluster, u->c->state);
+                look_at_logs(u, now, &logs);
+        }
 }
 
 /* Everything after the fork of --detach, or in the foreground. */
@@ -203,8 +226,8 @@ static int supervise(struct up *u)
                 err = cluster_write(&u->plan.cluster, u->c->state);
         if (err != WT_OK && err != WT_ECANCELLED)
                 up_say(u, '!', wt_words());
-        if (err == WT_OK && u->tell < 0)
-                up_announce(u, stdout);
+        if (err == WT_OK)
+                up_ready(u);
         if (u->tell >= 0)
                 close(u->tell);                  /* the parent prints and leaves */
         if (err == WT_OK)
@@ -217,64 +240,6 @@ static int supervise(struct up *u)
         return err == WT_OK || err == WT_ECANCELLED ? EXIT_DONE : EXIT_FAILED;
 }
 
-/* Shows what the supervisor tells until it closes its end; true when all is well. */
-static bool listen_to(struct up *u, int fd)
-{
-        struct pollfd p = { .fd = fd, .events = POLLIN };
-        struct wt_buf in = { 0 };
-        bool well = true;
-        ssize_t n = 1;
-        char *end;
-
-        up_progress(u);
-        while (n > 0) {
-                if (poll(&p, 1, TURN_MS) > 0 && (n = read(fd, wt_buf_room(&in, 4096), 4096)) > 0)
-                        in.len += (size_t)n;
-                while (in.len > 0 && (end = memchr(in.data, '\n', in.len)) != NULL) {
-                        *end = '\0';
-                        if (in.data[0] == '!')
-                                progress_close(&u->progress);
-                        well &= in.data[0] != '!';
-                        up_say(u, in.data[0], in.data + 1);
-                        wt_buf_drop_front(&in, (size_t)(end - in.data) + 1);
-                }
-                progress_turn(&u->progress);
-        }
-        progress_close(&u->progress);
-        wt_buf_free(&in);
-        return well;
-}
-
-static int detach(struct up *u)
-{
-        int fd[2], null;
-
-        if (pipe2(fd, O_CLOEXEC) != 0)
-                return verb_fail(u->c, "no pipe: %s", strerror(errno));
-        switch (fork()) {
-        case -1:
-                return verb_fail(u->c, "could not fork: %s", strerror(errno));
-        case 0:
-                close(fd[0]);
-                setsid();
-                signal(SIGPIPE, SIG_IGN);        /* the parent may be gone before we are ready */
-                u->tell = fd[1];
-                null = open("/dev/null", O_RDWR | O_CLOEXEC);
-                dup2(null, 0);
-                dup2(null, 1);
-                dup2(null, 2);
-                _exit(wt_conf_bool(u->c->conf, WT_SET_inproc) ? inproc_run(u) : supervise(u));
-        }
-        close(fd[1]);
-        if (!listen_to(u, fd[0])) {
-                close(fd[0]);
-                return EXIT_FAILED;
-        }
-        close(fd[0]);
-        up_announce(u, stdout);
-        return EXIT_DONE;
-}
-
 static int go(struct up *u)
 {
         bool inproc = wt_conf_bool(u->c->conf, WT_SET_inproc);
@@ -282,7 +247,7 @@ static int go(struct up *u)
         fprintf(stderr, "starting %u process%s; model %s, state %s\n", inproc ? 1 : u->n,
                 inproc || u->n == 1 ? "" : "es", u->plan.cluster.model, u->c->state);
         if (wt_conf_bool(u->c->conf, WT_SET_detach))
-                return detach(u);
+                return up_detach(u, inproc ? inproc_run : supervise);
         up_progress(u);
         return inproc ? inproc_run(u) : supervise(u);
 }

@@ -28,8 +28,12 @@ void up_revision(struct up *u);
 
 bool up_answers(const char *address);            /* HOST:PORT says that it is ready */
 void up_announce(const struct up *u, FILE *to);
+void up_ready(struct up *u);                     /* announces it, or has the parent do so */
+/* up_detach.c: run in a process of its own; waits until that says that the cluster is ready. When
+ * it fails, or dies, the last lines of the logs say more. Exit code. */
+int up_detach(struct up *u, int (*run)(struct up *u));
 /* To the user, or over the pipe as lines: '+' an event, '=' what is waited for, '!' why it
- * failed. */
+ * failed; '*' is said once, by up_ready. */
 void up_say(struct up *u, char kind, const char *words);
 void up_progress(struct up *u);                  /* the moving line; ends by progress_close */
 /* Everything in this process, until it is told to stop. Exit code. */

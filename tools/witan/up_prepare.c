@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "base/file.h"
+#include "base/pool.h"
 #include "base/sha256.h"
 #include "bus/keyring.h"
 #include "model/pack.h"
@@ -193,7 +194,8 @@ static void choose_http(struct up *u)
 
         if (colon == NULL || strcmp(colon, ":0") != 0)
                 return;
-        snprintf(address, sizeof address, "%.*s:%d", (int)(colon - http), http, plan_free_port());
+        snprintf(address, sizeof address, "%.*s:%d", (int)(colon - http), http,
+                 plan_free_port(&u->plan));
         snprintf(u->plan.cluster.http, sizeof u->plan.cluster.http, "http://%s", address);
         snprintf(g->p->endpoint, sizeof g->p->endpoint, "http://%s", address);
         for (uint32_t i = 0; i < g->n_argv; i++)
@@ -202,6 +204,22 @@ static void choose_http(struct up *u)
                         if (asprintf(&g->argv[i], "--http=%s", address) < 0)
                                 abort();
                 }
+}
+
+/* One count of cores for all that run here. A file that was named may be another cluster's: it is
+ * kept, so that both count together. */
+static wt_err make_cores(struct up *u)
+{
+        char path[4200];
+        wt_err err;
+
+        if (wt_conf_str(u->c->conf, WT_SET_cores_file)[0] != '\0')
+                return access(wt_conf_str(u->c->conf, WT_SET_cores_file), F_OK) == 0 ? WT_OK
+                        : wt_allowance_make(wt_conf_str(u->c->conf, WT_SET_cores_file),
+                                            wt_cores_allowed());
+        snprintf(path, sizeof path, "%s/cores", u->c->state);
+        err = wt_allowance_make(path, wt_cores_allowed());
+        return err == WT_OK ? wt_conf_decide(u->c->conf, WT_SET_cores_file, path) : err;
 }
 
 wt_err up_prepare(struct up *u)
@@ -213,7 +231,8 @@ wt_err up_prepare(struct up *u)
                 return err;
         if ((err = where_bin(u->plan.bin)) != WT_OK || (err = resolve_model(u)) != WT_OK ||
             (err = plan_make(&u->plan, u->c, u->shape)) != WT_OK ||
-            (err = make_admin_key(u)) != WT_OK || (err = make_bus_keys(u)) != WT_OK)
+            (err = make_admin_key(u)) != WT_OK || (err = make_bus_keys(u)) != WT_OK ||
+            (err = make_cores(u)) != WT_OK)
                 return err;
         snprintf(u->plan.cluster.http, sizeof u->plan.cluster.http, "http://%s",
                  wt_conf_str(u->c->conf, WT_SET_http));
