@@ -14,7 +14,7 @@
 struct rows { char *data; size_t size, n, cap; bool failed; };
 
 struct copy {
-        struct rows keys, tenants, teams, prices; /* keys by prefix, the others in the store's order */
+        struct rows keys, tenants, teams, prices;        /* keys by prefix */
 };
 
 struct wt_identity {
@@ -102,7 +102,7 @@ static wt_err renew(struct wt_identity *i)
         c->tenants.size = sizeof(struct wt_tenant);
         c->teams.size = sizeof(struct wt_team);
         c->prices.size = sizeof(struct wt_price);
-        err = wt_store_do(i->store, read_all, c);
+        err = wt_store_see(i->store, read_all, c);
         if (err != WT_OK) {
                 copy_free(c);
                 return err;

@@ -30,7 +30,7 @@ struct wt_team { char tenant[65], id[65]; int64_t created_at; struct wt_limits l
 struct wt_key {
         char id[40], tenant[65], team[65], name[65], role[16];
         char models[1025];                       /* names separated by commas; "": all */
-        char sources[1025];                      /* addresses or networks (CIDR); "": from anywhere */
+        char sources[1025];                      /* addresses, networks (CIDR); "": anywhere */
         int64_t created_at, expires_at, revoked_at;
         struct wt_limits limits;
 };

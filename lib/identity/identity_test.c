@@ -116,7 +116,7 @@ static void a_key_opens(void **state)
         assert_string_equal(who.tenant.id, "bank");
         assert_int_equal(who.key.limits.most[WT_TOKENS_PER_DAY], 5000);
         assert_int_equal(who.key.limits.most[WT_CONCURRENCY], -1);
-        for (size_t at = 0; at < strlen(secret); at++) {         /* any other character: another key */
+        for (size_t at = 0; at < strlen(secret); at++) {         /* another key */
                 strcpy(other, secret);
                 other[at] = other[at] == 'x' ? 'y' : 'x';
                 assert_int_equal(check(i, other, "127.0.0.1:1", &who), WT_EUNAUTH);

@@ -24,7 +24,7 @@ static void sources(void **state)
                 { "192.168.7.1,2001:db8::/32", "[2001:db9::1]:80", false },
                 { "::1", "[::1]:9", true },
                 { "::1", "::1", true },
-                { "10.0.0.0/8", "[::ffff:10.1.1.1]:80", true },  /* a dual-stack socket's way to say it */
+                { "10.0.0.0/8", "[::ffff:10.1.1.1]:80", true },  /* of a dual-stack socket */
                 { "10.0.0.0/8", "", false },
                 { "10.0.0.0/8", "[10.0.0.1", false },
                 { "10.0.0.0/8", "ten", false },

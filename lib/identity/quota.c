@@ -87,15 +87,12 @@ static wt_err over(struct wt_ticket *t, const struct account *a, uint32_t s, int
                        (long long)t->why_left, (long long)t->charge.n[l]);
 }
 
-/* What a ticket lacks beyond what earlier ones lack is asked for. A ticket shares a round that is
- * not on its way yet, and asks again when its round was answered and others took what came. */
+/* What a ticket lacks is asked for. It shares a round that is not on its way yet, and asks again
+ * when its round was answered and others took what came. */
 static void ask_store(wt_quota *q, struct wt_ticket *t)
 {
         EACH(q, t, a, s, l) {
-                if (a->balance >= t->charge.n[l] + a->want)
-                        continue;
-                a->want += t->charge.n[l];
-                if (t->round[s][l] > a->round_done)
+                if (a->balance >= t->charge.n[l] || t->round[s][l] > a->round_done)
                         continue;
                 if (a->round_asked == a->round_sent)
                         a->round_asked++;
@@ -106,8 +103,29 @@ static void ask_store(wt_quota *q, struct wt_ticket *t)
                 pthread_cond_signal(&q->work);
 }
 
-/* A ticket that waited: taken, over a limit, or (false) still to wait. It is over a limit only by
- * an answer of the store that is younger than itself. */
+void quota_sum(wt_quota *q)
+{
+        for (int b = 0; b < N_ACCOUNTS; b++)
+                for (struct account *a = q->bucket[b]; a != NULL; a = a->next)
+                        a->want = 0;
+        for (struct wt_ticket *t = q->waiting; t != NULL; t = t->next)
+                EACH(q, t, a, s, l)
+                        a->want += t->charge.n[l];
+}
+
+/* Over the limit by an answer that is younger than the ticket. What other gateways hold too much of
+ * they give back within a turn of their thread, so where they hold some it is asked once more. */
+static bool is_over(const struct account *a, struct wt_ticket *t, int l)
+{
+        if (a->left + a->balance >= t->charge.n[l])
+                return false;
+        if (!a->elsewhere || t->asked_again)
+                return true;
+        t->asked_again = true;
+        return false;
+}
+
+/* A ticket that waited: taken, over a limit, or (false) still to wait. */
 static bool decide(wt_quota *q, struct wt_ticket *t)
 {
         if (take(q, t))
@@ -122,7 +140,7 @@ static bool decide(wt_quota *q, struct wt_ticket *t)
                         t->retry_s = 1;
                         return true;
                 }
-                if (a->left + a->balance < t->charge.n[l]) {
+                if (is_over(a, t, l)) {
                         over(t, a, s, l);
                         return true;
                 }
@@ -213,14 +231,10 @@ int wt_quota_fd(const wt_quota *q)
         return q->fd;
 }
 
-/* want is counted anew from those that go on waiting. */
 static struct wt_ticket *decide_all(wt_quota *q)
 {
         struct wt_ticket *t, *next, *done = NULL, **tail = &done;
 
-        for (int b = 0; b < N_ACCOUNTS; b++)
-                for (struct account *a = q->bucket[b]; a != NULL; a = a->next)
-                        a->want = 0;
         for (t = q->waiting; t != NULL; t = next) {
                 next = t->next;
                 if (!decide(q, t)) {

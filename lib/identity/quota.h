@@ -34,20 +34,21 @@ struct wt_ticket {
         uint64_t time_us;                        /* wall time of the request: names its windows */
         void *user;
         enum wt_ticket_state state;
-        wt_err err;                              /* once decided: WT_OK, WT_EEXHAUSTED (over a limit),
+        wt_err err;                              /* once decided: WT_OK, WT_EEXHAUSTED (a limit),
                                                   * WT_EUNAVAILABLE (the store is away) */
         uint32_t why_scope; enum wt_limit why;   /* which limit, and: */
         int64_t why_left;                        /* how much of it is left; may be above 0 */
         uint64_t retry_s;                        /* seconds until its window ends; 0: none */
         uint64_t round[WT_SCOPES][WT_N_LIMITS];
+        bool asked_again;                        /* others held some of what it lacked */
         struct wt_ticket *next, *prev;
 };
 
 typedef struct wt_quota wt_quota;
 struct wt_quota_conf {
         const char *store_url; uint64_t timeout_ms;
-        const char *gateway;                     /* name; of a dead one, whoever starts under it again
-                                                  * gives its leases back first */
+        const char *gateway;                     /* name; who starts under that of a dead one gives
+                                                  * its leases back first */
         uint64_t lease_ms;                       /* 0: 30 s */
         /* From wt_quota_turn: a waiting ticket was decided (see err). */
         void (*decided)(void *arg, struct wt_ticket *t);
@@ -62,7 +63,8 @@ void wt_quota_close(wt_quota *q);                /* gives balances back */
 /* WT_OK: charged. WT_EAGAIN: the store is asked; decided is called. WT_EEXHAUSTED: a charge that
  * is above the limit itself. */
 wt_err wt_quota_ask(wt_quota *q, struct wt_ticket *t);
-void wt_quota_withdraw(wt_quota *q, struct wt_ticket *t);        /* a waiting one; its client left */
+/* A waiting one whose client left. */
+void wt_quota_withdraw(wt_quota *q, struct wt_ticket *t);
 /* used: what it came to; what was charged beyond goes back to the balance. More than was charged
  * is taken as well. */
 void wt_quota_settle(wt_quota *q, struct wt_ticket *t, const struct wt_charge *used);

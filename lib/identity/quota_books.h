@@ -13,13 +13,14 @@ struct account {
         int64_t window, most;                    /* most: the limit */
         int64_t balance;                         /* leased and neither charged nor used */
         int64_t charged;                         /* by tickets that are held */
-        int64_t want;                            /* what waiting tickets need beyond the balance */
+        int64_t want;                            /* what waiting tickets need, while it is summed */
         int64_t largest;                         /* charge since the last turn: what to keep */
         int64_t left;                            /* the store's remainder when last asked */
         /* Of asking the store: last that tickets wait for, on its way, answered. */
         uint64_t round_asked, round_sent, round_done;
         wt_err round_err;                        /* how round_done ended */
-        uint64_t busy_us;                        /* last time anybody was here */
+        bool elsewhere;                          /* other gateways held some of it then */
+        uint64_t busy_us, answered_us;           /* last time anybody was here; of round_done */
         struct account *next;
 };
 
@@ -43,11 +44,14 @@ struct errand {
         enum wt_limit limit;
         int64_t window, most, need, block, give;
         uint64_t round;
-        int64_t got, left;                       /* out */
+        int64_t got, left; bool elsewhere;       /* out */
 };
+/* quota.c, lock held: want of every account, from the tickets that wait. */
+void quota_sum(wt_quota *q);
 /* quota_lease.c: all errands in one transaction; and the leases' end moved on. */
 wt_err quota_run(wt_quota *q, struct errand *e, uint32_t n);
 wt_err quota_renew(wt_quota *q);
-wt_err quota_give_all(wt_store *s, const char *gateway);         /* of a gateway that is not running */
+/* Of a gateway that is not running. */
+wt_err quota_give_all(wt_store *s, const char *gateway);
 void *quota_thread(void *arg);                   /* quota_thread.c */
 #endif

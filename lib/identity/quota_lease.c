@@ -79,17 +79,31 @@ static wt_err sweep(wt_store *s, int64_t now_us)
                               NULL, NULL);
 }
 
-/* What is needed, as far as it is there. Beyond that a quarter of what is left at most, so that other
- * gateways find something too: near the limit that is nothing. */
+/* What is needed, as far as it is there. Beyond that a quarter of what is left at most, so that
+ * other gateways find something too: near the limit that is nothing. */
 static int64_t size_of(const struct errand *e, int64_t left)
 {
         int64_t block = e->block < left / 4 ? e->block : left / 4;
 
-        if (left <= 0)
+        if (left <= 0 || e->need <= 0)
                 return 0;
         if (e->need > left)
                 return left;
         return block > e->need ? block : e->need;
+}
+
+/* Do other gateways hold some of it? */
+static wt_err held_elsewhere(wt_store *s, const char *gateway, struct errand *e)
+{
+        const struct wt_value v[] = { wt_v_text(gateway), wt_v_text(e->scope),
+                                      wt_v_text(wt_limit_name(e->limit)), wt_v_int(e->window) };
+        int64_t amount = 0;
+        wt_err err = wt_store_query(s, "SELECT CAST(COALESCE(SUM(amount), 0) AS BIGINT) FROM"
+                                    " quota_leases WHERE gateway <> $1 AND scope = $2 AND what = $3"
+                                    " AND win = $4", v, 4, one_int, &amount, NULL);
+
+        e->elsewhere = amount > 0;
+        return err;
 }
 
 static wt_err lease(wt_store *s, const char *gateway, struct errand *e, int64_t now_us,
@@ -102,6 +116,8 @@ static wt_err lease(wt_store *s, const char *gateway, struct errand *e, int64_t 
             (err = sweep(s, now_us)) == WT_OK)
                 err = granted(s, e, &was);
         if (err != WT_OK)
+                return err;
+        if (e->most - was < e->need && (err = held_elsewhere(s, gateway, e)) != WT_OK)
                 return err;
         e->got = size_of(e, e->most - was);
         e->left = e->most - was - e->got;
@@ -118,8 +134,8 @@ static wt_err give(wt_store *s, const char *gateway, const struct errand *e)
         const struct wt_value v[] = { wt_v_int(e->give), wt_v_text(gateway), wt_v_text(e->scope),
                                       wt_v_text(wt_limit_name(e->limit)), wt_v_int(e->window) };
         uint64_t n = 0;
-        wt_err err = wt_store_query(s, "UPDATE quota_leases SET amount = amount - $1 WHERE gateway ="
-                                    " $2 AND scope = $3 AND what = $4 AND win = $5 AND amount >="
+        wt_err err = wt_store_query(s, "UPDATE quota_leases SET amount = amount - $1 WHERE"
+                                    " gateway = $2 AND scope = $3 AND what = $4 AND win = $5 AND amount >="
                                     " $1", v, 5, NULL, NULL, &n);
 
         return err != WT_OK || n == 0 ? err : counter_add(s, e, -e->give);
@@ -138,6 +154,7 @@ static wt_err run_work(void *arg, wt_store *s)
                 struct errand *e = &r->e[i];
 
                 e->got = 0;
+                e->elsewhere = false;
                 err = e->give > 0 ? give(s, r->q->gateway, e)
                                   : lease(s, r->q->gateway, e, now_us, expires_us);
         }

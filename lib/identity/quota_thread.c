@@ -1,5 +1,5 @@
-/* quota_thread.c - the thread that goes to the store: collects what accounts want or have too much of,
- * runs all of it in one transaction, and puts the results into the books. */
+/* quota_thread.c - the thread that goes to the store: collects what accounts want or have too much
+ * of, runs all of it in one transaction, and puts the results into the books. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +8,8 @@
 #include "base/clock.h"
 #include "identity/quota_books.h"
 
-enum { TURN_MS = 200, IDLE_US = 1000 * 1000, FORGET_US = 120 * 1000 * 1000, AT_ONCE = 256 };
+enum { TURN_MS = 200, IDLE_US = 1000 * 1000, FORGET_US = 120 * 1000 * 1000,
+       AGAIN_US = 250 * 1000, AT_ONCE = 256 };
 
 /* What a busy account may have lying about: a few charges; near the limit one. */
 static int64_t keep_of(struct account *a, uint64_t now)
@@ -18,24 +19,32 @@ static int64_t keep_of(struct account *a, uint64_t now)
         return a->left < 16 * a->largest ? a->largest : 8 * a->largest;
 }
 
+/* Is there a round to go? One that found a part at other gateways gives them the time to bring it
+ * back. */
+static bool goes(const struct account *a, uint64_t now)
+{
+        return a->round_asked != a->round_done &&
+               !(a->elsewhere && now - a->answered_us < AGAIN_US);
+}
+
 /* Lock held. Needs first; then what lies about. */
 static uint32_t collect(wt_quota *q, struct errand *e, uint64_t now)
 {
         uint32_t n = 0;
 
+        quota_sum(q);
         for (int pass = 0; pass < 2; pass++)
                 for (int b = 0; b < N_ACCOUNTS; b++)
                         for (struct account *a = q->bucket[b]; a != NULL && n < AT_ONCE;
                              a = a->next) {
                                 int64_t keep = keep_of(a, now);
 
-                                if (pass == 0 ? a->round_asked == a->round_done
-                                              : a->round_asked != a->round_done ||
-                                                        a->balance <= keep)
+                                if (pass == 0 ? !goes(a, now)
+                                              : a->want > 0 || a->balance <= keep)
                                         continue;
                                 e[n] = (struct errand){ .account = a, .limit = a->limit,
                                         .window = a->window, .most = a->most,
-                                        .need = a->want, .block = 8 * a->largest,
+                                        .need = a->want - a->balance, .block = 8 * a->largest,
                                         .round = a->round_asked };
                                 a->round_sent = a->round_asked;
                                 memcpy(e[n].scope, a->scope, sizeof a->scope);
@@ -52,6 +61,8 @@ static uint32_t collect(wt_quota *q, struct errand *e, uint64_t now)
  * back is taken as given (the lease keeps it until it ends), what was asked for as not got. */
 static void apply(struct errand *e, uint32_t n, wt_err err)
 {
+        uint64_t now = wt_now_us(&wt_clock_real);
+
         for (uint32_t i = 0; i < n; i++) {
                 struct account *a = e[i].account;
 
@@ -60,8 +71,10 @@ static void apply(struct errand *e, uint32_t n, wt_err err)
                 if (err == WT_OK) {
                         a->balance += e[i].got;
                         a->left = e[i].left;
+                        a->elsewhere = e[i].elsewhere;
                 }
                 a->round_done = e[i].round;
+                a->answered_us = now;
                 a->round_err = err;
         }
 }

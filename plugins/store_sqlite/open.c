@@ -38,6 +38,11 @@ static const struct { int rc, code; bool lost; const char *hint; } rows[] = {
         { SQLITE_RANGE, WT_EINVAL, false, "mend the statement" },
 };
 
+static bool late(const wt_db *db)
+{
+        return db->deadline_us != 0 && db->host->now_us() >= db->deadline_us;
+}
+
 int db_fail(wt_db *db, int rc, const char *doing)
 {
         const char *said = db->db ? sqlite3_errmsg(db->db) : sqlite3_errstr(rc), *hint = "try again";
@@ -51,6 +56,10 @@ int db_fail(wt_db *db, int rc, const char *doing)
                         lost = rows[i].lost;
                         break;
                 }
+        if (code == WT_EABORTED && db->db != NULL && late(db)) {
+                code = WT_EUNAVAILABLE;          /* its time is over: no more of the same */
+                hint = "another process held it for longer than store_timeout";
+        }
         db->failed = true;
         code = db->host->fail(code, "database %s: %s: %s; %s", db->path, doing, said, hint);
         if (lost)
@@ -81,11 +90,6 @@ static int own_file(wt_db *db)
                 return db->host->fail(WT_EPERM, "database %s may be read by others and that cannot "
                                       "be changed: %s; make it 0600", db->path, strerror(errno));
         return WT_OK;
-}
-
-static bool late(const wt_db *db)
-{
-        return db->deadline_us != 0 && db->host->now_us() >= db->deadline_us;
 }
 
 static int on_steps(void *arg)

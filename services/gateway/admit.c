@@ -1,6 +1,6 @@
 /* admit.c - before anything of a request leaves for a router it is charged to its key, team and
- * tenant (lib/identity/quota.h), and waits for its turn when the house is full (lib/identity/fair.h). A limit is
- * answered with 429: which one, what is left, and when it will be more. */
+ * tenant (identity/quota.h), and waits for its turn when the house is full (identity/fair.h). A
+ * limit is answered with 429: which one, what is left, and when it will be more. */
 #include "path.h"
 #include <stdio.h>
 #include <string.h>
@@ -73,8 +73,8 @@ static bool no_books(struct request *r)
 {
         wt_log(WT_WARN, "GATEWAY-NO-BOOKS", "request=%s", r->id_text);
         r->retry_s = 1;
-        return request_refuse(r, refusal_of(WT_EUNAVAILABLE), "the store of limits does not answer, "
-                              "and this key has limits; try again later");
+        return request_refuse(r, refusal_of(WT_EUNAVAILABLE), "the store of limits does not "
+                              "answer, and this key has limits; try again later");
 }
 
 /* ---- turns -------------------------------------------------------------------------------- */
@@ -150,8 +150,8 @@ void admit_expire(struct request *r)
             wt_now_us(g->conf.clock) - r->place_us <= g->conf.admit_wait_us)
                 return;
         r->retry_s = 5;
-        request_refuse(r, refusal_of(WT_EEXHAUSTED), "it was not this request's turn within %llu s: "
-                       "too many wait; try again later",
+        request_refuse(r, refusal_of(WT_EEXHAUSTED), "it was not this request's turn within %llu "
+                       "s: too many wait; try again later",
                        (unsigned long long)(g->conf.admit_wait_us / 1000000));
 }
 

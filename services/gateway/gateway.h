@@ -19,9 +19,9 @@ struct gateway_conf {
         const wt_tokenizer *tokenizer;
         const struct wt_shape *shape;
         wt_identity *identity;                   /* NULL: everybody may ask (open_door) */
-        wt_quota *quota;                         /* NULL: no limits; decided must be gateway_decided */
+        wt_quota *quota;                         /* NULL: no limits; calls gateway_decided */
         uint32_t admit_at_once;                  /* sequences at the routers; 0: by what they say */
-        uint32_t admit_waiting;                  /* requests that wait for a turn; more are refused */
+        uint32_t admit_waiting;                  /* requests that wait for a turn, at most */
         uint64_t admit_wait_us;
         const char *name;                        /* of this process, as in the allow-list */
         const char *model;                       /* the name that users say, e.g. "tiny" */

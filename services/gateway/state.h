@@ -128,7 +128,7 @@ enum { M_REQUESTS, M_REFUSED, M_FAILED, M_GONE, M_OPEN, M_PROMPT_TOKENS, M_COMPL
 wt_err gateway_metrics_init(struct gateway *g);
 
 /* admit.c: what comes back later, and what is left behind */
-void admit_turns(struct gateway *g);             /* between two turns of the loop: whose turn it is */
+void admit_turns(struct gateway *g);             /* once a turn of the loop: who is next */
 void admit_expire(struct request *r);            /* one that waits too long is refused */
 void admit_end(struct request *r);               /* settles the charge, leaves the queue */
 void admit_headers(const struct request *r, struct wt_buf *out);         /* x-ratelimit-* */

@@ -16,7 +16,8 @@ static wt_err url_of(const struct call *c, char *out, size_t cap)
         static const struct wt_plugin *(*const built_in[])(void) = { wt_plugin_store_sqlite, NULL };
         wt_err err = wt_plugin_register(built_in);
 
-        return err != WT_OK ? err : wt_store_url(wt_conf_str(c->conf, WT_SET_store), c->state, out, cap);
+        return err != WT_OK ? err : wt_store_url(wt_conf_str(c->conf, WT_SET_store), c->state, out,
+                                                 cap);
 }
 
 wt_err books_open(const struct call *c, wt_store **out)
