@@ -1,9 +1,13 @@
 /* boot.c - see boot.h. */
 #include "boot.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#include "base/file.h"
 #include "base/log.h"
+#include "base/rng.h"
 #include "bus/keyring.h"
 #include "net/health.h"
 #include "plugin/plugin.h"
@@ -24,7 +28,9 @@ struct gateway_boot {
         wt_http *health;
         struct wt_health answers;
         struct gateway *gateway;
-        char spool[4200], model_name[256];
+        wt_spool *spool;
+        uint8_t audit_key[32];
+        char store_url[4200], model_name[256];
 };
 
 /* The last component of the model folder's path: what users call it. */
@@ -51,18 +57,66 @@ const struct wt_plugin *wt_plugin_store_sqlite(void);
 static wt_err open_books(struct gateway_boot *b)
 {
         const uint64_t timeout_ms = wt_conf_u64(b->conf, WT_SET_store_timeout);
-        char url[4200];
-        struct wt_quota_conf q = { .store_url = url, .timeout_ms = timeout_ms, .gateway = b->name,
-                                   .decided = decided, .arg = b };
+        struct wt_quota_conf q = { .store_url = b->store_url, .timeout_ms = timeout_ms,
+                                   .gateway = b->name, .decided = decided, .arg = b };
+        wt_err err = wt_identity_open(&b->identity, b->store_url, timeout_ms);
+
+        return err == WT_OK ? wt_quota_open(&b->quota, &q) : err;
+}
+
+/* The key of the log's hashes. Gateways of one state folder may start at one time: whose file gets
+ * the name, his key it is. */
+static wt_err open_audit_key(struct gateway_boot *b)
+{
+        char path[4200], mine[4300];
+        struct wt_buf key = { 0 };
+        wt_err err;
+
+        snprintf(path, sizeof path, "%s/keys", wt_conf_str(b->conf, WT_SET_state));
+        if ((err = wt_dir_make(path, 0700)) != WT_OK)
+                return err;
+        snprintf(path, sizeof path, "%s/keys/audit-hash.key",
+                 wt_conf_str(b->conf, WT_SET_state));
+        if ((err = wt_file_read(path, 64, &key)) == WT_ENOTFOUND) {
+                snprintf(mine, sizeof mine, "%s.%ld", path, (long)getpid());
+                wt_random_bytes(b->audit_key, sizeof b->audit_key);
+                err = wt_file_write(mine, b->audit_key, sizeof b->audit_key, 0600);
+                if (err == WT_OK && link(mine, path) != 0 && errno != EEXIST)
+                        err = wt_fail(WT_EIO, "could not make %s: %s", path, strerror(errno));
+                unlink(mine);
+                if (err == WT_OK)
+                        err = wt_file_read(path, 64, &key);
+        }
+        if (err == WT_OK && key.len != sizeof b->audit_key)
+                err = wt_fail(WT_EDATA, "%s has %zu bytes, not 32; restore it, or move it away and "
+                              "the hashes of new rows no longer compare with those of old ones",
+                              path, key.len);
+        if (err == WT_OK)
+                memcpy(b->audit_key, key.data, sizeof b->audit_key);
+        wt_buf_free(&key);
+        return err;
+}
+
+/* Where what happens is written down. */
+static wt_err open_audit(struct gateway_boot *b)
+{
         static const struct wt_plugin *(*const built_in[])(void) = { wt_plugin_store_sqlite, NULL };
+        char folder[4300];
+        struct wt_spool_conf c = {
+                .folder = folder,
+                .segment_bytes = wt_conf_u64(b->conf, WT_SET_spool_segment_bytes),
+                .max_bytes = wt_conf_u64(b->conf, WT_SET_spool_bytes),
+        };
         wt_err err = wt_plugin_register(built_in);
 
+        snprintf(folder, sizeof folder, "%s/spool/%s", wt_conf_str(b->conf, WT_SET_state), b->name);
         if (err != WT_OK ||
             (err = wt_store_url(wt_conf_str(b->conf, WT_SET_store),
-                                wt_conf_str(b->conf, WT_SET_state), url, sizeof url)) != WT_OK ||
-            (err = wt_identity_open(&b->identity, url, timeout_ms)) != WT_OK)
+                                wt_conf_str(b->conf, WT_SET_state), b->store_url,
+                                sizeof b->store_url)) != WT_OK ||
+            (err = open_audit_key(b)) != WT_OK)
                 return err;
-        return wt_quota_open(&b->quota, &q);
+        return wt_spool_open(&b->spool, &c);
 }
 
 static wt_err open_data(struct gateway_boot *b)
@@ -71,9 +125,9 @@ static wt_err open_data(struct gateway_boot *b)
         wt_err err;
 
         name_model(b);
-        snprintf(b->spool, sizeof b->spool, "%s/spool", wt_conf_str(b->conf, WT_SET_state));
         if ((err = wt_shape_load(&b->shape, model)) != WT_OK ||
-            (err = wt_tokenizer_load(&b->tokenizer, model)) != WT_OK)
+            (err = wt_tokenizer_load(&b->tokenizer, model)) != WT_OK ||
+            (err = open_audit(b)) != WT_OK)
                 return err;
         return wt_conf_bool(b->conf, WT_SET_open_door) ? WT_OK : open_books(b);
 }
@@ -117,6 +171,10 @@ static wt_err open_gateway(struct gateway_boot *b)
                 .model = b->model_name,
                 .http = wt_conf_str(s, WT_SET_http),
                 .spool = b->spool,
+                .spool_bytes = wt_conf_u64(s, WT_SET_spool_bytes),
+                .audit_key = b->audit_key,
+                .audit_refusals = (uint32_t)wt_conf_u64(s, WT_SET_audit_refusals),
+                .audit_wait_us = wt_conf_u64(s, WT_SET_audit_wait) * 1000,
                 .limits = wt_http_default,
                 .default_max_tokens = (uint32_t)wt_conf_u64(s, WT_SET_default_max_tokens),
                 .drain_us = wt_conf_u64(s, WT_SET_drain) * 1000,
@@ -188,6 +246,7 @@ void gateway_boot_close(struct gateway_boot *b)
                 return;
         wt_http_close(b->health);
         gateway_close(b->gateway);
+        wt_spool_close(b->spool);
         wt_loop_free(b->loop);
         wt_bus_close(b->bus);
         wt_quota_close(b->quota);

@@ -10,7 +10,7 @@ static void answer(struct request *r)
         char headers[80];
 
         snprintf(headers, sizeof headers, "x-request-id: %s\r\n", r->id_text);
-        wt_call_reply(r->call, 200, "application/json", headers, b->data, b->len);
+        hold_reply(r, 200, "application/json", headers, b->data, b->len);
         request_end(r, "ok");
 }
 

@@ -14,7 +14,7 @@ static void error_body(struct wt_buf *b, struct refusal why, const char *message
 }
 
 /* r: whose refusal it is, for what it knows of another try; NULL: nobody's. */
-static void refuse_text(wt_call *c, const struct request *r, const char *request_id,
+static void refuse_text(wt_call *c, struct request *r, const char *request_id,
                         struct refusal why, const char *message)
 {
         struct wt_buf b = { 0 }, h = { 0 };
@@ -30,7 +30,10 @@ static void refuse_text(wt_call *c, const struct request *r, const char *request
                 wt_buf_str(&h, "x-should-retry: false\r\n");
         if (r != NULL)
                 admit_headers(r, &h);
-        wt_call_reply(c, why.status, "application/json", h.data, b.data, b.len);
+        if (r != NULL)
+                hold_reply(r, why.status, "application/json", h.data, b.data, b.len);
+        else
+                wt_call_reply(c, why.status, "application/json", h.data, b.data, b.len);
         wt_buf_free(&b);
         wt_buf_free(&h);
 }
@@ -55,6 +58,9 @@ bool request_refuse(struct request *r, struct refusal why, const char *fmt, ...)
         vsnprintf(message, sizeof message, fmt, ap);
         va_end(ap);
         r->status = why.status;
+        r->tally.code = why.code != NULL ? why.code : why.type;
+        if (hold_unsent(r))
+                r->begun = false;
         if (r->call != NULL && !r->begun) {
                 refuse_text(r->call, r, r->id_text, why, message);
         } else if (r->call != NULL) {
@@ -65,10 +71,8 @@ bool request_refuse(struct request *r, struct refusal why, const char *fmt, ...)
                 wt_buf_str(b, "data: ");
                 error_body(b, why, message);
                 wt_buf_str(b, "\n\n");
-                if (wt_call_write(r->call, b->data, b->len))
-                        wt_call_end(r->call);
-                else
-                        wt_call_abort(r->call);  /* over for us too: nobody calls back for r */
+                hold_write(r, b->data, b->len, true);
+                hold_end(r);
         }
         request_end(r, why.status >= 500 ? "failed" : "refused");
         return false;

@@ -105,6 +105,8 @@ static void take(struct sequence *s, const struct wt_event_msg *e)
                                       (double)(r->first_us - r->start_us) / 1e6);
                 }
         }
+        if (!e->of_prompt && e->n_ids > 0)
+                record_tokens(s, e->n_ids);
         if (!e->of_prompt && !take_ids(s, e))
                 stopped_by_text(s);
         else if (e->finish == WT_STOP || e->finish == WT_LENGTH)

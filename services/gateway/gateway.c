@@ -1,12 +1,9 @@
 /* gateway.c - opens the parts, turns the loop, closes them. */
 #include "path.h"
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include "base/file.h"
 #include "base/log.h"
 #include "base/rng.h"
 #include "base/stop.h"
@@ -69,6 +66,10 @@ static void on_gone(void *arg, wt_call *c)
         (void)arg;
         if (r == NULL)
                 return;
+        if (r->tally.ended) {
+                hold_gone(r);
+                return;
+        }
         r->call = NULL;
         r->status = 499;
         request_end(r, "client_closed");
@@ -119,18 +120,13 @@ static void on_quota(void *arg, int fd, unsigned ready)
         wt_quota_turn(g->conf.quota);
 }
 
-static wt_err open_spool(struct gateway *g)
+static void on_spool(void *arg, int fd, unsigned ready)
 {
-        char path[4200];
-        wt_err err;
+        uint64_t n;
 
-        if ((err = wt_dir_make(g->conf.spool, 0700)) != WT_OK)
-                return err;
-        snprintf(path, sizeof path, "%s/requests.ndjson", g->conf.spool);
-        g->spool_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-        if (g->spool_fd < 0)
-                return wt_fail(WT_EIO, "could not open %s: %s", path, strerror(errno));
-        return WT_OK;
+        (void)ready;
+        if (read(fd, &n, sizeof n) == (ssize_t)sizeof n)
+                hold_wake(arg);
 }
 
 wt_err gateway_open(struct gateway **out, const struct gateway_conf *conf)
@@ -142,7 +138,6 @@ wt_err gateway_open(struct gateway **out, const struct gateway_conf *conf)
         if (g == NULL)
                 return wt_fail(WT_ENOMEM, "out of memory");
         g->conf = *conf;
-        g->spool_fd = -1;
         wt_random_bytes(&g->incarnation, sizeof g->incarnation);
         g->routers = calloc(conf->n_routers, sizeof *g->routers);
         if (g->routers == NULL)
@@ -154,11 +149,11 @@ wt_err gateway_open(struct gateway **out, const struct gateway_conf *conf)
                 wt_log(WT_NOTICE, "GATEWAY-NO-CHAT", "words=\"%s\"", wt_words());
         }
         if (err == WT_OK)
-                err = open_spool(g);
-        if (err == WT_OK)
                 err = wt_http_listen(&g->http, conf->loop, conf->http, &conf->limits, &h);
         if (err == WT_OK)
                 err = wt_loop_add(conf->loop, wt_bus_fd(conf->bus), WT_READ, on_bus, g);
+        if (err == WT_OK)
+                err = wt_loop_add(conf->loop, wt_spool_fd(conf->spool), WT_READ, on_spool, g);
         if (err == WT_OK && conf->quota != NULL)
                 err = wt_loop_add(conf->loop, wt_quota_fd(conf->quota), WT_READ, on_quota, g);
         if (err != WT_OK) {
@@ -180,26 +175,30 @@ void gateway_close(struct gateway *g)
         while (g->open != NULL) {
                 if (g->open->call != NULL && g->open->begun)
                         wt_call_abort(g->open->call);
-                else if (g->open->call != NULL)
+                else if (g->open->call != NULL)  /* not held: it promises nothing */
                         call_refuse(g->open->call, g->open->id_text, refusal_of(WT_EUNAVAILABLE),
                                     "this gateway is shutting down; ask again");
+                g->open->call = NULL;
                 request_end(g->open, "interrupted");
         }
+        hold_drop(g);
+        flood_flush(g, true);
         requests_reap(g);
         if (g->tick.fire != NULL)
                 wt_loop_timer_off(g->conf.loop, &g->tick);
         wt_loop_after(g->conf.loop, NULL, NULL);
         wt_loop_remove(g->conf.loop, wt_bus_fd(g->conf.bus));
+        wt_loop_remove(g->conf.loop, wt_spool_fd(g->conf.spool));
         if (g->conf.quota != NULL)
                 wt_loop_remove(g->conf.loop, wt_quota_fd(g->conf.quota));
         wt_http_close(g->http);
-        if (g->spool_fd >= 0)
-                close(g->spool_fd);
         for (int i = 0; g->metrics != NULL && i < N_METRICS; i++)
                 free(g->metrics[i].buckets);
         free(g->metrics);
         free(g->routers);
         wt_buf_free(&g->line);
+        wt_buf_free(&g->audit.event);
+        wt_buf_free(&g->audit.scratch);
         free(g);
 }
 
@@ -214,9 +213,9 @@ int gateway_run(struct gateway *g)
         wt_http_drain(g->http);
         wt_log(WT_NOTICE, "GATEWAY-DRAIN", "open=%u", g->n_open);
         end = wt_now_us(g->conf.clock) + g->conf.drain_us;
-        while (g->n_open > 0 && wt_now_us(g->conf.clock) < end)
+        while (g->n_open + g->audit.n_held > 0 && wt_now_us(g->conf.clock) < end)
                 wt_loop_turn(g->conf.loop, 50 * 1000);
-        left = g->n_open;
+        left = g->n_open + g->audit.n_held;
         if (left > 0)
                 wt_log(WT_WARN, "GATEWAY-CUT", "open=%u", left);
         return left > 0;
@@ -227,18 +226,24 @@ const char *gateway_address(const struct gateway *g)
         return wt_http_address(g->http);
 }
 
-bool gateway_ready(const struct gateway *g, const char **words)
+bool gateway_ready(struct gateway *g, const char **words)
 {
-        bool any = false;
+        bool any = false, room;
+        const char *why;
 
         for (uint32_t i = 0; i < g->conf.n_routers; i++)
                 any |= g->routers[i].welcome && !g->routers[i].draining;
+        room = audit_ready(g, &why);
         if (words != NULL)
-                *words = g->draining ? "draining" : any ? "ok" : "no router answers yet";
-        return any && !g->draining;
+                *words = g->draining ? "draining" : !any ? "no router answers yet" :
+                         room ? "ok" : why;
+        return any && room && !g->draining;
 }
 
 void gateway_metrics(struct gateway *g, struct wt_buf *out)
 {
         wt_metrics_text(out, g->metrics, N_METRICS);
+        audit_metrics(g, out);
+        if (g->conf.audit_more != NULL)
+                g->conf.audit_more(g->conf.audit_arg, out);
 }

@@ -4,6 +4,7 @@
  * process. */
 #ifndef WITAN_GATEWAY_GATEWAY_H
 #define WITAN_GATEWAY_GATEWAY_H
+#include "audit/spool.h"
 #include "bus/bus.h"
 #include "model/shape.h"
 #include "net/http.h"
@@ -26,7 +27,14 @@ struct gateway_conf {
         const char *name;                        /* of this process, as in the allow-list */
         const char *model;                       /* the name that users say, e.g. "tiny" */
         const char *http;                        /* HOST:PORT */
-        const char *spool;                       /* folder for records, made when missing */
+        wt_spool *spool;                         /* of the audit log */
+        uint64_t spool_bytes;                    /* what it may hold */
+        const uint8_t *audit_key;                /* 32 bytes: of the keyed hashes in the log */
+        uint32_t audit_refusals;                 /* rows of refusals of one kind in a second */
+        uint64_t audit_wait_us;                  /* an answer whose record is not on disk then is
+                                                  * given up */
+        void (*audit_more)(void *arg, struct wt_buf *out);       /* further metrics; or NULL */
+        void *audit_arg;
         struct wt_http_limits limits;
         uint32_t default_max_tokens;             /* of a chat that names none; 0: what is left */
         uint64_t drain_us;
@@ -45,6 +53,6 @@ void gateway_close(struct gateway *g);
 void gateway_decided(void *arg, struct wt_ticket *t);
 const char *gateway_address(const struct gateway *g);    /* HOST:PORT as bound */
 /* For /readyz: a router has welcomed us. words (or NULL) says what is missing. */
-bool gateway_ready(const struct gateway *g, const char **words);
+bool gateway_ready(struct gateway *g, const char **words);
 void gateway_metrics(struct gateway *g, struct wt_buf *out);
 #endif

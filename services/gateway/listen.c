@@ -25,7 +25,7 @@ static void models(struct gateway *g, wt_call *c, const char *name)
         struct wt_buf *b = &g->line;
         char headers[80];
 
-        if (!gateway_authorize(r))
+        if (!audit_open(r) || !gateway_authorize(r))
                 return;
         if (name != NULL && strcmp(name, g->conf.model) != 0) {
                 request_refuse(
@@ -40,7 +40,7 @@ static void models(struct gateway *g, wt_call *c, const char *name)
         put_model(g, b);
         wt_buf_str(b, name != NULL ? "" : "]}");
         snprintf(headers, sizeof headers, "x-request-id: %s\r\n", r->id_text);
-        wt_call_reply(c, 200, "application/json", headers, b->data, b->len);
+        hold_reply(r, 200, "application/json", headers, b->data, b->len);
         request_end(r, "ok");
 }
 
@@ -70,7 +70,7 @@ static void serve(struct gateway *g, wt_call *c, const struct door *d)
                                "this gateway is shutting down; ask another");
                 return;
         }
-        if (!gateway_authorize(r) || !gateway_parse(r))
+        if (!audit_open(r) || !gateway_authorize(r) || !gateway_parse(r))
                 return;
         if (d->answer != NULL) {
                 d->answer(r);
@@ -84,7 +84,7 @@ void request_go(struct request *r)
 {
         const struct door *d = r->door;
 
-        if (!request_seqs(r))
+        if (!request_seqs(r) || !gateway_intend(r))
                 return;
         for (uint32_t i = 0; i < r->n_seqs; i++) {
                 struct sequence *s = &r->seqs[i];

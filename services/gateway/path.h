@@ -1,6 +1,6 @@
 /* path.h - the way of a request; each name is a file beside this one. Data goes one way:
  *
- *   listen -> authorize -> [door: parse] -> encode -> admit -> choose -> submit
+ *   listen -> authorize -> [door: parse] -> encode -> admit -> intend -> choose -> submit
  *                                                                             (ids to a router)
  *   events -> fold (detokenise, stop) -> stream -> record                     (text to the user)
  *
@@ -19,12 +19,14 @@ bool gateway_parse(struct request *r);
 bool gateway_encode(struct request *r);                          /* 4 text -> ids; context limit */
 void gateway_admit(struct request *r);                           /* 5 limits, turn; goes on by
                                                                   *   request_go, now or later */
-void gateway_choose(struct sequence *s);                         /* 6 which router; -1: it waits */
-void gateway_submit(struct sequence *s);                         /* 7 the sequence record leaves */
-/* 8 ids come back, in order only */
+bool gateway_intend(struct request *r);                          /* 6 its intent to the audit log */
+void gateway_choose(struct sequence *s);                         /* 7 which router; -1: it waits */
+void gateway_submit(struct sequence *s);                         /* 8 the sequence record leaves */
+/* 9 ids come back, in order only */
 void gateway_events(struct gateway *g, const wt_msg *m);
-bool gateway_fold(struct sequence *s, const int32_t *ids, uint32_t n);   /* 9 ids -> text; stop */
-bool gateway_stream(struct sequence *s);                         /* 10 text -> chunks, or kept;
+bool gateway_fold(struct sequence *s, const int32_t *ids, uint32_t n);   /* 10 ids -> text; stop */
+bool gateway_stream(struct sequence *s);                         /* 11 text -> chunks, or kept;
                                                                   * false: the request is over */
-void gateway_record(struct request *r, const char *outcome);     /* 11 one line per request */
+void gateway_record(struct request *r, const char *outcome);     /* 12 its outcome; the answer's
+                                                                  *    last bytes wait for it */
 #endif

@@ -162,9 +162,7 @@ void request_end(struct request *r, const char *outcome)
         wt_metric_see(&g->metrics[M_DURATION],
                       (double)(wt_now_us(g->conf.clock) - r->start_us) / 1e6);
 
-        r->call = NULL;
-        r->next = g->over;
-        g->over = r;
+        hold_settle(r);
 }
 
 static void request_free(struct request *r)
@@ -172,6 +170,8 @@ static void request_free(struct request *r)
         for (uint32_t i = 0; i < r->n_seqs; i++)
                 sequence_fini(&r->seqs[i]);
         free(r->seqs);
+        wt_buf_free(&r->hold.headers);
+        wt_buf_free(&r->hold.bytes);
         for (uint32_t i = 0; i < r->n_prompts; i++) {
                 wt_ids_free(&r->prompt[i]);
                 wt_buf_free(&r->prompt_text[i]);

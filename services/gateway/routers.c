@@ -157,6 +157,7 @@ void routers_tick(void *arg, struct wt_timer *t)
         }
         wt_metric_set(&g->metrics[M_ROUTERS], n_welcome);
         serve_waiting(g);
+        hold_tick(g);
         wt_loop_timer_set(g->conf.loop, t, now + TICK_US);
 }
 

@@ -1,6 +1,7 @@
 /* state.h - what a gateway holds: routers, open requests, and a sequence record per choice. */
 #ifndef WITAN_GATEWAY_STATE_H
 #define WITAN_GATEWAY_STATE_H
+#include "audit.h"
 #include "fold.h"
 #include "gateway.h"
 #include "net/metrics.h"
@@ -48,7 +49,7 @@ struct sequence {
         uint32_t prompt, choice, attempt;
         struct wt_ids made;                      /* ids generated so far, sent or held back */
         int32_t router;                          /* peer, or -1: waits for one */
-        uint64_t submitted_us, first_us;
+        uint64_t submitted_us, first_us, token_us;       /* token_us: the latest token */
         struct folds folds;
         struct wt_buf text;                      /* not streamed yet; whole when not streaming */
         /* log-probability entries in JSON, not streamed yet */
@@ -102,8 +103,10 @@ struct request {
         uint32_t n_prompts;
         struct sequence *seqs; uint32_t n_seqs, n_open;
         uint32_t per_prompt;                     /* sequences of one prompt: n, or best_of */
-        bool begun;                              /* the answer's head has left */
+        bool begun;                              /* the answer's head has left, or is held */
         int status;
+        struct hold hold;
+        struct tally tally;
         struct request *next, *prev, *next_in_bucket;
 };
 
@@ -116,7 +119,7 @@ struct gateway {
         uint32_t n_open;
         struct wt_fair fair;                     /* admitted, but not their turn yet */
         uint32_t running;                        /* sequences of those whose turn it is */
-        int spool_fd;
+        struct audit audit;
         bool draining;
         uint64_t incarnation;
         struct wt_timer tick;

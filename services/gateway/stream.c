@@ -59,7 +59,7 @@ void stream_head(struct request *r)
 
         answer_headers(r, &headers);
         wt_buf_str(&headers, "cache-control: no-cache\r\nx-accel-buffering: no\r\n");
-        wt_call_begin(r->call, 200, "text/event-stream", headers.data);
+        hold_begin(r, 200, "text/event-stream", headers.data);
         wt_buf_free(&headers);
         r->begun = true;
 }
@@ -88,10 +88,10 @@ static bool write_chunk(struct sequence *s)
         wt_buf_str(b, "}\n\n");
         s->begun = true;
         marks_clear(s);
-        return wt_call_write(r->call, b->data, b->len);
+        return hold_write(r, b->data, b->len, r->n_open == 0);
 }
 
-static bool write_end(struct request *r)
+static void write_end(struct request *r)
 {
         struct wt_buf *b = &r->g->line;
 
@@ -104,10 +104,8 @@ static bool write_end(struct request *r)
                 wt_buf_str(b, "}\n\n");
         }
         wt_buf_str(b, "data: [DONE]\n\n");
-        if (!wt_call_write(r->call, b->data, b->len))
-                return false;
-        wt_call_end(r->call);
-        return true;
+        hold_write(r, b->data, b->len, true);
+        hold_end(r);
 }
 
 static void reply_whole(struct request *r)
@@ -127,15 +125,15 @@ static void reply_whole(struct request *r)
         put_usage(r, b);
         wt_buf_str(b, "}");
         answer_headers(r, &headers);
-        wt_call_reply(r->call, 200, "application/json", headers.data, b->data, b->len);
+        hold_reply(r, 200, "application/json", headers.data, b->data, b->len);
         wt_buf_free(&headers);
 }
 
 void stream_finish(struct request *r)
 {
-        if (r->opt.stream && !write_end(r))
-                return;                          /* on_gone ends it */
-        if (!r->opt.stream)
+        if (r->opt.stream)
+                write_end(r);
+        else
                 reply_whole(r);
         request_end(r, "ok");
 }
