@@ -403,13 +403,13 @@ typedef int (*wt_on_row)(void *arg, const struct wt_value *column, uint32_t n);
  * temporary table is made, loaded, read and dropped in one transaction.
  *
  * Codes, so that a caller knows what to do: WT_EUNAVAILABLE the database is away, or did not
- * answer in time (the connection is closed and opened again by the next begin or query; what was
- * not committed is gone; a commit that ends so may or may not have happened: ask); WT_EABORTED a
- * deadlock, a serialisation failure or a busy file: run the whole transaction again; WT_EEXIST a
- * unique key; WT_EDATA a row that the database refuses (constraint, encoding, range, NaN): running
- * it again does not help; WT_EEXHAUSTED no space; WT_EPERM no right, or a sealed table; WT_EINVAL
- * bad SQL; WT_EPRECONDITION a call that does not fit the transaction. After a failure inside a
- * transaction there is only rollback. */
+ * answer in time, be it that others held a lock for so long (the connection may be closed, and is
+ * opened again by the next begin or query; what was not committed is gone; a commit that ends so
+ * may or may not have happened: ask); WT_EABORTED a deadlock or a serialisation failure: run the
+ * whole transaction again; WT_EEXIST a unique key; WT_EDATA a row that the database refuses
+ * (constraint, encoding, range, NaN): running it again does not help; WT_EEXHAUSTED no space;
+ * WT_EPERM no right, or a sealed table; WT_EINVAL bad SQL; WT_EPRECONDITION a call that does not
+ * fit the transaction. After a failure inside a transaction there is only rollback. */
 struct wt_store_ops {
         uint32_t size;
         const char *scheme;                      /* of the URLs it opens: "sqlite", "postgresql" */
@@ -443,7 +443,7 @@ struct wt_store_ops {
         /* steps[i] leads schema `name` from version i to i + 1 (several statements, `;` between);
          * all in one transaction; processes that do it at once do it once. A version above n:
          * WT_EPRECONDITION. Each step is kept: table witan_schema (name TEXT, version BIGINT, step
-         * TEXT), one row a step, version being i + 1. */
+         * TEXT, place BIGINT), one row a step, version being i + 1, place counting all of them. */
         int (*migrate)(wt_db *db, const char *name, const char *const *steps, uint32_t n);
         /* From now on rows of the table can be neither changed nor deleted by anybody who uses
          * this ABI: WT_EPERM. Idempotent. */

@@ -65,8 +65,11 @@ static int one_step(wt_db *db, const struct climb *c, int64_t at)
         snprintf(doing, sizeof doing, "migrating %.40s to %lld", c->name, (long long)at + 1);
         err = pg_exec(db, sql, doing);
         free(sql);
-        return err != WT_OK ? err : pg_run(db, "INSERT INTO witan_schema VALUES ($1, $2, $3)", row,
-                                           3, NULL, NULL, NULL);
+        if (err != WT_OK)
+                return err;
+        return pg_run(db, "INSERT INTO witan_schema(name, version, step, place) "
+                      "VALUES ($1, $2, $3, (SELECT count(*) + 1 FROM witan_schema))", row, 3, NULL,
+                      NULL, NULL);
 }
 
 static int climb(wt_db *db, void *arg)
@@ -80,8 +83,8 @@ static int climb(wt_db *db, void *arg)
         if (at > c->n)
                 return too_new(db, c, at);
         err = pg_exec(db, "CREATE TABLE IF NOT EXISTS witan_schema (name TEXT NOT NULL, "
-                      "version BIGINT NOT NULL, step TEXT NOT NULL, PRIMARY KEY (name, version))",
-                      "making witan_schema");
+                      "version BIGINT NOT NULL, step TEXT NOT NULL, place BIGINT NOT NULL, "
+                      "PRIMARY KEY (name, version))", "making witan_schema");
         if (err == WT_OK)
                 err = pg_exec(db, pg_functions, "making functions");
         for (; err == WT_OK && at < c->n; at++)

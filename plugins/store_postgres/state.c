@@ -24,7 +24,8 @@ static const struct { const char *prefix; int code; bool lost; const char *hint;
         { "53100", WT_EEXHAUSTED, false, "make room on the server's disk" },
         { "53", WT_EUNAVAILABLE, false, "the server is short of something; look at its log" },
         { "54", WT_EDATA, false, "it is too large for the server" },
-        { "55P03", WT_EABORTED, false, "another transaction holds it; try again" },
+        { "55P03", WT_EUNAVAILABLE, false, "another transaction held it for longer than "
+                                           "store_timeout" },
         { "55006", WT_EABORTED, false, "another transaction holds it; try again" },
         { "57014", WT_EUNAVAILABLE, false, "it took longer than store_timeout" },
         { "57", WT_EUNAVAILABLE, true, "look at the server" },

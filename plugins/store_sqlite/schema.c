@@ -58,7 +58,7 @@ static int climb(wt_db *db, void *arg)
                 return too_new(db, c, at);
         if (err == WT_OK)
                 err = db_exec(db, "CREATE TABLE IF NOT EXISTS witan_schema (name TEXT NOT NULL, "
-                              "version BIGINT NOT NULL, step TEXT NOT NULL, "
+                              "version BIGINT NOT NULL, step TEXT NOT NULL, place BIGINT NOT NULL, "
                               "PRIMARY KEY (name, version))", "making witan_schema");
         for (; err == WT_OK && at < c->n; at++) {
                 const struct wt_value row[3] = { text_of(c->name),
@@ -68,8 +68,9 @@ static int climb(wt_db *db, void *arg)
                 snprintf(doing, sizeof doing, "migrating %.40s to %lld", c->name,
                          (long long)at + 1);
                 if ((err = db_exec(db, c->steps[at], doing)) == WT_OK)
-                        err = db_run(db, "INSERT INTO witan_schema VALUES ($1, $2, $3)", row, 3,
-                                     NULL, NULL, NULL);
+                        err = db_run(db, "INSERT INTO witan_schema(name, version, step, place) "
+                                     "VALUES ($1, $2, $3, (SELECT count(*) + 1 FROM witan_schema))",
+                                     row, 3, NULL, NULL, NULL);
         }
         return err;
 }
