@@ -1,4 +1,5 @@
 /* door_chat.c - POST /v1/chat/completions. */
+#include "messages.h"
 #include "path.h"
 
 static bool parse_logprobs(struct request *r)
@@ -21,6 +22,18 @@ static bool parse_logprobs(struct request *r)
         return true;
 }
 
+static bool parse_messages(struct request *r)
+{
+        wt_err err = messages_read(&r->prompt[0], r->body, wt_json_get(r->body, 0, "messages"),
+                                   r->g->chat, r->g->conf.tokenizer);
+
+        if (err != WT_OK)
+                return request_refuse(r, err == WT_ENOMEM ? refusal_of(WT_EEXHAUSTED)
+                                                          : BAD("messages"), "%s", wt_words());
+        r->n_prompts = 1;
+        return true;
+}
+
 static bool chat_parse(struct request *r)
 {
         if (r->g->chat == NULL)
@@ -32,7 +45,7 @@ static bool chat_parse(struct request *r)
         if (r->opt.max_tokens_named && r->opt.max_tokens == 0)
                 return request_refuse(r, BAD("max_tokens"),
                                       "max_tokens is 0; it must be at least 1, or be left out");
-        return parse_logprobs(r) && messages_parse(r);
+        return parse_logprobs(r) && parse_messages(r);
 }
 
 static void token_json(struct wt_buf *b, const struct gateway *g, int32_t id, double logprob)

@@ -2,14 +2,12 @@
  * as a string or as parts, the tools that an assistant turn called, what they gave. An output must
  * name a call that was made before it: the formats show outputs in order and without names, so one
  * of another call would be read as an answer to this one. */
-#include "path.h"
+#include "messages.h"
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_MESSAGES = 1024, MAX_CALLS = 1024 };  /* calls: of all messages together */
-
 struct chat {
-        struct request *r;
+        const wt_json *j;
         struct wt_message m[MAX_MESSAGES]; size_t n;
         struct wt_buf join[MAX_MESSAGES];        /* contents that came in parts */
         struct wt_call call[MAX_CALLS];
@@ -17,9 +15,9 @@ struct chat {
         size_t n_calls;
 };
 
-static bool refuse(struct chat *c, const char *what)
+static wt_err refuse(const struct chat *c, const char *what)
 {
-        return request_refuse(c->r, BAD("messages"), "messages[%zu]%s", c->n, what);
+        return wt_fail(WT_EINVAL, "messages[%zu]%s", c->n, what);
 }
 
 static bool none(const wt_json *j, wt_jv v)
@@ -27,9 +25,9 @@ static bool none(const wt_json *j, wt_jv v)
         return v == WT_JSON_NONE || wt_json_type(j, v) == WT_JSON_NULL;
 }
 
-static bool take_parts(struct chat *c, wt_jv list)
+static wt_err take_parts(struct chat *c, wt_jv list)
 {
-        const wt_json *j = c->r->body;
+        const wt_json *j = c->j;
         struct wt_buf *join = &c->join[c->n];
         const char *s;
         size_t len;
@@ -38,48 +36,47 @@ static bool take_parts(struct chat *c, wt_jv list)
                 const char *type = wt_json_str(j, wt_json_get(j, p, "type"), &len);
 
                 if (type == NULL || strcmp(type, "text") != 0)
-                        return request_refuse(c->r, BAD("messages"),
-                                              "messages[%zu].content holds a part of "
-                                              "type \"%.40s\"; this model reads text only",
-                                              c->n, type != NULL ? type : "?");
+                        return wt_fail(WT_EINVAL, "messages[%zu].content holds a part of type "
+                                       "\"%.40s\"; this model reads text only", c->n,
+                                       type != NULL ? type : "?");
                 if ((s = wt_json_str(j, wt_json_get(j, p, "text"), &len)) == NULL)
                         return refuse(c, ".content: a text part has no text");
                 wt_buf_add(join, s, len);
         }
         c->m[c->n].content = join->len > 0 ? join->data : "";
         c->m[c->n].len = join->len;
-        return true;
+        return WT_OK;
 }
 
 /* The content as one string. An assistant that only called tools may have none. */
-static bool take_content(struct chat *c, wt_jv v)
+static wt_err take_content(struct chat *c, wt_jv v)
 {
         struct wt_message *m = &c->m[c->n];
-        wt_jv content = wt_json_get(c->r->body, v, "content");
+        wt_jv content = wt_json_get(c->j, v, "content");
 
-        if (wt_json_type(c->r->body, content) == WT_JSON_ARRAY)
+        if (wt_json_type(c->j, content) == WT_JSON_ARRAY)
                 return take_parts(c, content);
-        m->content = wt_json_str(c->r->body, content, &m->len);
+        m->content = wt_json_str(c->j, content, &m->len);
         if (m->content != NULL)
-                return true;
-        if (!none(c->r->body, content))
+                return WT_OK;
+        if (!none(c->j, content))
                 return refuse(c, ".content must be a string or an array of parts");
         m->content = "";
         m->len = 0;
-        return strcmp(m->role, "assistant") == 0 || refuse(c, " has no content");
+        return strcmp(m->role, "assistant") == 0 ? WT_OK : refuse(c, " has no content");
 }
 
-static bool take_call(struct chat *c, wt_jv v)
+static wt_err take_call(struct chat *c, wt_jv v)
 {
-        const wt_json *j = c->r->body;
+        const wt_json *j = c->j;
         wt_jv f = wt_json_get(j, v, "function");
         struct wt_call *call = &c->call[c->n_calls];
         size_t len;
         const char *type = wt_json_str(j, wt_json_get(j, v, "type"), &len);
 
         if (c->n_calls == MAX_CALLS)
-                return request_refuse(c->r, BAD("messages"), "messages[%zu].tool_calls: more than "
-                                      "%d calls in one request", c->n, MAX_CALLS);
+                return wt_fail(WT_EINVAL, "messages[%zu].tool_calls: more than %d calls in one "
+                               "request", c->n, MAX_CALLS);
         if (type == NULL || strcmp(type, "function") != 0)
                 return refuse(c, ".tool_calls: a call's type must be \"function\"");
         c->id[c->n_calls].text = wt_json_str(j, wt_json_get(j, v, "id"), &c->id[c->n_calls].len);
@@ -94,88 +91,80 @@ static bool take_call(struct chat *c, wt_jv v)
                               "string of JSON, such as \"{}\"");
         c->n_calls++;
         c->m[c->n].n_calls++;
-        return true;
+        return WT_OK;
 }
 
-static bool take_calls(struct chat *c, wt_jv v)
+static wt_err take_calls(struct chat *c, wt_jv v)
 {
-        const wt_json *j = c->r->body;
+        const wt_json *j = c->j;
         wt_jv list = wt_json_get(j, v, "tool_calls");
+        wt_err err;
 
         if (!none(j, wt_json_get(j, v, "function_call")))
                 return refuse(c, ".function_call is not read by this server; send tool_calls");
         if (none(j, list))
-                return true;
+                return WT_OK;
         if (wt_json_type(j, list) != WT_JSON_ARRAY)
                 return refuse(c, ".tool_calls must be an array of calls");
         c->m[c->n].calls = &c->call[c->n_calls];
         for (wt_jv e = wt_json_first(j, list); e != WT_JSON_NONE; e = wt_json_next(j, e))
-                if (!take_call(c, e))
-                        return false;
-        return true;
+                if ((err = take_call(c, e)) != WT_OK)
+                        return err;
+        return WT_OK;
 }
 
-static bool names_a_call(struct chat *c, wt_jv v)
+static wt_err names_a_call(struct chat *c, wt_jv v)
 {
         size_t len;
-        const char *id = wt_json_str(c->r->body, wt_json_get(c->r->body, v, "tool_call_id"), &len);
+        const char *id = wt_json_str(c->j, wt_json_get(c->j, v, "tool_call_id"), &len);
 
         if (id == NULL)
                 return refuse(c, " is of a tool and has no tool_call_id; name the call that it "
                               "answers");
         for (size_t i = 0; i < c->n_calls; i++)
                 if (c->id[i].len == len && memcmp(c->id[i].text, id, len) == 0)
-                        return true;
-        return request_refuse(c->r, BAD("messages"), "messages[%zu] answers call \"%.80s\", which "
-                              "no assistant message before it made", c->n, id);
+                        return WT_OK;
+        return wt_fail(WT_EINVAL, "messages[%zu] answers call \"%.80s\", which no assistant message "
+                       "before it made", c->n, id);
 }
 
-static bool take_message(struct chat *c, wt_jv v)
+static wt_err take_message(struct chat *c, wt_jv v)
 {
         size_t len;
+        wt_err err;
 
-        c->m[c->n].role = wt_json_str(c->r->body, wt_json_get(c->r->body, v, "role"), &len);
+        c->m[c->n].role = wt_json_str(c->j, wt_json_get(c->j, v, "role"), &len);
         if (c->m[c->n].role == NULL)
                 return refuse(c, " has no role");
-        return take_content(c, v) && take_calls(c, v) &&
-               (strcmp(c->m[c->n].role, "tool") != 0 || names_a_call(c, v));
+        if ((err = take_content(c, v)) != WT_OK || (err = take_calls(c, v)) != WT_OK)
+                return err;
+        return strcmp(c->m[c->n].role, "tool") == 0 ? names_a_call(c, v) : WT_OK;
 }
 
-static bool render(struct chat *c)
+wt_err messages_read(struct wt_ids *out, const wt_json *j, wt_jv list, const wt_chat *format,
+                     const wt_tokenizer *t)
 {
-        struct request *r = c->r;
-
-        if (wt_chat_render(r->g->chat, r->g->conf.tokenizer, c->m, c->n, &r->prompt[0]) != WT_OK)
-                return request_refuse(r, BAD("messages"), "%s", wt_words());
-        r->n_prompts = 1;
-        return true;
-}
-
-bool messages_parse(struct request *r)
-{
-        wt_jv list = wt_json_get(r->body, 0, "messages");
-        size_t n = wt_json_count(r->body, list);
+        size_t n = wt_json_count(j, list);
         struct chat *c;
-        bool ok = true;
+        wt_err err = WT_OK;
 
-        if (wt_json_type(r->body, list) != WT_JSON_ARRAY || n == 0)
-                return request_refuse(r, BAD("messages"),
-                                      "messages must be an array with at least one "
-                                      "{\"role\": \"user\", \"content\": \"...\"}");
+        if (wt_json_type(j, list) != WT_JSON_ARRAY || n == 0)
+                return wt_fail(WT_EINVAL, "messages must be an array with at least one "
+                               "{\"role\": \"user\", \"content\": \"...\"}");
         if (n > MAX_MESSAGES)
-                return request_refuse(r, BAD("messages"), "%zu messages; at most %d are taken", n,
-                                      MAX_MESSAGES);
+                return wt_fail(WT_EINVAL, "%zu messages; at most %d are taken", n, MAX_MESSAGES);
         c = calloc(1, sizeof *c);
-        WT_ASSERT(c != NULL);
-        c->r = r;
-        for (wt_jv v = wt_json_first(r->body, list); v != WT_JSON_NONE && ok;
-             v = wt_json_next(r->body, v))
-                if ((ok = take_message(c, v)))
+        if (c == NULL)
+                return wt_fail(WT_ENOMEM, "no memory for %zu messages; try again later", n);
+        c->j = j;
+        for (wt_jv v = wt_json_first(j, list); v != WT_JSON_NONE && err == WT_OK;
+             v = wt_json_next(j, v))
+                if ((err = take_message(c, v)) == WT_OK)
                         c->n++;
-        if (ok)
-                ok = render(c);
+        if (err == WT_OK)
+                err = wt_chat_render(format, t, c->m, c->n, out);
         for (size_t i = 0; i < n; i++)
                 wt_buf_free(&c->join[i]);
         free(c);
-        return ok;
+        return err;
 }

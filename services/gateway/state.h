@@ -163,9 +163,6 @@ bool prompt_of_ids(struct request *r, wt_jv list);
 /* Ids below this one have a meaning: rows of the embedding beyond the tokenizer are padding. */
 uint32_t gateway_vocab(const struct gateway *g);
 
-/* messages.c: "messages" of a chat, tool calls among them -> prompt 0, in the model's chat format. */
-bool messages_parse(struct request *r);
-
 /* options.c: the options that all doors share. */
 bool options_parse(struct request *r);
 
