@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 #include "base/file.h"
 #include "base/sha256.h"
@@ -116,19 +117,38 @@ static int take_column(void *arg, const struct wt_value *v, uint32_t n)
         return wt_dump_column(&b->dump, &v[0], &v[1], v[4].as.i != 0);
 }
 
-/* A table that no migration made would not come back: better no backup than one that lacks it. */
-static wt_err all_made_by_steps(const struct wt_dump *d)
+/* Where a migration first names the table; SIZE_MAX: none does. */
+static size_t made_at(const struct wt_dump *d, const char *name)
 {
-        for (uint32_t t = 0; t < d->n_tables; t++) {
-                bool made = false;
+        size_t n = strlen(name), before = 0;
 
-                for (uint32_t i = 0; i < d->n_steps && !made; i++)
-                        made = strstr(d->steps[i].sql, d->tables[t].name) != NULL;
-                if (!made)
+        for (uint32_t i = 0; i < d->n_steps; before += strlen(d->steps[i++].sql))
+                for (const char *at = d->steps[i].sql; (at = strstr(at, name)) != NULL; at += n)
+                        if (strspn(at, "abcdefghijklmnopqrstuvwxyz0123456789_") == n &&
+                            (at == d->steps[i].sql || strchr(" \t\n", at[-1]) != NULL))
+                                return before + (size_t)(at - d->steps[i].sql);
+        return SIZE_MAX;
+}
+
+static int by_making(const void *a, const void *b, void *dump)
+{
+        size_t x = made_at(dump, ((const struct wt_dump_table *)a)->name);
+        size_t y = made_at(dump, ((const struct wt_dump_table *)b)->name);
+
+        return x < y ? -1 : x > y;
+}
+
+/* A table that no migration made would not come back: better no backup than one that lacks it.
+ * In the order of their making, so that what a row refers to is loaded before it. */
+static wt_err order_tables(struct wt_dump *d)
+{
+        for (uint32_t t = 0; t < d->n_tables; t++)
+                if (made_at(d, d->tables[t].name) == SIZE_MAX)
                         return wt_fail(WT_EPRECONDITION, "table %s was not made by Witan, and a "
                                        "restore could not make it; move it out of this database",
                                        d->tables[t].name);
-        }
+        if (d->n_tables > 0)
+                qsort_r(d->tables, d->n_tables, sizeof *d->tables, by_making, d);
         return WT_OK;
 }
 
@@ -148,7 +168,7 @@ static wt_err work(void *arg, wt_store *s)
                 err = wt_store_query(s, "SELECT name, version, step FROM witan_schema "
                                      "ORDER BY place", NULL, 0, take_step, b, NULL);
         if (err == WT_OK)
-                err = all_made_by_steps(&b->dump);
+                err = order_tables(&b->dump);
         for (uint32_t i = 0; i < b->dump.n_tables && err == WT_OK; i++)
                 err = copy_table(s, b->folder, &b->dump.tables[i]);
         return err;

@@ -5,6 +5,7 @@
  *      {"witan_backup": 1, "from": "SQLite 3.40.1", "taken_us": N,
  *       "steps": [{"schema": S, "version": N, "sql": TEXT}, ...],      in the order of their running
  *       "tables": [{"name": S, "sealed": BOOL, "columns": [S, ...], "rows": N, "sha256": HEX}, ...]}
+ * Tables stand in the order of their making, so that what a row refers to is loaded before it.
  * TABLE.rows for each table: "witan rows 1\n", u32 number of columns; a row is the byte 1, then its
  * values: a byte (enum wt_type), then 8 bytes (INT, REAL), or u32 length and bytes (TEXT, BLOB);
  * the byte 0 and u64 number of rows end it. Little-endian throughout. */

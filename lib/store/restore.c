@@ -108,15 +108,8 @@ static wt_err load_rows(wt_store *s, struct batch *b, struct wt_rows *r)
         return err;
 }
 
-/* What the migrations put in themselves is in the backup, as it became. */
-static wt_err load_into(wt_store *s, struct batch *b, struct wt_rows *r)
+static wt_err make_batch(struct batch *b, const struct wt_rows *r)
 {
-        char sql[64 + WT_DUMP_NAME];
-        wt_err err;
-
-        snprintf(sql, sizeof sql, "DELETE FROM %s", b->t->name);
-        if ((err = wt_store_query(s, sql, NULL, 0, NULL, NULL, NULL)) != WT_OK)
-                return err;
         b->most_rows = BATCH_VALUES / b->t->n_columns;
         b->values = malloc(BATCH_VALUES * sizeof *b->values);
         b->columns = malloc(b->t->n_columns * sizeof *b->columns);
@@ -149,7 +142,7 @@ static wt_err load_table(wt_store *s, const char *folder, const struct wt_dump_t
                 err = wt_fail(WT_EDATA, "%s is damaged: its bytes have another digest; take another "
                               "copy", path);
         if (err == WT_OK && (err = wt_rows_open(&rows, map.data, map.bytes)) == WT_OK &&
-            (err = load_into(s, &b, &rows)) == WT_OK) {
+            (err = make_batch(&b, &rows)) == WT_OK) {
                 for (uint32_t i = 0; i < t->n_columns && by_day; i++)
                         if (strcmp(t->columns[i], "day") == 0)
                                 b.day_column = (int)i;
@@ -161,9 +154,22 @@ static wt_err load_table(wt_store *s, const char *folder, const struct wt_dump_t
         return err;
 }
 
+/* What the migrations put in themselves is in the backup, as it became. */
+static wt_err empty_tables(wt_store *s, const struct wt_dump *d)
+{
+        char sql[64 + WT_DUMP_NAME];
+        wt_err err = WT_OK;
+
+        for (uint32_t i = d->n_tables; i-- > 0 && err == WT_OK;) {
+                snprintf(sql, sizeof sql, "DELETE FROM %s", d->tables[i].name);
+                err = wt_store_query(s, sql, NULL, 0, NULL, NULL, NULL);
+        }
+        return err;
+}
+
 static wt_err load_tables(wt_store *s, const struct restore *r, const struct target *made)
 {
-        wt_err err = WT_OK;
+        wt_err err = empty_tables(s, &r->dump);
 
         for (uint32_t i = 0; i < r->dump.n_tables && err == WT_OK; i++) {
                 const struct wt_dump_table *t = &r->dump.tables[i];

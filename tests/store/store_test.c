@@ -274,7 +274,8 @@ static const char *const first[] = {
 };
 static const char *const second[] = {
         "CREATE TABLE b_state (n BIGINT PRIMARY KEY); INSERT INTO b_state VALUES (1), (2)",
-        "ALTER TABLE b_state ADD COLUMN note TEXT",
+        "ALTER TABLE b_state ADD COLUMN note TEXT;"
+        "CREATE TABLE b_a_refers (n BIGINT NOT NULL REFERENCES b_state(n))",
 };
 
 static wt_err fill(void *arg, wt_store *s)
@@ -319,6 +320,7 @@ static void digest(wt_store *s, char hex[65])
         static const char *const all[] = {
                 "SELECT day, id, t, b, d FROM a_events ORDER BY id",
                 "SELECT count(*) FROM a_view", "SELECT n, note FROM b_state ORDER BY n",
+                "SELECT n FROM b_a_refers ORDER BY n",
                 "SELECT name, holder, token, expires_us FROM witan_leases ORDER BY name",
                 "SELECT name, version, step FROM witan_schema ORDER BY place",
         };
@@ -345,6 +347,7 @@ static void make_contents(wt_store *s)
         works(wt_store_seal(s, "a_events"));
         run(s, "DELETE FROM b_state WHERE n = 1");
         run(s, "INSERT INTO b_state VALUES (3, 'three')");
+        run(s, "INSERT INTO b_a_refers VALUES (3), (2)");
         works(wt_lease_take(s, "l", "h", 1000, &l));
         works(wt_store_notify(s, "x"));
 }
