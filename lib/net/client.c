@@ -16,6 +16,8 @@ enum { MAX_HEAD = 64 << 10, MAX_COLLECTED = 64 << 20, MAX_LINE = 4 << 10 };
 
 struct fetch {
         int fd, timeout_ms;
+        const struct wt_secure *secure;          /* NULL: plain TCP */
+        wt_link *link;
         char where[300];                         /* HOST:PORT, for words */
         struct wt_buf in;                        /* bytes read, from in_at on not yet used */
         size_t in_at;
@@ -66,16 +68,49 @@ static wt_err dial(struct fetch *f)
         return WT_OK;
 }
 
+/* The handshake; whom we mean is where without its port and brackets. */
+static wt_err shake(struct fetch *f)
+{
+        char host[300];
+        wt_err err;
+
+        snprintf(host, sizeof host, "%s", f->where + (f->where[0] == '['));
+        host[f->where[0] == '[' ? strcspn(host, "]") : (size_t)(strrchr(host, ':') - host)] = '\0';
+        err = f->secure->open(&f->link, f->secure->arg, f->fd, host);
+        while (err == WT_OK && (err = f->secure->shake(f->link)) == WT_EAGAIN)
+                err = ready(f, f->secure->waits(f->link) == WT_WRITE ? POLLOUT : POLLIN);
+        return err == WT_OK || err == WT_EDEADLINE || err == WT_ECANCELLED
+                       ? err : wt_fail_in(WT_EUNAVAILABLE, "%s", f->where);
+}
+
+static ssize_t put(struct fetch *f, const void *p, size_t n)
+{
+        return f->link ? f->secure->send(f->link, p, n) : send(f->fd, p, n, MSG_NOSIGNAL);
+}
+
+static ssize_t get(struct fetch *f, void *p, size_t n)
+{
+        return f->link ? f->secure->recv(f->link, p, n) : recv(f->fd, p, n, 0);
+}
+
+/* Waits for what the call that said EAGAIN waits for. */
+static wt_err again(struct fetch *f, short of_itself)
+{
+        if (f->link)
+                of_itself = f->secure->waits(f->link) == WT_WRITE ? POLLOUT : POLLIN;
+        return ready(f, of_itself);
+}
+
 /* Sends until done, or until the server closes against us: it may have answered before (413). */
 static wt_err send_all(struct fetch *f, const char *data, size_t len)
 {
         wt_err err;
 
         while (len > 0) {
-                ssize_t n = send(f->fd, data, len, MSG_NOSIGNAL);
+                ssize_t n = put(f, data, len);
 
                 if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-                        if ((err = ready(f, POLLOUT)) != WT_OK)
+                        if ((err = again(f, POLLOUT)) != WT_OK)
                                 return err;
                 } else if (n < 0 && errno != EINTR) {
                         return WT_OK;
@@ -98,7 +133,7 @@ static wt_err more(struct fetch *f, size_t *n)
         }
         for (;;) {
                 char *to = wt_buf_try(&f->in, 16 << 10);
-                ssize_t got = to ? recv(f->fd, to, 16 << 10, 0) : 0;
+                ssize_t got = to ? get(f, to, 16 << 10) : 0;
 
                 if (!to)
                         return wt_fail(WT_ENOMEM, "no memory for the answer of %s", f->where);
@@ -110,7 +145,7 @@ static wt_err more(struct fetch *f, size_t *n)
                 if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
                         return wt_fail(WT_EUNAVAILABLE, "%s broke off: %s", f->where,
                                        strerror(errno));
-                if ((err = ready(f, POLLIN)) != WT_OK)
+                if ((err = again(f, POLLIN)) != WT_OK)
                         return err;
         }
 }
@@ -270,14 +305,20 @@ static wt_err answer(struct fetch *f, bool is_head, int *status)
         return in_chunks ? chunked(f) : plain(f, length);
 }
 
-/* Splits http://HOST[:PORT][/path]. */
+/* Splits http[s]://HOST[:PORT][/path]. */
 static wt_err split(const char *url, struct fetch *f, const char **path)
 {
+        bool https = strncasecmp(url, "https://", 8) == 0;
         size_t n;
 
-        if (strncasecmp(url, "http://", 7) != 0)
-                return wt_fail(WT_EINVAL, "\"%s\" does not begin with http://", url);
-        url += 7;
+        if (!https && strncasecmp(url, "http://", 7) != 0)
+                return wt_fail(WT_EINVAL, "\"%s\" does not begin with http:// or https://", url);
+        if (https && !f->secure)
+                return wt_fail(WT_EPRECONDITION, "\"%s\" asks for https, which this program does "
+                               "not speak", url);
+        if (!https)
+                f->secure = NULL;
+        url += 7 + https;
         n = strcspn(url, "/?#");
         if (n == 0 || n > 256)
                 return wt_fail(WT_EINVAL, "the address names no host");
@@ -286,16 +327,17 @@ static wt_err split(const char *url, struct fetch *f, const char **path)
                         return wt_fail(WT_EINVAL, "the address has a blank or control character");
         snprintf(f->where, sizeof f->where, "%.*s", (int)n, url);
         if (f->where[n - 1] == ']' || !strchr(f->where, ':'))
-                snprintf(f->where + n, sizeof f->where - n, ":80");
+                snprintf(f->where + n, sizeof f->where - n, https ? ":443" : ":80");
         *path = url + n;
         return WT_OK;
 }
 
-wt_err wt_http_fetch(const char *method, const char *url, const char *headers, const void *body,
-                     size_t len, uint64_t timeout_us, int *status, struct wt_buf *out,
-                     bool (*each)(void *arg, const char *data, size_t n), void *arg)
+wt_err wt_http_fetch_by(const struct wt_secure *secure, const char *method, const char *url,
+                        const char *headers, const void *body, size_t len, uint64_t timeout_us,
+                        int *status, struct wt_buf *out,
+                        bool (*each)(void *arg, const char *data, size_t n), void *arg)
 {
-        struct fetch f = { .fd = -1, .out = out, .each = each, .arg = arg };
+        struct fetch f = { .fd = -1, .out = out, .each = each, .arg = arg, .secure = secure };
         struct wt_buf ask = { 0 };
         const char *path = "";
         wt_err err = split(url, &f, &path);
@@ -303,7 +345,7 @@ wt_err wt_http_fetch(const char *method, const char *url, const char *headers, c
         if (err != WT_OK)
                 return err;
         f.timeout_ms = timeout_us / 1000 > INT32_MAX ? INT32_MAX : (int)((timeout_us + 999) / 1000);
-        if ((err = dial(&f)) != WT_OK)
+        if ((err = dial(&f)) != WT_OK || (f.secure && (err = shake(&f)) != WT_OK))
                 goto done;
         wt_buf_fmt(&ask, "%s %s%s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n%s", method,
                    *path == '/' ? "" : "/", path, f.where, headers ? headers : "");
@@ -314,9 +356,23 @@ wt_err wt_http_fetch(const char *method, const char *url, const char *headers, c
             (err = send_all(&f, body, len)) == WT_OK)
                 err = answer(&f, strcmp(method, "HEAD") == 0, status);
 done:
+        if (f.link)
+                f.secure->close(f.link);
         if (f.fd >= 0)
                 close(f.fd);
         wt_buf_free(&ask);
         wt_buf_free(&f.in);
         return err;
+}
+
+static const struct wt_secure *process_secure;   /* set before threads, read after */
+
+void wt_http_secure_client(const struct wt_secure *s) { process_secure = s; }
+
+wt_err wt_http_fetch(const char *method, const char *url, const char *headers, const void *body,
+                     size_t len, uint64_t timeout_us, int *status, struct wt_buf *out,
+                     bool (*each)(void *arg, const char *data, size_t n), void *arg)
+{
+        return wt_http_fetch_by(process_secure, method, url, headers, body, len, timeout_us, status,
+                                out, each, arg);
 }

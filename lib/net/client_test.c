@@ -173,8 +173,9 @@ static void silence(void **state)
 }
 
 static const struct bad_url { const char *name, *url; wt_err want; } bad_urls[] = {
-        { "https", "https://127.0.0.1/", WT_EINVAL },
+        { "https", "https://127.0.0.1/", WT_EPRECONDITION },
         { "no host", "http:///x", WT_EINVAL },
+        { "no scheme", "ftp://127.0.0.1/", WT_EINVAL },
         { "a blank", "http://127.0.0.1/a b", WT_EINVAL },
         { "a line break", "http://127.0.0.1/a\r\nX: y", WT_EINVAL },
         { "a port that is none", "http://127.0.0.1:99999/", WT_EINVAL },

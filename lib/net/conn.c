@@ -41,6 +41,7 @@ void conn_die(struct conn *c)
         c->mode = DEAD;
         c->http->n_open--;
         wt_loop_remove(c->http->loop, c->fd);
+        conn_unlink(c, !c->call.owed && conn_unsent(c) == 0);
         close(c->fd);
         c->fd = -1;
         wt_loop_timer_off(c->http->loop, &c->limit);
@@ -71,7 +72,7 @@ void conn_free(struct conn *c)
 bool conn_flush(struct conn *c)
 {
         while (c->mode != DEAD && conn_unsent(c) > 0) {
-                ssize_t n = send(c->fd, c->out.data + c->out_at, conn_unsent(c), MSG_NOSIGNAL);
+                ssize_t n = conn_send(c, c->out.data + c->out_at, conn_unsent(c));
 
                 if (n < 0 && errno == EINTR)
                         continue;
@@ -238,7 +239,7 @@ static void arrived(struct conn *c, const char *data, size_t n)
 
 static void read_some(struct conn *c)
 {
-        ssize_t n = recv(c->fd, c->http->scratch, sizeof c->http->scratch, 0);
+        ssize_t n = conn_recv(c, c->http->scratch, sizeof c->http->scratch);
 
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
                 return;
@@ -250,6 +251,13 @@ static void read_some(struct conn *c)
                 arrived(c, c->http->scratch, (size_t)n);
 }
 
+/* May more be read now? */
+static bool reads(const struct conn *c)
+{
+        return c->mode == LINGERING ||
+               (c->mode <= ANSWERING && !c->eof && c->in.len - c->in_at < MAX_AHEAD);
+}
+
 static void on_event(void *arg, int fd, unsigned ready)
 {
         struct conn *c = arg;
@@ -257,9 +265,9 @@ static void on_event(void *arg, int fd, unsigned ready)
         (void)fd;
         if (ready & ~c->want)                    /* what was not asked for: an error or a hang-up */
                 return conn_die(c);
-        if (ready & WT_WRITE)
+        if (ready & c->send_waits)
                 conn_flush(c);
-        if ((ready & WT_READ) && c->mode != DEAD)
+        if ((ready & c->read_waits) && c->mode != DEAD && reads(c))
                 read_some(c);
         if (c->mode == READING)
                 step(c);
@@ -271,6 +279,8 @@ static enum timed kind_of_wait(const struct conn *c)
 {
         if (c->mode == LINGERING)
                 return T_LINGER;
+        if (!conn_shaken(c))
+                return T_SHAKE;
         if (conn_unsent(c) > 0)
                 return T_STALL;
         if (c->mode == ANSWERING)
@@ -288,9 +298,9 @@ static void set_limit(struct conn *c)
         c->timed = kind;
         if (kind == T_NONE)
                 return wt_loop_timer_off(c->http->loop, &c->limit);
-        c->limit_us = kind == T_REQUEST ? lim->request_timeout_us
-                    : kind == T_LINGER  ? LINGER_US
-                                        : lim->idle_timeout_us;
+        c->limit_us = kind == T_REQUEST || kind == T_SHAKE ? lim->request_timeout_us
+                    : kind == T_LINGER                     ? LINGER_US
+                                                           : lim->idle_timeout_us;
         wt_loop_timer_set(c->http->loop, &c->limit, wt_loop_now(c->http->loop) + c->limit_us);
 }
 
@@ -299,8 +309,10 @@ void conn_settle(struct conn *c)
         unsigned want = 0;
 
         if (c->mode == CLOSING && conn_unsent(c) == 0) {
+                conn_bye(c);
                 if (c->eof || shutdown(c->fd, SHUT_WR) != 0)
                         return conn_die(c);
+                c->read_waits = WT_READ;
                 c->mode = LINGERING;             /* to close on unread bytes resets the answer */
         }
         if (c->mode == READING && c->eof && c->in.len == c->in_at && conn_unsent(c) == 0)
@@ -308,10 +320,9 @@ void conn_settle(struct conn *c)
         if (c->mode == DEAD)
                 return;
         if (conn_unsent(c) > 0)
-                want |= WT_WRITE;
-        if (c->mode == LINGERING ||
-            (c->mode <= ANSWERING && !c->eof && c->in.len - c->in_at < MAX_AHEAD))
-                want |= WT_READ;
+                want |= c->send_waits;
+        if (reads(c))
+                want |= c->read_waits;
         if (want != c->want)
                 wt_loop_want(c->http->loop, c->fd, want);
         c->want = want;
@@ -348,13 +359,17 @@ wt_err conn_new(struct wt_http *h, int fd, const char *peer, bool over)
                 return wt_fail(WT_ENOMEM, "no memory for a connection");
         c->http = h;
         c->fd = fd;
-        c->want = WT_READ;
+        c->want = c->read_waits = WT_READ;
+        c->send_waits = WT_WRITE;
         c->limit = (struct wt_timer){ .fire = on_limit, .arg = c };
         c->kick = (struct wt_timer){ .fire = on_kick, .arg = c };
         snprintf(c->peer, sizeof c->peer, "%s", peer);
         wt_http_parser_init(&c->parser, &h->lim);
-        err = wt_loop_add(h->loop, fd, c->want, on_event, c);
+        err = h->secure ? h->secure->open(&c->tls, h->secure->arg, fd, NULL) : WT_OK;
+        if (err == WT_OK)
+                err = wt_loop_add(h->loop, fd, c->want, on_event, c);
         if (err != WT_OK) {
+                conn_unlink(c, false);
                 free(c);
                 return err;
         }

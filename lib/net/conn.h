@@ -11,9 +11,10 @@
 #ifndef WITAN_NET_CONN_H
 #define WITAN_NET_CONN_H
 #include "net/parse.h"
+#include "net/secure.h"
 
 enum mode { READING, ANSWERING, CLOSING, LINGERING, DEAD };
-enum timed { T_NONE, T_IDLE, T_REQUEST, T_STALL, T_LINGER };
+enum timed { T_NONE, T_SHAKE, T_IDLE, T_REQUEST, T_STALL, T_LINGER };
 
 struct wt_call {
         struct conn *conn;
@@ -26,7 +27,9 @@ struct conn {
         struct wt_http *http;
         struct conn *next, **link;
         int fd;
-        unsigned want;
+        wt_link *tls;                            /* NULL: plain TCP */
+        unsigned want, read_waits, send_waits;   /* on what a read or a write waits: of itself
+                                                  * WT_READ or WT_WRITE, under TLS either */
         uint8_t mode, timed;
         bool eof, said_continue, close_after, in_step;
         char peer[64];
@@ -40,6 +43,7 @@ struct conn {
 
 struct wt_http {
         wt_loop *loop;
+        const struct wt_secure *secure;          /* NULL: plain TCP */
         int fd;                                  /* -1: drained */
         bool draining;
         struct wt_http_handler handler;
@@ -65,6 +69,13 @@ bool conn_room(struct conn *c, size_t n);        /* n bytes more to send; false:
 void conn_answered(struct conn *c);              /* the handler's answer is complete */
 void conn_settle(struct conn *c);                /* what to wait for now, and until when */
 void conn_refuse(struct conn *c, int status, const char *why);
+
+/* io.c: the socket, or the link on it. As recv(2) and send(2). */
+ssize_t conn_recv(struct conn *c, void *p, size_t n);
+ssize_t conn_send(struct conn *c, const void *p, size_t n);
+bool conn_shaken(const struct conn *c);
+void conn_bye(struct conn *c);                   /* under TLS the farewell; else nothing */
+void conn_unlink(struct conn *c, bool in_order);
 
 /* head.c: with room for a body of that length behind it; dead without memory */
 void conn_head(struct conn *c, int status, const char *type, const char *headers, int64_t length);

@@ -122,6 +122,7 @@ wt_err wt_http_listen(wt_http **out, wt_loop *l, const char *address,
         return WT_OK;
 }
 
+void wt_http_secure(wt_http *h, const struct wt_secure *s) { h->secure = s; }
 const char *wt_http_address(const wt_http *h) { return h->address; }
 uint32_t wt_http_open(const wt_http *h) { return h->n_open; }
 

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include "base/buf.h"
 #include "net/loop.h"
+#include "net/secure.h"
 
 struct wt_http_limits {
         size_t max_line, max_headers, max_body;  /* bytes */
@@ -32,6 +33,9 @@ struct wt_http_handler {
 /* address "HOST:PORT", port 0: any. WT_EEXIST: "127.0.0.1:8080 is in use; ...". */
 wt_err wt_http_listen(wt_http **out, wt_loop *l, const char *address,
                       const struct wt_http_limits *lim, const struct wt_http_handler *h);
+/* Connections taken from now on speak by s (tls.h); borrowed until wt_http_close. Handshakes have
+ * request_timeout_us. */
+void wt_http_secure(wt_http *h, const struct wt_secure *s);
 const char *wt_http_address(const wt_http *h);   /* as bound */
 void wt_http_drain(wt_http *h);                  /* no new connections; idle ones are closed */
 uint32_t wt_http_open(const wt_http *h);         /* connections */
@@ -74,10 +78,19 @@ int wt_http_parser_status(const struct wt_http_parser *p, const char **why);
 void wt_http_parser_fini(struct wt_http_parser *p);
 
 /* A blocking client for the command line: one request, the body handed to each as it comes (NULL:
- * collected into out, at most 64 MiB). headers: lines or NULL. url: http://HOST:PORT/path. status
- * out, as soon as it is known. timeout_us: the longest silence. each returns false to stop:
- * WT_ECANCELLED; it is called without bytes when a signal comes. WT_EUNAVAILABLE: nobody listens, or the answer broke off; WT_EDEADLINE. */
+ * collected into out, at most 64 MiB). headers: lines or NULL. url: http://HOST:PORT/path, or https
+ * where wt_http_secure_client said how. status out, as soon as it is known. timeout_us: the longest
+ * silence. each returns false to stop: WT_ECANCELLED; it is called without bytes when a signal
+ * comes. WT_EUNAVAILABLE: nobody listens, or the answer broke off; WT_EDEADLINE. */
 wt_err wt_http_fetch(const char *method, const char *url, const char *headers, const void *body,
                      size_t len, uint64_t timeout_us, int *status, struct wt_buf *out,
                      bool (*each)(void *arg, const char *data, size_t n), void *arg);
+/* The same by s; NULL: https:// is refused, WT_EPRECONDITION. WT_EUNAVAILABLE also when the
+ * handshake fails: nobody who can be trusted answers there. */
+wt_err wt_http_fetch_by(const struct wt_secure *s, const char *method, const char *url,
+                        const char *headers, const void *body, size_t len, uint64_t timeout_us,
+                        int *status, struct wt_buf *out,
+                        bool (*each)(void *arg, const char *data, size_t n), void *arg);
+/* By what wt_http_fetch speaks https, for the whole process; once, before threads. Borrowed. */
+void wt_http_secure_client(const struct wt_secure *s);
 #endif

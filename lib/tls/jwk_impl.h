@@ -33,8 +33,8 @@ extern const struct jws_alg jws_algs[];
 extern const uint32_t n_jws_algs;
 const struct jws_alg *jws_alg_row(unsigned alg);
 
-/* jwk_key.c: one key; *out is all zeros before. WT_EUNSUPPORTED in words: to be skipped; out has its
- * kid then if it is a key for signatures. WT_EDATA: spoils its set. */
+/* jwk_key.c: one key; *out is all zeros before. WT_EUNSUPPORTED in words: to be skipped; out has
+ * its kid then if it is a key for signatures. WT_EDATA: spoils its set. */
 wt_err jwk_read(struct jwk *out, const wt_json *j, wt_jv v);
 void jwk_fini(struct jwk *k);
 #endif
