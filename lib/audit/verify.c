@@ -294,6 +294,7 @@ wt_err wt_verify_store(struct wt_verify *v, wt_store *s)
                 return wt_fail(WT_ENOMEM, "no memory to verify a log");
         v->finding = (struct wt_finding){ .wrong = WT_WRONG_NOTHING };
         v->seen = (struct wt_seen){ .rows = 0 };
+        v->seen.complete = true;
         w->v = v;
         w->store = s;
         err = wt_store_see(s, look, w);

@@ -32,6 +32,7 @@ struct wt_seen {                                 /* what was looked at */
         uint64_t witnessed;                      /* size of the newest cosigned checkpoint */
         uint64_t witnessed_s;                    /* when it was cosigned, since 1970 */
         uint64_t unwitnessed, checkpoints;
+        bool complete;                           /* an export that says that nothing was left out */
 };
 struct wt_verify {
         const struct wt_verifier *witness;       /* required */

@@ -137,26 +137,28 @@ wt_err walk_gone(struct walk *w)
 
 /* The note's code is the SHA-256 of "FIRST-LAST\n" of each range of its day, and `count` is the
  * day: see retain.h. */
-void walk_stated(struct walk *w, const struct wt_audit_event *note)
+void gone_stated(struct gone *gone, uint32_t n, int64_t day, const char code[64])
 {
         struct wt_sha256 s;
         char line[64], hex[65];
         uint8_t out[32];
 
-        if (note->kind != WT_AUDIT_NOTE || note->action.len != 15 ||
-            memcmp(note->action.data, "audit.retention", 15) != 0)
-                return;
         wt_sha256_init(&s);
-        for (uint32_t i = 0; i < w->n_gone; i++)
-                if (w->gone[i].day == (int64_t)note->count)
+        for (uint32_t i = 0; i < n; i++)
+                if (gone[i].day == day)
                         wt_sha256_add(&s, line, (size_t)snprintf(
                                 line, sizeof line, "%llu-%llu\n",
-                                (unsigned long long)w->gone[i].first,
-                                (unsigned long long)w->gone[i].last));
+                                (unsigned long long)gone[i].first,
+                                (unsigned long long)gone[i].last));
         wt_sha256_end(&s, out);
         wt_hex(out, 32, hex);
-        for (uint32_t i = 0; i < w->n_gone; i++)
-                if (w->gone[i].day == (int64_t)note->count && note->code.len == 64 &&
-                    memcmp(note->code.data, hex, 64) == 0)
-                        w->gone[i].stated = true;
+        for (uint32_t i = 0; i < n; i++)
+                if (gone[i].day == day && memcmp(code, hex, 64) == 0)
+                        gone[i].stated = true;
+}
+
+bool is_retention(const struct wt_audit_event *e)
+{
+        return e->kind == WT_AUDIT_NOTE && e->action.len == 15 && e->code.len == 64 &&
+               memcmp(e->action.data, "audit.retention", 15) == 0;
 }

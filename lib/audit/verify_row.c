@@ -88,7 +88,8 @@ int walk_row(void *arg, const struct wt_value *column, uint32_t n)
                 if (!same_value(&column[i], &want[i]))
                         return bad_row(w, request, "its body says something else than its column ",
                                        wt_audit_columns[i]);
-        walk_stated(w, &e);
+        if (is_retention(&e))
+                gone_stated(w->gone, w->n_gone, (int64_t)e.count, (const char *)e.code.data);
         return walk_leaf(w, &hash, request);
 }
 

@@ -41,7 +41,9 @@ void walk_tree(struct walk *w, enum wt_wrong wrong, uint64_t leaf, const char *f
 /* verify_head.c: checkpoints, the row audit_tree, what retention took. */
 wt_err walk_heads(struct walk *w);
 wt_err walk_gone(struct walk *w);
-void walk_stated(struct walk *w, const struct wt_audit_event *note);
+/* A note that says what retention took of a day; and: marks the ranges that it states. */
+bool is_retention(const struct wt_audit_event *e);
+void gone_stated(struct gone *gone, uint32_t n, int64_t day, const char code[64]);
 /* verify_row.c: one row against its columns; WT_ECANCELLED: found. */
 int walk_row(void *arg, const struct wt_value *column, uint32_t n);
 /* Leaf `next` has this hash by its body (NULL: no row); judges where a checkpoint ends. */
