@@ -70,7 +70,7 @@ static wt_err add_line(struct bus_allow *a, char *line, unsigned number)
         return WT_OK;
 }
 
-static wt_err parse(struct bus_allow *a, struct wt_buf *text)
+wt_err bus_allow_parse(struct bus_allow *a, struct wt_buf *text)
 {
         char *line = text->data, *end;
         unsigned number = 1;
@@ -104,7 +104,8 @@ static wt_err load(struct bus_allow *a)
         if (stat(a->path, &a->seen) < 0)         /* first: a change while we read shows later */
                 err = wt_fail(WT_ENOTFOUND, "allow-list %s: %s", a->path, strerror(errno));
         else if ((err = wt_file_read(a->path, MAX_FILE, &text)) == WT_OK)
-                err = parse(a, &text);
+                err = bus_allow_parse(a, &text);
+        a->version += err == WT_OK;
         a->settled = err == WT_OK && a->seen.st_mtim.tv_sec + SETTLE_S < now.tv_sec;
         wt_buf_free(&text);
         return err;
@@ -137,9 +138,12 @@ void bus_allow_close(struct bus_allow *a)
         memset(a, 0, sizeof *a);
 }
 
+bool bus_allow_fresh(struct bus_allow *a)
+{
+        return !changed(a) || load(a) == WT_OK;
+}
+
 const struct bus_allowed *bus_allow_find(struct bus_allow *a, const char *key)
 {
-        if (changed(a) && load(a) != WT_OK)
-                return NULL;
-        return listed(a, key);
+        return bus_allow_fresh(a) ? listed(a, key) : NULL;
 }

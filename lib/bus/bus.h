@@ -28,7 +28,9 @@ struct wt_bus_keys {                             /* CURVE; all NULL: only inproc
         const char *public_key, *secret_key;     /* Z85, 40 characters */
         const char *server_key;                  /* of the services connected to */
         const char *allow_file;                  /* binds: lines "NAME ROLE PUBLICKEY"; read again
-                                                  * when it changes; ZAP refuses unlisted keys */
+                                                  * when it changes; ZAP refuses unlisted keys,
+                                                  * and a peer whose key is taken off is cut off
+                                                  * within a second, as if it had gone */
 };
 struct wt_bus_conf {
         const char *name;                        /* own name; zmq: peers know us by our key alone */

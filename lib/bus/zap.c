@@ -65,10 +65,10 @@ static const struct bus_allowed *judge(struct zap *z, struct question *q)
 
 static void answer(struct zap *z, struct question *q, const struct bus_allowed *who)
 {
-        char user[BUS_NAME_BYTES + BUS_ROLE_BYTES + 2] = "";
+        char user[BUS_USER_BYTES + 1] = "";
 
         if (who)
-                snprintf(user, sizeof user, "%s %s", who->name, who->role);
+                snprintf(user, sizeof user, "%s %s %s", who->name, who->role, who->key);
         zmq_send(z->sock, "1.0", 3, ZMQ_SNDMORE);
         if (q->n > ASK_ID)
                 zmq_msg_send(&q->part[ASK_ID], z->sock, ZMQ_SNDMORE);

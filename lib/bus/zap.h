@@ -4,8 +4,11 @@
 #define WITAN_BUS_ZAP_H
 #include "bus/bus_impl.h"
 
+enum { BUS_KEY_BYTES = 40, BUS_USER_BYTES = BUS_NAME_BYTES + BUS_ROLE_BYTES + BUS_KEY_BYTES + 2 };
+
 struct zap;
-/* Refusals count in b->refused_keys. A listed key's messages carry User-Id "NAME ROLE". */
+/* Refusals count in b->refused_keys. A listed key's messages carry User-Id "NAME ROLE KEY":
+ * BUS_USER_BYTES at most. */
 wt_err zap_start(struct zap **out, void *context, wt_bus *b, const char *allow_file);
 void zap_end(struct zap *z);                     /* after zmq_ctx_term; NULL is fine */
 #endif

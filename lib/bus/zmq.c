@@ -160,6 +160,7 @@ static wt_err bind_router(struct zbus *z, const struct wt_bus_conf *c)
         wt_err err;
 
         if ((err = check_ipc(c->bind, true)) != WT_OK ||
+            (err = bus_allow_open(&z->allow, c->keys.allow_file)) != WT_OK ||
             (err = zap_start(&z->zap, z->ctx, z->b, c->keys.allow_file)) != WT_OK ||
             (err = zbus_socket(z, ZMQ_ROUTER, &z->router)) != WT_OK ||
             (err = zbus_monitor(z, z->router, ZMQ_EVENT_DISCONNECTED, &z->monitor)) != WT_OK ||
@@ -233,6 +234,7 @@ static void zbus_close(void *impl)
         while (z->ctx && zmq_ctx_term(z->ctx) < 0 && errno == EINTR)
                 ;
         zap_end(z->zap);
+        bus_allow_close(&z->allow);
         for (uint32_t i = 0; i < z->n_peers; i++)
                 free(z->peers[i]);
         if (z->all >= 0)

@@ -1,5 +1,6 @@
 /* zmq_impl.h - the ZeroMQ transport in its files: zmq.c opens and closes, zmq_link.c keeps
- * connections and tells what was lost, zmq_peer.c knows who is who, zmq_io.c sends and receives.
+ * connections and tells what was lost, zmq_peer.c knows who is who, zmq_revoke.c who no longer may
+ * be, zmq_io.c sends and receives.
  *
  * Who a peer is, its key says and nothing else. Peers set no routing id, so a ROUTER gives each
  * connection a number of its own; ZAP binds the key to a name, and the name's messages say which
@@ -9,6 +10,7 @@
 #ifndef WITAN_BUS_ZMQ_IMPL_H
 #define WITAN_BUS_ZMQ_IMPL_H
 #include "bus/bus_impl.h"
+#include "bus/allow.h"
 #include "bus/zap.h"
 
 enum { ZBUS_ID_BYTES = 255, ZBUS_OLD_ROUTES = 8, ZBUS_LINGER_MS = 1000 };
@@ -17,8 +19,9 @@ struct zbus_id { uint8_t len, bytes[ZBUS_ID_BYTES]; };   /* a connection, as ROU
 
 struct zbus_peer {
         char name[BUS_NAME_BYTES + 1], role[BUS_ROLE_BYTES + 1];
-        char user[BUS_NAME_BYTES + BUS_ROLE_BYTES + 2];  /* "NAME ROLE", as ZAP said it */
-        struct zbus_id route;
+        char user[BUS_USER_BYTES + 1];           /* "NAME ROLE KEY", as ZAP said it */
+        struct zbus_id route;                    /* len 0: none now, its key was taken away */
+        int fd;                                  /* of that connection; -1: not known */
         struct zbus_id old[ZBUS_OLD_ROUTES];     /* replaced by a later connection: never again */
         uint32_t n_old;
 };
@@ -35,6 +38,10 @@ struct zbus {
         wt_bus *b;
         void *ctx;
         struct zap *zap;
+        struct bus_allow allow;                  /* the list, as ZAP's thread reads it too: which
+                                                  * keys still stand there */
+        uint32_t allow_version; uint64_t look_us;        /* that peers were held against; next
+                                                          * look */
         void *router, *monitor;                  /* NULL when not bound */
         char *endpoint;
         struct zbus_peer **peers;                /* numbers n_links, n_links + 1, ... */
@@ -58,8 +65,13 @@ wt_err zbus_monitor(struct zbus *z, void *sock, int events, void **out);
 wt_err zbus_link_open(struct zbus *z, struct zbus_link *l);
 void zbus_link_close(struct zbus *z, struct zbus_link *l);
 void zbus_pump(struct zbus *z);                  /* looks at monitors and timer if they have news */
+/* zmq_revoke.c: is "NAME ROLE KEY" what the allow-list says now? */
+bool zbus_listed(struct zbus *z, const char *user);
+void zbus_revoke(struct zbus *z);                /* cuts peers whose key is not listed any more */
+void zbus_cut(const struct zbus *z, int fd);     /* shuts a connection of ours; else nothing */
 /* zmq_peer.c: number of the peer that a message came from; false: not who it says. */
 bool zbus_identify(struct zbus *z, const struct zbus_id *from, const char *user, uint32_t *peer);
+void zbus_forget_route(struct zbus_peer *p);     /* that connection is never again p's */
 struct zbus_peer *zbus_peer(struct zbus *z, uint32_t peer);      /* NULL: not a bound one */
 /* zmq_io.c */
 wt_err zbus_send(void *impl, wt_msg *m);

@@ -69,6 +69,8 @@ static wt_err route(struct zbus *z, uint32_t peer, void **sock, struct wt_frame 
         struct zbus_peer *p = zbus_peer(z, peer);
 
         *first = (struct wt_frame){ 0 };
+        if (p && p->route.len == 0)
+                return wt_fail(WT_EUNAVAILABLE, "the key of %s is no longer listed", p->name);
         if (p) {
                 *sock = z->router;
                 *first = (struct wt_frame){ p->route.bytes, p->route.len };
@@ -116,8 +118,8 @@ wt_err zbus_send(void *impl, wt_msg *m)
 {
         struct zbus *z = impl;
         struct wt_frame first;
-        const char *to;
-        void *sock;
+        const char *to = "";
+        void *sock = NULL;
         wt_err err;
 
         if ((err = route(z, m->peer, &sock, &first, &to)) != WT_OK)
@@ -231,6 +233,25 @@ static wt_msg *read_message(struct zbus *z, struct parts *p, uint32_t peer)
         return NULL;
 }
 
+/* Who sent this to the bound socket; false: somebody who may not, and is cut off when its key is
+ * no longer listed. */
+static bool sender(struct zbus *z, struct parts *p, uint32_t *peer)
+{
+        const char *user = zmq_msg_gets(&p->part[0], "User-Id");
+        struct zbus_peer *who;
+
+        if (!zbus_identify(z, &p->from, user, peer)) {
+                bus_count(&z->b->dropped_identity, 1);
+                if (user && !zbus_listed(z, user))
+                        zbus_cut(z, zmq_msg_get(&p->part[0], ZMQ_SRCFD));
+                return false;
+        }
+        who = zbus_peer(z, *peer);
+        if (who->fd < 0)
+                who->fd = zmq_msg_get(&p->part[0], ZMQ_SRCFD);
+        return true;
+}
+
 /* Messages of one socket until a good one; NULL: none left. */
 static wt_msg *next_of(struct zbus *z, void *sock, uint32_t link)
 {
@@ -241,10 +262,7 @@ static wt_msg *next_of(struct zbus *z, void *sock, uint32_t link)
                 uint32_t peer = link;
                 wt_msg *m = NULL;
 
-                if (is_router && p.n &&
-                    !zbus_identify(z, &p.from, zmq_msg_gets(&p.part[0], "User-Id"), &peer))
-                        bus_count(&z->b->dropped_identity, 1);
-                else
+                if (!is_router || p.n == 0 || sender(z, &p, &peer))
                         m = read_message(z, &p, peer);
                 close_parts(&p);
                 if (m)

@@ -153,6 +153,7 @@ void zbus_pump(struct zbus *z)
         struct pollfd news = { .fd = z->events, .events = POLLIN };
         uint64_t now, ticks;
 
+        zbus_revoke(z);
         if (poll(&news, 1, 0) <= 0)
                 return;
         now = wt_now_us(&wt_clock_real);

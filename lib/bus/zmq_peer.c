@@ -1,4 +1,5 @@
 /* zmq_peer.c - names and connections of the peers of a bound bus. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "bus/zmq_impl.h"
@@ -38,19 +39,28 @@ static bool move(struct zbus_peer *p, const struct zbus_id *from)
         for (uint32_t i = 0; i < p->n_old && i < ZBUS_OLD_ROUTES; i++)
                 if (same(&p->old[i], from))
                         return false;
-        if (p->route.len)
-                p->old[p->n_old++ % ZBUS_OLD_ROUTES] = p->route;
+        zbus_forget_route(p);
         p->route = *from;
         return true;
+}
+
+void zbus_forget_route(struct zbus_peer *p)
+{
+        if (p->route.len)
+                p->old[p->n_old++ % ZBUS_OLD_ROUTES] = p->route;
+        p->route.len = 0;
+        p->fd = -1;
 }
 
 bool zbus_identify(struct zbus *z, const struct zbus_id *from, const char *user, uint32_t *peer)
 {
         const char *blank = user ? strchr(user, ' ') : NULL;
+        const char *key = blank ? strchr(blank + 1, ' ') : NULL;
         struct zbus_peer *p;
         size_t len;
 
-        if (!blank || blank - user > BUS_NAME_BYTES || strlen(blank + 1) > BUS_ROLE_BYTES)
+        if (!key || blank - user > BUS_NAME_BYTES || key - blank - 1 > BUS_ROLE_BYTES ||
+            strlen(key + 1) > BUS_KEY_BYTES)
                 return false;                    /* not through ZAP: cannot be */
         p = z->last_peer < z->n_peers ? z->peers[z->last_peer] : NULL;
         if (p && same(&p->route, from) && strcmp(p->user, user) == 0) {
@@ -62,12 +72,16 @@ bool zbus_identify(struct zbus *z, const struct zbus_id *from, const char *user,
         if (from->len == 0 ||
             (from->bytes[0] && (from->len != len || memcmp(from->bytes, user, len) != 0)))
                 return false;
-        if (!(p = find(z, user, len, &z->last_peer)))
+        p = find(z, user, len, &z->last_peer);
+        /* A connection that is new to us may be older than the list as it is now. */
+        if ((!p || !same(&p->route, from)) && !zbus_listed(z, user))
+                return false;
+        if (!p)
                 p = add(z, user, len);
         if (!same(&p->route, from) && !move(p, from))
                 return false;
         strcpy(p->user, user);
-        strcpy(p->role, blank + 1);
+        snprintf(p->role, sizeof p->role, "%.*s", (int)(key - blank - 1), blank + 1);
         *peer = z->n_links + z->last_peer;
         return true;
 }

@@ -139,6 +139,54 @@ static void unlisted(void **state)
         wt_bus_close(c);
 }
 
+/* Taken off while it is connected: lost at once, its connection is shut, and the others stay. */
+static void revoked(void **state)
+{
+        wt_bus *c = rig_connect(&rig, 1, wt_bus_endpoint(s), 0),
+               *d = rig_connect(&rig, 2, wt_bus_endpoint(s), 0);
+        wt_msg *m = NULL;
+
+        (void)state;
+        assert_int_equal(rig_meet(s, c), 0);
+        assert_int_equal(rig_meet(s, d), 1);
+        assert_false(wt_bus_lost(s));
+        rig_allow(&rig, (const uint32_t[]){ 2, 0 });
+        RIG_UNTIL(s, c, wt_bus_lost(s));
+        m = rig_ping(s, 0, 1);
+        assert_int_equal(wt_bus_send(s, m), WT_EUNAVAILABLE);
+        assert_non_null(strstr(wt_words(), "no longer listed"));
+        wt_msg_free(m);
+        RIG_UNTIL(s, c, wt_bus_lost(c));         /* by the socket, not by silence */
+        m = rig_ping(c, 0, 2);
+        RIG_UNTIL(s, c, (assert_int_equal(wt_bus_send(c, m), WT_EUNAVAILABLE),
+                         stats().refused_keys >= 3));
+        rig_meet(s, d);
+        rig_allow_all(&rig);                     /* back, under its number */
+        rig_send(c, m);
+        expect_ping(2, "expert-0");
+        assert_int_equal(rig_meet(s, c), 0);
+        wt_bus_close(c);
+        wt_bus_close(d);
+}
+
+/* Its handshake was good, it has said nothing yet, and now it may not any more. */
+static void revoked_in_silence(void **state)
+{
+        void *d = raw(1, NULL);
+        zmq_pollitem_t up = { .socket = d, .events = ZMQ_POLLOUT };
+        uint64_t end = rig_now_ms() + RIG_DEADLINE_MS;
+
+        (void)state;
+        while (zmq_poll(&up, 1, 100) <= 0)       /* it can be sent to: it is through */
+                assert_true(rig_now_ms() < end);
+        rig_allow(&rig, (const uint32_t[]){ 2, 0 });
+        raw_ping(d, 7);
+        RIG_UNTIL(s, NULL, stats().dropped_identity == 1);
+        assert_int_equal(stats().received, 0);
+        assert_int_equal(wt_bus_peers(s), 0);
+        RIG_UNTIL(s, NULL, zmq_poll(&up, 1, 0) == 0);    /* and its connection is shut */
+}
+
 static void broken_list(void **state)
 {
         wt_bus *c = rig_connect(&rig, 1, wt_bus_endpoint(s), 0), *other = NULL;
@@ -437,6 +485,8 @@ int main(int argc, char **argv)
 {
         const struct { const char *name; void (*run)(void **); } cases[] = {
                 { "an unlisted key is refused and counted, until it is listed", unlisted },
+                { "a key that is taken off the list is cut off", revoked },
+                { "also one that was silent until then", revoked_in_silence },
                 { "a broken list refuses who is not in yet", broken_list },
                 { "without CURVE, or with another server's key", wrong_doors },
                 { "a listed key under a foreign name", foreign_name },

@@ -274,8 +274,11 @@ void router_watch(struct router *r)
         for (uint32_t i = 0; i < r->n_workers; i++)
                 if (r->worker[i].state == PEER_LIVE || r->worker[i].state == PEER_DRAINS)
                         watch_owed(r, &r->worker[i]);
-        if (r->membership)
+        if (r->membership) {
                 r->n.missing = router_missing(r);
+                r->plan_version++;
+                router_push_states(r);
+        }
         for (struct share *s = r->batch.shares; s != NULL; s = s->next) {
                 for (struct call *c = s->calls; c != NULL && !s->done; c = c->next) {
                         if (c->state == CALL_OUT)

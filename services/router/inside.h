@@ -64,6 +64,9 @@ struct router {
         struct gateway gateway[MAX_GATEWAYS];
         bool membership;                         /* who lives has changed: look again at calls that
                                                   * nobody could take */
+        uint32_t n_pings; uint64_t ping_at;      /* of everybody, after a lost connection */
+        uint64_t plan_version;                   /* how often it has changed */
+        uint64_t policy_version;                 /* the newest that a control has spoken of */
         struct batch batch;
 
         bool draining; uint64_t drain_until;
@@ -105,7 +108,6 @@ struct gateway *router_gateway_of(struct router *r, uint32_t peer);
 void router_worker_gone(struct router *r, struct worker *w, const char *why);
 void router_worker_ping(struct router *r, struct worker *w);
 uint32_t router_missing(struct router *r);       /* experts without a live holder */
-void router_push_draining(struct router *r);
 void router_say_bye(struct router *r);
 static inline bool router_holds(const struct router *r, const struct worker *w, uint32_t layer,
                                 uint32_t expert)
@@ -123,6 +125,11 @@ bool router_post_worker(struct router *r, struct worker *w, wt_msg *m);
 bool router_post_gateway(struct router *r, struct gateway *g, wt_msg *m);
 wt_msg *router_message(struct router *r, uint32_t peer, uint32_t method);
 struct wt_bytes router_copy(wt_msg *m, const void *p, size_t n);      /* into the message's arena */
+
+/* push.c: what gateways are told unasked */
+void router_push_state(struct router *r, struct gateway *g);   /* drains, plan, policy */
+void router_push_states(struct router *r);       /* to all */
+void router_relay(struct router *r, const wt_msg *m);    /* a control's push, to all gateways */
 
 /* calls.c: the shares of a layer */
 struct call *router_call_find(struct router *r, uint64_t id);

@@ -113,6 +113,10 @@ void router_metrics(const struct router_numbers *n, struct wt_buf *out)
         gauge(out, "witan_router_gateways", "Gateways that are welcome.", WT_GAUGE, n->gateways);
         gauge(out, "witan_router_experts_missing", "Experts without a live holder.", WT_GAUGE,
               n->missing);
+        gauge(out, "witan_router_plan_version", "How often the set of live workers has changed.",
+              WT_GAUGE, (double)n->plan_version);
+        gauge(out, "witan_router_policy_version", "The newest policy that a control has pushed.",
+              WT_GAUGE, (double)n->policy_version);
         gauge(out, "witan_router_draining", "1 while it drains.", WT_GAUGE, n->draining);
         for (uint32_t i = 0; i < ROUTER_STEP_BOUNDS; i++)
                 buckets[i] = n->step_buckets[i];

@@ -305,25 +305,8 @@ static wt_err hello_gateway(struct router *r, const wt_msg *m, const struct wt_h
                 wt_log(WT_NOTICE, "ROUTER-GATEWAY", "gateway=%s", g->name);
         }
         router_post_gateway(r, g, welcome_new(r, g->peer, g->epoch));
-        if (r->draining)
-                router_push_draining(r);
+        router_push_state(r, g);                 /* with each hello: one may have been lost */
         return WT_OK;
-}
-
-void router_push_draining(struct router *r)
-{
-        for (uint32_t i = 0; i < MAX_GATEWAYS; i++) {
-                wt_msg *m;
-                struct wt_push *p;
-
-                if (r->gateway[i].state != PEER_LIVE)
-                        continue;
-                m = router_message(r, r->gateway[i].peer, WT_M_PUSH);
-                p = WT_ARENA_NEW(&m->arena, struct wt_push);
-                p->draining = true;
-                m->env.body = p;
-                router_post_gateway(r, &r->gateway[i], m);
-        }
 }
 
 /* ---- both ---- */

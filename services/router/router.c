@@ -8,6 +8,8 @@
 #include "base/trace.h"
 #include "path.h"
 
+/* A ping right after the news of a lost connection may still be taken for it; a later one is not. */
+enum { PINGS = 3, PING_US = 200000 };
 enum { TICK_US = 100000, WATCH_US = 5000, MESSAGES_A_TURN = 4096 };
 
 const double router_step_bounds[ROUTER_STEP_BOUNDS] = {
@@ -126,6 +128,8 @@ static void publish(struct router *r)
         n->page_bytes = (uint32_t)r->kv.page_bytes;
         n->max_context = r->max_context;
         n->draining = r->draining;
+        n->plan_version = r->plan_version;
+        n->policy_version = r->policy_version;
         n->n_workers = r->n_workers;
         n->gateways = 0;
         for (uint32_t i = 0; i < MAX_GATEWAYS; i++)
@@ -357,6 +361,7 @@ static void take_message(struct router *r, wt_msg *m)
         case WT_M_CANCEL: router_cancel(r, m); break;
         case WT_M_HELLO: router_hello(r, m); break;
         case WT_M_BYE: router_bye(r, m); break;
+        case WT_M_PUSH: router_relay(r, m); break;
         default: break;                          /* a newer peer's; nothing of ours depends on it */
         }
         wt_msg_free(m);
@@ -378,7 +383,7 @@ static bool drained(struct router *r)
                 r->drain_until = r->now + r->conf.drain_us;
                 wt_log(WT_NOTICE, "ROUTER-DRAINS", "running=%u waiting=%u", r->n_running,
                        r->n_waiting);
-                router_push_draining(r);
+                router_push_states(r);
                 while (r->waiting != NULL)
                         router_end(r, r->waiting, WT_HANDED_BACK, WT_OK, "this router drains");
         }
@@ -400,8 +405,15 @@ bool router_turn(struct router *r, uint64_t max_us)
         wt_msg *m;
 
         r->now = wt_now_us(r->conf.clock);
-        if (wt_bus_lost(r->conf.bus))
+        if (wt_bus_lost(r->conf.bus)) {
+                r->n_pings = PINGS;
+                r->ping_at = r->now;
+        }
+        if (r->n_pings > 0 && r->now >= r->ping_at) {
+                r->n_pings--;
+                r->ping_at = r->now + PING_US;
                 router_peers_lost(r);
+        }
         router_flush(r);
         for (uint32_t i = 0; i < MESSAGES_A_TURN && wt_bus_recv(r->conf.bus, &m) == WT_OK; i++)
                 take_message(r, m);

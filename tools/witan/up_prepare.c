@@ -141,7 +141,7 @@ static wt_err make_admin_key(struct up *u)
 
 static wt_err make_bus_keys(struct up *u)
 {
-        struct wt_keyring_name names[MAX_PROCESSES];
+        struct wt_keyring_name names[MAX_PROCESSES + 1];
         char dir[4200];
         uint32_t n = 0;
 
@@ -150,6 +150,7 @@ static wt_err make_bus_keys(struct up *u)
                 if (strcmp(p->role, "router") != 0)
                         names[n++] = (struct wt_keyring_name){ p->name, p->role };
         }
+        names[n++] = (struct wt_keyring_name){ "control-0", "control" };         /* may push news */
         snprintf(dir, sizeof dir, "%s/keys", u->c->state);
         return wt_keyring_make(dir, names, n);
 }
