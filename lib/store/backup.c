@@ -189,7 +189,7 @@ static wt_err check_empty(const char *folder)
                                         folder);
 }
 
-wt_err wt_store_backup(wt_store *s, const char *folder)
+wt_err wt_store_backup(wt_store *s, const char *folder, struct wt_store_copy *out)
 {
         struct backup b = { .folder = folder };
         struct wt_buf manifest = { 0 };
@@ -207,6 +207,8 @@ wt_err wt_store_backup(wt_store *s, const char *folder)
         snprintf(path, sizeof path, "%s/manifest.json", folder);
         err = wt_file_write(path, manifest.data, manifest.len, 0600);
         wt_buf_free(&manifest);
+        if (err == WT_OK)
+                wt_dump_sum(&b.dump, out);
         wt_dump_free(&b.dump);
         return err;
 }

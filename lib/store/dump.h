@@ -52,4 +52,5 @@ wt_err wt_dump_column(struct wt_dump *d, const struct wt_value *table, const str
 void wt_dump_write(const struct wt_dump *d, struct wt_buf *out);
 /* WT_EDATA in words. */
 wt_err wt_dump_read(struct wt_dump *d, const char *text, size_t len);
+void wt_dump_sum(const struct wt_dump *d, struct wt_store_copy *out);
 #endif

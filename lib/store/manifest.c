@@ -167,6 +167,14 @@ void wt_dump_write(const struct wt_dump *d, struct wt_buf *out)
         wt_buf_str(out, "]}\n");
 }
 
+void wt_dump_sum(const struct wt_dump *d, struct wt_store_copy *out)
+{
+        *out = (struct wt_store_copy){ .taken_us = d->taken_us, .n_tables = d->n_tables };
+        memcpy(out->from, d->from, sizeof out->from);
+        for (uint32_t i = 0; i < d->n_tables; i++)
+                out->n_rows += d->tables[i].rows;
+}
+
 static wt_err read_step(struct wt_dump *d, const wt_json *j, wt_jv v)
 {
         size_t n = 0, n_sql = 0;

@@ -204,7 +204,7 @@ static wt_err work(void *arg, wt_store *s)
         return err;
 }
 
-wt_err wt_store_restore(wt_store *s, const char *folder)
+wt_err wt_store_restore(wt_store *s, const char *folder, struct wt_store_copy *out)
 {
         struct restore r = { .folder = folder };
         struct wt_buf text = { 0 };
@@ -218,6 +218,8 @@ wt_err wt_store_restore(wt_store *s, const char *folder)
         wt_buf_free(&text);
         if (err == WT_OK)
                 err = wt_store_do(s, work, &r);
+        if (err == WT_OK)
+                wt_dump_sum(&r.dump, out);
         wt_dump_free(&r.dump);
         return err;
 }

@@ -45,8 +45,9 @@ wt_err wt_store_columns(wt_store *s, wt_on_row row, void *arg);
 /* A consistent copy of all that migrations made, in a folder (absent or empty; made 0700), while
  * others go on; and back, in one transaction, into a database that holds nothing yet, be it of
  * this kind or another. Format: lib/store/dump.h. */
-wt_err wt_store_backup(wt_store *s, const char *folder);
-wt_err wt_store_restore(wt_store *s, const char *folder);
+struct wt_store_copy { char from[64]; int64_t taken_us; uint32_t n_tables; uint64_t n_rows; };
+wt_err wt_store_backup(wt_store *s, const char *folder, struct wt_store_copy *out);
+wt_err wt_store_restore(wt_store *s, const char *folder, struct wt_store_copy *out);
 
 /* Values. Text and blobs are borrowed. */
 static inline struct wt_value wt_v_null(void)

@@ -26,6 +26,7 @@ static struct pg pg;
 static bool have_pg;
 static char folder[64];
 static int n_databases;
+static struct wt_store_copy sum;
 
 static int start(void **state)
 {
@@ -359,7 +360,8 @@ static void restored(const char *copy, bool on_pg, const char *want)
 
         new_url(on_pg, url);
         s = opened(url);
-        works(wt_store_restore(s, copy));
+        works(wt_store_restore(s, copy, &sum));
+        assert_int_equal(sum.n_rows, 5000 + 2 + 2 + 1);
         digest(s, hex);
         assert_string_equal(hex, want);
         assert_int_equal(wt_store_query(s, "DELETE FROM a_events WHERE id = 1", NULL, 0, NULL, NULL,
@@ -367,7 +369,7 @@ static void restored(const char *copy, bool on_pg, const char *want)
         works(wt_store_migrate(s, "zfirst", first, 2));
         works(wt_store_day_drop(s, "a_events", 20001));
         assert_int_equal(number(s, "SELECT count(*) FROM a_events WHERE day = 20001"), 0);
-        assert_int_equal(wt_store_restore(s, copy), WT_EEXIST);
+        assert_int_equal(wt_store_restore(s, copy, &sum), WT_EEXIST);
         wt_store_close(s);
 }
 
@@ -380,8 +382,8 @@ static void backups(const char *url)
         snprintf(copy, sizeof copy, "%s/copy%d", folder, n_databases++);
         make_contents(s);
         digest(s, want);
-        works(wt_store_backup(s, copy));
-        assert_int_equal(wt_store_backup(s, copy), WT_EEXIST);   /* not over another one */
+        works(wt_store_backup(s, copy, &sum));
+        assert_int_equal(wt_store_backup(s, copy, &sum), WT_EEXIST);   /* not over another one */
         assert_int_equal(stat(copy, &st), 0);
         assert_int_equal(st.st_mode & 0777, 0700);
         restored(copy, false, want);             /* into either kind */
@@ -411,23 +413,23 @@ static void bad_backups(const char *url)
 
         snprintf(copy, sizeof copy, "%s/copy%d", folder, n_databases++);
         make_contents(s);
-        works(wt_store_backup(s, copy));
+        works(wt_store_backup(s, copy, &sum));
         spoil(copy, "b_state.rows", 20);
         new_url(strstr(url, "postgres") != NULL, other);
         t = opened(other);
-        assert_int_equal(wt_store_restore(t, copy), WT_EDATA);
+        assert_int_equal(wt_store_restore(t, copy, &sum), WT_EDATA);
         assert_non_null(strstr(wt_words(), "b_state.rows is damaged"));
         spoil(copy, "b_state.rows", 20);
         snprintf(path, sizeof path, "%s/witan_leases.rows", copy);
         unlink(path);
-        assert_int_equal(wt_store_restore(t, copy), WT_ENOTFOUND);
+        assert_int_equal(wt_store_restore(t, copy, &sum), WT_ENOTFOUND);
         snprintf(path, sizeof path, "%s/manifest.json", copy);
         unlink(path);
-        assert_int_equal(wt_store_restore(t, copy), WT_ENOTFOUND);
+        assert_int_equal(wt_store_restore(t, copy, &sum), WT_ENOTFOUND);
         works(wt_store_migrate(t, "second", second, 2)); /* nothing of it is there */
         run(s, "CREATE TABLE of_somebody_else (n BIGINT)");
         snprintf(copy, sizeof copy, "%s/copy%d", folder, n_databases++);
-        assert_int_equal(wt_store_backup(s, copy), WT_EPRECONDITION);
+        assert_int_equal(wt_store_backup(s, copy, &sum), WT_EPRECONDITION);
         assert_non_null(strstr(wt_words(), "of_somebody_else"));
         wt_store_close(t);
         wt_store_close(s);

@@ -20,6 +20,18 @@ static wt_err url_of(const struct call *c, char *out, size_t cap)
                                                  cap);
 }
 
+wt_err books_bare(const struct call *c, uint64_t patience_ms, wt_store **out)
+{
+        uint64_t ms = wt_conf_u64(c->conf, WT_SET_store_timeout);
+        char url[4200];
+        wt_err err;
+
+        if ((err = wt_dir_make(c->state, 0700)) != WT_OK ||
+            (err = url_of(c, url, sizeof url)) != WT_OK)
+                return err;
+        return wt_store_open(out, url, ms > patience_ms ? ms : patience_ms);
+}
+
 wt_err books_open(const struct call *c, wt_store **out)
 {
         char url[4200];

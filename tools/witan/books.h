@@ -7,6 +7,8 @@
 extern const enum wt_set books_sets[];           /* for a verb's .sets */
 /* The store of the settings (store, state), migrated. The state folder is made when absent. */
 wt_err books_open(const struct call *c, wt_store **out);
+/* The same as it stands, with nothing made in it, and with more patience than the setting has. */
+wt_err books_bare(const struct call *c, uint64_t patience_ms, wt_store **out);
 /* The tenant is made when it does not exist: the one that a fresh installation needs. */
 wt_err books_tenant(wt_store *s, const char *id);
 /* Is secret a key that opens? *role is its role then. */
