@@ -10,18 +10,23 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static bool is_full(int e) { return e == ENOSPC || e == EDQUOT || e == EFBIG; }
+
+wt_err wt_file_code(int e)
+{
+        return e == ENOENT || e == ENOTDIR                    ? WT_ENOTFOUND
+               : e == EACCES || e == EPERM || e == EROFS      ? WT_EPERM
+               : e == ENOMEM                                  ? WT_ENOMEM
+               : e == EMFILE || e == ENFILE || is_full(e)     ? WT_EEXHAUSTED
+                                                              : WT_EIO;
+}
+
 static wt_err failed(const char *what, const char *path)
 {
         int e = errno;
-        bool full = e == ENOSPC || e == EDQUOT || e == EFBIG;
-        wt_err code = e == ENOENT || e == ENOTDIR          ? WT_ENOTFOUND
-                      : e == EACCES || e == EPERM          ? WT_EPERM
-                      : e == ENOMEM                        ? WT_ENOMEM
-                      : e == EMFILE || e == ENFILE || full ? WT_EEXHAUSTED
-                                                           : WT_EIO;
 
-        return wt_fail(code, "cannot %s %s: %s%s", what, path, strerror(e),
-                       full ? "; make room on the disk" : "");
+        return wt_fail(wt_file_code(e), "cannot %s %s: %s%s", what, path, strerror(e),
+                       is_full(e) ? "; make room on the disk" : "");
 }
 
 static wt_err read_all(int fd, const char *path, size_t max, struct wt_buf *out)

@@ -7,6 +7,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+/* The code of a failed system call on a file: ENOENT is WT_ENOTFOUND, ENOSPC WT_EEXHAUSTED, ... */
+wt_err wt_file_code(int err_no);
 /* Appends the file to out, or leaves it alone. WT_ENOTFOUND, WT_EIO, WT_EEXHAUSTED when larger than
  * max, WT_ENOMEM. */
 wt_err wt_file_read(const char *path, size_t max, struct wt_buf *out);

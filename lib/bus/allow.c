@@ -27,12 +27,16 @@ static char *field(char **at, const char *chars, size_t most)
         return n && n <= most && strspn(s, chars) == n ? s : NULL;
 }
 
-static struct bus_allowed *next_entry(struct bus_allow *a)
+static struct bus_allowed *next_entry(struct bus_allow *a)       /* NULL: memory is gone */
 {
         if (a->n == a->cap) {
-                a->cap = a->cap ? 2 * a->cap : 16;
-                a->list = realloc(a->list, a->cap * sizeof *a->list);
-                WT_ASSERT(a->list != NULL);
+                uint32_t cap = a->cap ? 2 * a->cap : 16;
+                struct bus_allowed *grown = realloc(a->list, cap * sizeof *grown);
+
+                if (!grown)
+                        return NULL;
+                a->list = grown;
+                a->cap = cap;
         }
         return &a->list[a->n];
 }
@@ -62,7 +66,8 @@ static wt_err add_line(struct bus_allow *a, char *line, unsigned number)
         if (listed(a, key))
                 return wt_fail(WT_EINVAL, "%s line %u: the key of %s is listed before", a->path,
                                number, name);
-        e = next_entry(a);
+        if ((e = next_entry(a)) == NULL)
+                return wt_fail(WT_ENOMEM, "no memory for the allow-list %s", a->path);
         strcpy(e->name, name);
         strcpy(e->role, role);
         strcpy(e->key, key);
@@ -124,8 +129,8 @@ wt_err bus_allow_open(struct bus_allow *a, const char *path)
 {
         wt_err err;
 
-        a->path = strdup(path);
-        WT_ASSERT(a->path != NULL);
+        if (!(a->path = strdup(path)))
+                return wt_fail(WT_ENOMEM, "no memory for the allow-list %s", path);
         if ((err = load(a)) != WT_OK)
                 bus_allow_close(a);
         return err;

@@ -37,7 +37,8 @@ static void *grown(void *p, uint32_t *cap, uint32_t least, size_t each)
         if (now == was)
                 return p;
         p = realloc(p, now * each);
-        WT_ASSERT(p != NULL);
+        if (p == NULL)
+                wt_out_of_memory("the peers of a bus", now * each);
         memset((char *)p + was * each, 0, (now - was) * each);
         *cap = now;
         return p;
@@ -131,8 +132,10 @@ static wt_err open_sides(struct both *x, wt_bus *b, const struct wt_bus_conf *c)
         if (err != WT_OK)
                 return err;
         if (asprintf(&x->endpoint, "%s,%s", x->side[INSIDE].ops->endpoint(x->side[INSIDE].impl),
-                     x->side[OUTSIDE].ops->endpoint(x->side[OUTSIDE].impl)) < 0)
-                abort();
+                     x->side[OUTSIDE].ops->endpoint(x->side[OUTSIDE].impl)) < 0) {
+                x->endpoint = NULL;
+                return wt_fail(WT_ENOMEM, "no memory for the endpoints of bus %s", c->name);
+        }
         return watch(x->beside, x->side[INSIDE].ops->fd(x->side[INSIDE].impl));
 }
 
@@ -146,8 +149,8 @@ static wt_err both_open(void **impl, wt_bus *b, const struct wt_bus_conf *c)
         if (c->n_connect > 0)
                 return wt_fail(WT_EINVAL, "bus %s: it is bound on two transports and connects to "
                                "none", c->name);
-        x = calloc(1, sizeof *x);
-        WT_ASSERT(x != NULL);
+        if ((x = calloc(1, sizeof *x)) == NULL)
+                return wt_fail(WT_ENOMEM, "no memory for bus %s", c->name);
         x->side[INSIDE].ops = &wt_bus_inproc;
         x->side[OUTSIDE].ops = bus_remote();
         x->watched = -1;

@@ -58,7 +58,8 @@ wt_err wt_bus_open(wt_bus **out, const struct wt_bus_conf *conf)
                 return wt_fail(WT_EINVAL, "a bus wants a name of 1 to %d bytes", BUS_NAME_BYTES);
         if (!ops && (err = choose(conf, &ops)) != WT_OK)
                 return err;
-        b = bus_new();
+        if ((b = bus_new()) == NULL)
+                return wt_fail(WT_ENOMEM, "no memory for bus %s", conf->name);
         b->ops = ops;
         if ((err = ops->open(&b->impl, b, conf)) != WT_OK) {
                 bus_leave(b);

@@ -1,6 +1,7 @@
 /* bus.h - messages between services. Two transports behind one table: zmq (ROUTER/DEALER with
  * CURVE and a ZAP allow-list, for tcp:// and ipc://) and inproc (queues in one process, for
- * inproc://); a bus may be bound on both. One thread owns a bus. Only lib/bus/zmq*.c includes zmq.h.
+ * inproc://); a bus may be bound on both. One thread owns a bus. Only lib/bus/zmq*.c includes
+ * zmq.h.
  *
  * A service that binds sees many peers; one that connects sees the services it connected to, in
  * order of its endpoints: peer 0, 1, ... A message belongs to whoever holds it: a send that

@@ -31,7 +31,7 @@ static inline void bus_count(atomic_ullong *counter, uint64_t n)
         atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
 
-wt_bus *bus_new(void);
+wt_bus *bus_new(void);                           /* NULL: memory is gone */
 void bus_leave(wt_bus *b);                       /* by wt_bus_close, once the transport is gone */
 
 /* The transport of tcp:// and ipc://: &wt_bus_zmq, or NULL in a build with libc alone. */
@@ -39,6 +39,7 @@ const struct wt_bus_ops *bus_remote(void);
 
 /* Memory for a frame, 64-aligned, not zeroed, held once. */
 void *bus_frame_take(wt_bus *b, size_t bytes);
+void *bus_frame_try(wt_bus *b, size_t bytes);    /* as large as a peer says; NULL: memory is gone */
 void bus_frame_hold(void *data);
 void bus_frame_drop(void *data);                 /* any thread */
 /* After decoding a large envelope: its arena is given up when the message is freed. */

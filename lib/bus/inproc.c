@@ -35,14 +35,6 @@ struct port {
 static struct { pthread_mutex_t lock; struct port *bound; uint64_t n_any; } registry =
         { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-static char *copy(const char *s)
-{
-        char *c = strdup(s);
-
-        WT_ASSERT(c != NULL);
-        return c;
-}
-
 static struct port *hold(struct port *p)
 {
         atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
@@ -60,7 +52,8 @@ static void drop(struct port *p)
         free(p->peers);
         free(p->name);
         free(p->endpoint);
-        close(p->fd);
+        if (p->fd >= 0)
+                close(p->fd);
         pthread_mutex_destroy(&p->lock);
         free(p);
 }
@@ -81,35 +74,60 @@ static void quiet(struct port *p)
                 ;
 }
 
-/* p's lock held, or p not shared yet. */
+static bool room_for_peer(struct port *p)
+{
+        uint32_t cap = p->cap_peers ? 2 * p->cap_peers : 8;
+        struct peer **grown;
+
+        if (p->n_peers < p->cap_peers)
+                return true;
+        if ((grown = realloc(p->peers, cap * sizeof *grown)) == NULL)
+                return false;
+        p->peers = grown;
+        p->cap_peers = cap;
+        return true;
+}
+
+/* p's lock held, or p not shared yet. NULL: memory is gone. */
 static struct peer *add_peer(struct port *p, const char *name)
 {
         struct peer *x = calloc(1, sizeof *x);
 
-        if (p->n_peers == p->cap_peers) {
-                p->cap_peers = p->cap_peers ? 2 * p->cap_peers : 8;
-                p->peers = realloc(p->peers, p->cap_peers * sizeof *p->peers);
+        if (!x || !(x->name = strdup(name)) || !room_for_peer(p)) {
+                if (x)
+                        free(x->name);
+                free(x);
+                return NULL;
         }
-        WT_ASSERT(x && p->peers);
-        x->name = copy(name);
         return p->peers[p->n_peers++] = x;
 }
 
-static struct port *port_new(const struct wt_bus_conf *c)
+static wt_err no_memory(const char *name)
 {
-        struct port *p = calloc(1, sizeof *p);
+        return wt_fail(WT_ENOMEM, "no memory for bus %s", name);
+}
 
-        WT_ASSERT(p != NULL);
+/* Gives *out also when it fails, then to be dropped: NULL or as far as it came. */
+static wt_err port_new(struct port **out, const struct wt_bus_conf *c)
+{
+        struct port *p = *out = calloc(1, sizeof *p);
+
+        if (!p)
+                return no_memory(c->name);
         pthread_mutex_init(&p->lock, NULL);
         atomic_init(&p->refs, 1);
         p->tail = &p->head;
         p->hwm = c->hwm ? c->hwm : BUS_DEFAULT_HWM;
-        p->name = copy(c->name);
         p->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+        if (p->fd < 0)
+                return wt_fail(WT_EIO, "eventfd for bus %s: %s", c->name, strerror(errno));
+        if (!(p->name = strdup(c->name)))
+                return no_memory(c->name);
         for (uint32_t i = 0; i < c->n_connect; i++)
-                add_peer(p, c->connect[i]);
+                if (!add_peer(p, c->connect[i]))
+                        return no_memory(c->name);
         p->n_connect = p->n_peers;
-        return p;
+        return WT_OK;
 }
 
 static struct port *lookup(const char *endpoint) /* registry's lock held */
@@ -135,8 +153,9 @@ static wt_err bind_port(struct port *p, const char *endpoint)
         if (lookup(endpoint)) {
                 err = wt_fail(WT_EEXIST, "%s is in use; close the bus that is bound to it or take "
                               "another name", endpoint);
+        } else if (!(p->endpoint = strdup(endpoint))) {
+                err = no_memory(p->name);
         } else {
-                p->endpoint = copy(endpoint);
                 p->next = registry.bound;
                 registry.bound = p;
         }
@@ -169,7 +188,8 @@ static const char *inproc_peer_name(void *impl, uint32_t peer)
         return name;
 }
 
-/* Makes p a peer of t under its name; the same name keeps its number. False: t is closed. */
+/* Makes p a peer of t under its name; the same name keeps its number. False: t is closed, or memory
+ * is gone (p tries again when it sends). */
 static bool announce(struct port *t, struct port *p, uint32_t our_index, uint32_t *number)
 {
         struct port *before = NULL;
@@ -183,6 +203,9 @@ static bool announce(struct port *t, struct port *p, uint32_t our_index, uint32_
                         if (strcmp(t->peers[*number]->name, p->name) == 0)
                                 break;
                 x = *number < t->n_peers ? t->peers[*number] : add_peer(t, p->name);
+                open = x != NULL;
+        }
+        if (open) {
                 before = x->to;
                 x->to = hold(p);
                 x->back = our_index;
@@ -272,16 +295,15 @@ static void inproc_close(void *impl)
 
 static wt_err inproc_open(void **impl, wt_bus *b, const struct wt_bus_conf *c)
 {
-        struct port *p = port_new(c);
-        wt_err err = WT_OK;
+        struct port *p;
+        wt_err err = port_new(&p, c);
 
         (void)b;
-        if (p->fd < 0)
-                err = wt_fail(WT_EIO, "eventfd for bus %s: %s", c->name, strerror(errno));
-        else if (c->bind)
+        if (err == WT_OK && c->bind)
                 err = bind_port(p, c->bind);
         if (err != WT_OK) {
-                inproc_close(p);
+                if (p)
+                        inproc_close(p);
                 return err;
         }
         for (uint32_t i = 0; i < p->n_connect; i++)

@@ -39,7 +39,8 @@ wt_bus *bus_new(void)
 {
         wt_bus *b = calloc(1, sizeof *b);
 
-        WT_ASSERT(b != NULL);
+        if (!b)
+                return NULL;
         pthread_mutex_init(&b->lock, NULL);
         return b;
 }
@@ -80,7 +81,7 @@ void bus_leave(wt_bus *b)
         came_home(b, 0);
 }
 
-void *bus_frame_take(wt_bus *b, size_t bytes)
+void *bus_frame_try(wt_bus *b, size_t bytes)
 {
         uint32_t class = class_of(bytes);
         struct bus_block *k;
@@ -97,12 +98,26 @@ void *bus_frame_take(wt_bus *b, size_t bytes)
         if (!k) {
                 wt_hot_note_alloc("a frame of the bus");
                 k = aligned_alloc(64, sizeof *k + bytes_of(class));
-                WT_ASSERT(k != NULL);
+                if (!k) {
+                        pthread_mutex_lock(&b->lock);
+                        b->n_blocks--;
+                        came_home(b, 1);
+                        return NULL;
+                }
                 k->home = b;
                 k->class = class;
         }
         atomic_init(&k->refs, 1);
         return k->data;
+}
+
+void *bus_frame_take(wt_bus *b, size_t bytes)
+{
+        void *data = bus_frame_try(b, bytes);
+
+        if (!data)
+                wt_out_of_memory("a frame of the bus", bytes + 1);
+        return data;
 }
 
 void bus_frame_hold(void *data)
@@ -147,7 +162,8 @@ wt_msg *wt_msg_new(wt_bus *b)
         if (!m) {
                 wt_hot_note_alloc("a message of the bus");
                 m = calloc(1, sizeof(struct box));
-                WT_ASSERT(m != NULL);
+                if (!m)
+                        wt_out_of_memory("a message of the bus", sizeof(struct box));
                 m->home = b;
                 wt_arena_init(&m->arena, ARENA_BYTES);
         }

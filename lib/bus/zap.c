@@ -109,7 +109,8 @@ wt_err zap_start(struct zap **out, void *context, wt_bus *b, const char *allow_f
         wt_err err;
         int rc;
 
-        WT_ASSERT(z != NULL);
+        if (!z)
+                return wt_fail(WT_ENOMEM, "no memory for the ZAP handler");
         z->b = b;
         if ((err = bus_allow_open(&z->allow, allow_file)) != WT_OK) {
                 free(z);
@@ -128,7 +129,8 @@ wt_err zap_start(struct zap **out, void *context, wt_bus *b, const char *allow_f
                 zmq_close(z->sock);
         bus_allow_close(&z->allow);
         free(z);
-        return wt_fail(WT_EIO, "ZAP handler: %s", zmq_strerror(rc));
+        return wt_fail(rc == ENOMEM || rc == EAGAIN ? WT_ENOMEM : WT_EIO, "ZAP handler: %s",
+                       zmq_strerror(rc));
 }
 
 void zap_end(struct zap *z)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <zmq.h>
 #include "base/clock.h"
+#include "base/file.h"
 #include "bus/zmq_impl.h"
 
 enum { MAX_ENDPOINT = 512, CURVE_OVERHEAD = 64 };
@@ -69,8 +70,9 @@ wt_err zbus_socket(struct zbus *z, int type, void **out)
         rc = errno;
         if (s)
                 zmq_close(s);
-        return wt_fail(rc == EINVAL ? WT_EINVAL : WT_EIO, "socket of bus: %s; are the keys Z85?",
-                       zmq_strerror(rc));
+        if (rc == EINVAL)
+                return wt_fail(WT_EINVAL, "socket of bus: %s; are the keys Z85?", zmq_strerror(rc));
+        return wt_fail(wt_file_code(rc), "socket of bus: %s", zmq_strerror(rc));
 }
 
 static int socket_fd(void *sock)
@@ -170,8 +172,7 @@ static wt_err bind_router(struct zbus *z, const struct wt_bus_conf *c)
                 return bind_failed(c->bind);
         zmq_getsockopt(z->router, ZMQ_LAST_ENDPOINT, as_bound, &len);
         z->endpoint = strdup(as_bound);
-        WT_ASSERT(z->endpoint != NULL);
-        return WT_OK;
+        return z->endpoint ? WT_OK : wt_fail(WT_ENOMEM, "no memory for an endpoint");
 }
 
 static wt_err connect_links(struct zbus *z, const struct wt_bus_conf *c)
@@ -179,12 +180,13 @@ static wt_err connect_links(struct zbus *z, const struct wt_bus_conf *c)
         wt_err err;
 
         z->links = calloc(c->n_connect ? c->n_connect : 1, sizeof *z->links);
-        WT_ASSERT(z->links != NULL);
+        if (!z->links)
+                return wt_fail(WT_ENOMEM, "no memory for %u connections", c->n_connect);
         for (uint32_t i = 0; i < c->n_connect; i++) {
                 z->n_links = i + 1;
                 z->links[i].backoff_us = 100000;
-                z->links[i].endpoint = strdup(c->connect[i]);
-                WT_ASSERT(z->links[i].endpoint != NULL);
+                if (!(z->links[i].endpoint = strdup(c->connect[i])))
+                        return wt_fail(WT_ENOMEM, "no memory for an endpoint");
                 if ((err = check_ipc(c->connect[i], false)) != WT_OK ||
                     (err = zbus_link_open(z, &z->links[i])) != WT_OK)
                         return err;
@@ -256,7 +258,8 @@ static wt_err zbus_open(void **impl, wt_bus *b, const struct wt_bus_conf *c)
         struct zbus *z = calloc(1, sizeof *z);
         wt_err err;
 
-        WT_ASSERT(z != NULL);
+        if (!z)
+                return wt_fail(WT_ENOMEM, "no memory for bus %s", c->name);
         z->b = b;
         z->hwm = c->hwm ? c->hwm : BUS_DEFAULT_HWM;
         z->all = epoll_create1(EPOLL_CLOEXEC);
@@ -264,7 +267,7 @@ static wt_err zbus_open(void **impl, wt_bus *b, const struct wt_bus_conf *c)
         z->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
         z->ctx = zmq_ctx_new();
         if (z->all < 0 || z->events < 0 || z->timer < 0 || !z->ctx)
-                err = wt_fail(WT_EIO, "bus %s: %s", c->name, strerror(errno));
+                err = wt_fail(wt_file_code(errno), "bus %s: %s", c->name, strerror(errno));
         else if ((err = watch_fd(z->events, z->timer)) == WT_OK &&
                  (err = watch_fd(z->all, z->events)) == WT_OK &&
                  (err = take_keys(z, c)) == WT_OK &&

@@ -34,21 +34,22 @@ static int make_part(zmq_msg_t *part, const struct wt_frame *f, bool lend)
         return 0;
 }
 
-static int send_part(void *sock, const struct wt_frame *f, bool lend, bool more)
+static void close_all(zmq_msg_t *part, uint32_t n)
 {
-        zmq_msg_t part;
-        int rc, why;
+        int why = errno;
 
-        if (make_part(&part, f, lend) < 0)
-                return -1;
+        for (uint32_t i = 0; i < n; i++)
+                zmq_msg_close(&part[i]);         /* nothing is left of one that was sent */
+        errno = why;
+}
+
+static int send_part(void *sock, zmq_msg_t *part, bool more)
+{
+        int rc;
+
         do
-                rc = zmq_msg_send(&part, sock, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0));
+                rc = zmq_msg_send(part, sock, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0));
         while (rc < 0 && errno == EINTR);
-        if (rc < 0) {
-                why = errno;
-                zmq_msg_close(&part);
-                errno = why;
-        }
         return rc;
 }
 
@@ -86,31 +87,37 @@ static wt_err route(struct zbus *z, uint32_t peer, void **sock, struct wt_frame 
                                  : wt_fail(WT_EUNAVAILABLE, "%s is not connected now", *name);
 }
 
-/* All parts of m. Once the first is in, the others cannot be refused for lack of room; if the
- * peer goes in between, libzmq drops what is in, and the rest has to be offered so that it can
- * drop that too. */
+/* All parts of m, made before the first is sent, so that none is missing for lack of memory. Once
+ * the first is in, the others cannot be refused for lack of room; if the peer goes in between,
+ * libzmq drops what is in, and the rest has to be offered so that it can drop that too. */
 static wt_err send_parts(void *sock, const struct wt_frame *first, const wt_msg *m,
                          const struct wt_buf *envelope, const char *to)
 {
-        struct wt_frame part[2 + WT_MAX_TENSORS];
-        uint32_t n = 0;
+        struct wt_frame at[2 + WT_MAX_TENSORS];
+        zmq_msg_t part[2 + WT_MAX_TENSORS];
+        uint32_t n = 0, lent;
         wt_err err = WT_OK;
 
         if (first->len)
-                part[n++] = *first;
-        part[n++] = (struct wt_frame){ envelope->data, envelope->len };
+                at[n++] = *first;
+        at[n++] = (struct wt_frame){ envelope->data, envelope->len };
+        lent = n;
         for (uint32_t i = 0; i < m->env.n_tensors; i++)
-                part[n++] = m->frame[i];
-        for (uint32_t i = 0; i < n; i++) {
-                bool frame = i >= n - m->env.n_tensors;
-                int rc = send_part(sock, &part[i], frame, i + 1 < n);
-
-                if (rc >= 0)
-                        continue;
-                if (i == 0)
+                at[n++] = m->frame[i];
+        for (uint32_t i = 0; i < n; i++)
+                if (make_part(&part[i], &at[i], i >= lent) < 0) {
+                        close_all(part, i);
                         return send_failed(to);
-                err = wt_fail(WT_EUNAVAILABLE, "%s went away during a message", to);
+                }
+        for (uint32_t i = 0; i < n; i++) {
+                if (send_part(sock, &part[i], i + 1 < n) >= 0)
+                        continue;
+                err = i == 0 ? send_failed(to)
+                             : wt_fail(WT_EUNAVAILABLE, "%s went away during a message", to);
+                if (i == 0)
+                        break;
         }
+        close_all(part, n);
         return err;
 }
 
@@ -183,7 +190,8 @@ static bool gather(void *sock, bool is_router, struct parts *p)
         return true;
 }
 
-/* Frames as the envelope's tensors say, copied. */
+/* Frames as the envelope's tensors say, copied. False without memory for them, too: calls are made
+ * again, and so are submits. */
 static bool take_frames(wt_msg *m, struct parts *p)
 {
         uint32_t n = m->env.n_tensors;
@@ -198,7 +206,9 @@ static bool take_frames(wt_msg *m, struct parts *p)
                 if (!wt_tensor_bytes(&m->env.tensors[i], &bytes) ||
                     bytes != zmq_msg_size(&p->part[1 + i]))
                         return false;
-                *f = (struct wt_frame){ bus_frame_take(m->home, bytes), bytes };
+                *f = (struct wt_frame){ bus_frame_try(m->home, bytes), bytes };
+                if (!f->data)
+                        return false;
                 memcpy(f->data, zmq_msg_data(&p->part[1 + i]), bytes);
                 m->env.n_tensors++;
         }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <zmq.h>
 #include "base/clock.h"
+#include "base/file.h"
 #include "bus/zmq_impl.h"
 
 enum { BACKOFF_LEAST_US = 100000, BACKOFF_MOST_US = 1000000, SILENT_US = 5000000 };
@@ -20,7 +21,7 @@ wt_err zbus_monitor(struct zbus *z, void *sock, int events, void **out)
 {
         static atomic_ullong serial;
         char endpoint[64];
-        int none = 0;
+        int none = 0, why;
         void *m;
 
         snprintf(endpoint, sizeof endpoint, "inproc://monitor-%llu",
@@ -34,9 +35,10 @@ wt_err zbus_monitor(struct zbus *z, void *sock, int events, void **out)
                 *out = m;
                 return WT_OK;
         }
+        why = errno;
         if (m)
                 zmq_close(m);
-        return wt_fail(WT_EIO, "socket monitor: %s", zmq_strerror(errno));
+        return wt_fail(wt_file_code(why), "socket monitor: %s", zmq_strerror(why));
 }
 
 /* The next event of a monitor, 0: none waits. */

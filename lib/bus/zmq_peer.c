@@ -28,7 +28,8 @@ static struct zbus_peer *add(struct zbus *z, const char *name, size_t len)
                 z->cap_peers = z->cap_peers ? 2 * z->cap_peers : 16;
                 z->peers = realloc(z->peers, z->cap_peers * sizeof *z->peers);
         }
-        WT_ASSERT(p && z->peers);
+        if (!p || !z->peers)
+                wt_out_of_memory("the peers of a bus", z->cap_peers * sizeof *z->peers + sizeof *p);
         memcpy(p->name, name, len);
         return z->peers[z->n_peers++] = p;
 }

@@ -9,7 +9,7 @@ static wt_err set_folder(wt_model *m, const char *folder)
 {
         m->folder = realpath(folder, NULL);
         if (!m->folder)
-                return wt_fail(errno == ENOENT || errno == ENOTDIR ? WT_ENOTFOUND : WT_EIO,
+                return wt_fail(wt_file_code(errno),
                                "cannot open the model folder %s: %s", folder, strerror(errno));
         m->name = strrchr(m->folder, '/') + 1;
         return WT_OK;

@@ -147,8 +147,8 @@ static wt_err try_map(struct wt_packs *p, const char *path, const char *layout, 
         if (fd < 0)
                 return errno == ENOENT || errno == ELOOP
                                ? WT_ENOTFOUND
-                               : wt_fail(errno == EACCES ? WT_EPERM : WT_EIO, "cannot open %s: %s",
-                                         path, strerror(errno));
+                               : wt_fail(wt_file_code(errno), "cannot open %s: %s", path,
+                                         strerror(errno));
         if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
             (uint64_t)st.st_size == (uint64_t)sizeof(struct header) + bytes) {
                 at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
@@ -180,8 +180,7 @@ static wt_err write_all(int fd, const char *path, const void *data, size_t n)
                         continue;
                 if (done < 0)
                         return wt_fail(
-                                errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? WT_EEXHAUSTED
-                                                                                     : WT_EIO,
+                                wt_file_code(errno),
                                 "cannot write %s: %s; %zu bytes are missing: free space, or set "
                                 "another folder for packs",
                                 path, strerror(errno), n);
@@ -208,9 +207,7 @@ static wt_err write_pack(const char *path, const char *layout, uint8_t *all, siz
                  atomic_fetch_add(&serial, 1));
         fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0400);
         if (fd < 0)
-                return wt_fail(errno == ENOSPC                     ? WT_EEXHAUSTED
-                               : errno == EACCES || errno == EROFS ? WT_EPERM
-                                                                   : WT_EIO,
+                return wt_fail(wt_file_code(errno),
                                "cannot make %s: %s; set another folder for packs", tmp,
                                strerror(errno));
         err = write_all(fd, tmp, all, sizeof h + bytes);

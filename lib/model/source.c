@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include "base/file.h"
 #include "base/sha256.h"
 #include "model/tensors.h"
 
@@ -24,9 +25,7 @@ wt_err wt_source_add_file(wt_source *s, const char *path, uint32_t *file)
                 return wt_fail(WT_EINVAL, "the model has more than %d files", MAX_FILES);
         f.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);   /* a FIFO must not hang us */
         if (f.fd < 0)
-                return wt_fail(errno == ENOENT || errno == ENOTDIR ? WT_ENOTFOUND :
-                               errno == EACCES ? WT_EPERM : WT_EIO,
-                               "cannot open %s: %s", path, strerror(errno));
+                return wt_fail(wt_file_code(errno), "cannot open %s: %s", path, strerror(errno));
         if (fstat(f.fd, &st) != 0 || !S_ISREG(st.st_mode)) {
                 close(f.fd);
                 return wt_fail(WT_EINVAL, "%s is no regular file", path);

@@ -78,38 +78,31 @@ void __libc_free(void *p);
 void *__libc_memalign(size_t align, size_t n);
 #endif
 
-enum { MOST_SPANS = 32 };
-static struct { uintptr_t from, to; } let_be[MOST_SPANS];
-static int n_let_be;
+static uintptr_t program_from, program_to;
 
-static int note_library(struct dl_phdr_info *i, size_t size, void *arg)
+static int note_program(struct dl_phdr_info *i, size_t size, void *arg)
 {
-        static const char *const names[] = { "libzmq", "libsodium", "libstdc++" };
-
         (void)size, (void)arg;
-        for (size_t k = 0; k < sizeof names / sizeof *names; k++)
-                for (int p = 0; i->dlpi_name && strstr(i->dlpi_name, names[k]) &&
-                                p < i->dlpi_phnum && n_let_be < MOST_SPANS; p++)
-                        if (i->dlpi_phdr[p].p_type == PT_LOAD) {
-                                let_be[n_let_be].from = i->dlpi_addr + i->dlpi_phdr[p].p_vaddr;
-                                let_be[n_let_be].to =
-                                        let_be[n_let_be].from + i->dlpi_phdr[p].p_memsz;
-                                n_let_be++;
-                        }
-        return 0;
+        for (int p = 0; p < i->dlpi_phnum; p++) {
+                uintptr_t at = i->dlpi_addr + i->dlpi_phdr[p].p_vaddr;
+
+                if (i->dlpi_phdr[p].p_type == PT_LOAD && i->dlpi_phdr[p].p_flags & PF_X) {
+                        program_from = at;
+                        program_to = at + i->dlpi_phdr[p].p_memsz;
+                }
+        }
+        return 1;                                /* the first is the program */
 }
 
-__attribute__((constructor)) static void note_libraries(void)
+__attribute__((constructor)) static void find_program(void)
 {
-        dl_iterate_phdr(note_library, NULL);
+        dl_iterate_phdr(note_program, NULL);
 }
 
 static bool of_ours(const void *caller)
 {
-        for (int k = 0; k < n_let_be; k++)
-                if ((uintptr_t)caller >= let_be[k].from && (uintptr_t)caller < let_be[k].to)
-                        return false;
-        return true;
+        return !plan.ours ||
+               ((uintptr_t)caller >= program_from && (uintptr_t)caller < program_to);
 }
 
 void *REAL(malloc)(size_t n);
@@ -327,11 +320,16 @@ int zmq_msg_send(void *m, void *socket, int flags);
 int zmq_msg_init_size(void *m, size_t n);
 int zmq_msg_init_data(void *m, void *data, size_t n, void (*done)(void *, void *), void *hint);
 
+/* Only a message's first part can be refused: libzmq takes, or drops, what belongs to it. */
 int zmq_msg_send(void *m, void *socket, int flags)
 {
         NEXT(zmq_msg_send);
+        static _Thread_local bool inside;
 
-        return turn(FAULT_SEND, EAGAIN) ? -1 : next_zmq_msg_send(m, socket, flags);
+        if (!inside && turn(FAULT_SEND, EAGAIN))
+                return -1;
+        inside = flags & 2;                      /* ZMQ_SNDMORE */
+        return next_zmq_msg_send(m, socket, flags);
 }
 
 int zmq_msg_init_size(void *m, size_t n)

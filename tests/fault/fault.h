@@ -3,8 +3,7 @@
  * What fails is named here, what counts is between fault_begin and fault_end. Calls are caught by
  * names of our own in the program: the linker lets a program's own malloc, write, fsync and
  * zmq_msg_send take the place of a library's. Under a sanitizer malloc is the sanitizer's, and the
- * linker's --wrap catches the calls of our own objects alone. libzmq, libsodium and libstdc++ are
- * let be: they abort when memory is gone, and no caller can help that. */
+ * linker's --wrap catches the calls of our own objects alone. */
 #ifndef WITAN_FAULT_H
 #define WITAN_FAULT_H
 #include <stdbool.h>
@@ -25,6 +24,8 @@ struct fault {
         bool dies;                               /* FAULT_WRITE, FAULT_SYNC: the process is killed
                                                   * there; of a write one half is done */
         bool everywhere;                         /* calls of all threads count */
+        bool ours;                               /* FAULT_MEMORY: calls of our own objects alone;
+                                                  * libzmq aborts when memory is gone */
 };
 
 void fault_plan(const struct fault *f);          /* copied; not yet at work */
