@@ -17,6 +17,8 @@ for v in $verbs; do
   same=$out
   try "$v -h is the same" 0 "$same" -- "$w" "$v" -h
   try "help $v is the same" 0 "$same" -- "$w" help "$v"
+  grep -qE "\`(witan )?$v[ \`]" README.md
+  result $? "README.md names $v" "its table of verbs does not"
   try "$v: an unknown flag" 2 "there is no flag --frobnicate" "usage: witan $v" "witan $v --help" -- "$w" "$v" --frobnicate
   try "$v: an unknown letter" 2 "there is no flag -Z" -- "$w" "$v" -Z
 done
