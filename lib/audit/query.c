@@ -130,3 +130,57 @@ wt_err wt_audit_query(wt_store *s, const struct wt_audit_filter *f,
                 *page = g.page;
         return err;
 }
+
+struct follow {
+        wt_err (*each)(void *arg, const struct wt_audit_view *v);
+        void *arg;
+        struct wt_arena arena;
+        uint64_t next; uint32_t n;
+};
+
+static int on_end(void *arg, const struct wt_value *c, uint32_t n)
+{
+        struct follow *w = arg;
+        struct wt_audit_view v = { .has_end = c[3].type == WT_BLOB };
+        wt_err err;
+
+        WT_ASSERT(n == 4);
+        wt_arena_reset(&w->arena);
+        if ((err = read_event(v.has_end ? &v.end : &v.first, &c[0], &c[1], &w->arena)) != WT_OK ||
+            (v.has_end && (err = read_event(&v.first, &c[2], &c[3], &w->arena)) != WT_OK))
+                return err;
+        v.leaf = (uint64_t)(v.has_end ? c[2] : c[0]).as.i;
+        v.end_leaf = (uint64_t)c[0].as.i;
+        w->next = v.end_leaf + 1;
+        w->n++;
+        return w->each(w->arg, &v);
+}
+
+wt_err wt_audit_tail(wt_store *s, const struct wt_audit_filter *f, uint64_t *leaf,
+                     wt_err (*each)(void *arg, const struct wt_audit_view *v), void *arg,
+                     uint32_t *n)
+{
+        struct follow w = { .each = each, .arg = arg, .next = *leaf };
+        struct wt_value args[WT_QUERY_ARGS] = { wt_v_int((int64_t)*leaf) };
+        struct wt_buf sql = { 0 };
+        uint32_t n_args = 1;
+        wt_err err;
+
+        wt_buf_str(&sql, "SELECT e.leaf, e.body, f.leaf, f.body FROM audit_events e"
+                   " LEFT JOIN audit_events f ON f.day = e.day AND f.request = e.request"
+                   " AND f.kind = 1 WHERE e.leaf >= $1 AND e.kind <> 1");
+        wt_audit_where(f, &sql, args, &n_args);
+        if (f->outcome[0] != '\0') {
+                args[n_args++] = wt_v_text(f->outcome);
+                wt_buf_fmt(&sql, " AND e.outcome = $%u", n_args);
+        }
+        wt_buf_fmt(&sql, " ORDER BY e.leaf LIMIT %d", WT_QUERY_MOST);
+        err = wt_store_query(s, sql.data, args, n_args, on_end, &w, NULL);
+        wt_buf_free(&sql);
+        wt_arena_fini(&w.arena);
+        if (err == WT_OK) {
+                *leaf = w.next;
+                *n = w.n;
+        }
+        return err;
+}

@@ -37,6 +37,12 @@ wt_err wt_audit_query(wt_store *s, const struct wt_audit_filter *f,
                       wt_err (*each)(void *arg, const struct wt_audit_view *v), void *arg,
                       struct wt_audit_page *page);
 
+/* Rows as they end: those whose last event is the leaf *leaf or a later one, in the order of the
+ * log; *leaf moves behind the last one given. At most WT_QUERY_MOST at once. */
+wt_err wt_audit_tail(wt_store *s, const struct wt_audit_filter *f, uint64_t *leaf,
+                     wt_err (*each)(void *arg, const struct wt_audit_view *v), void *arg,
+                     uint32_t *n);
+
 /* For whoever writes other questions about events, the columns being those of table.h under the
  * name e: appends " AND e.tenant = $3 ..." and the values; n_args goes on from where it was. */
 enum { WT_QUERY_ARGS = 16 };

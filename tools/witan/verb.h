@@ -18,7 +18,7 @@ struct flag {
 struct sub {                                     /* a verb's own verb: witan key create */
         const char *name, *words, *about;        /* words: what may follow, for the usage */
 };
-enum { MAX_FLAGS = 24, MAX_SUBS = 8 };
+enum { MAX_FLAGS = 24, MAX_SUBS = 10 };
 
 struct verb;
 struct call {                                    /* one invocation of a verb */
@@ -45,7 +45,7 @@ struct verb {
 };
 extern const struct verb *const witan_verbs[];   /* NULL at the end */
 extern const struct verb verb_logs, verb_doctor, verb_completion, verb_man;
-extern const struct verb verb_bench, verb_store;
+extern const struct verb verb_bench, verb_store, verb_audit;
 extern const struct verb verb_up, verb_down, verb_ps, verb_chat, verb_models, verb_key, verb_config,
         verb_plugin;
 extern const enum wt_set verb_state_only[];      /* for .sets: --state and --config */

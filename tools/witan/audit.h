@@ -1,0 +1,25 @@
+/* audit.h - the parts of witan audit. */
+#ifndef WITAN_TOOLS_AUDIT_H
+#define WITAN_TOOLS_AUDIT_H
+#include "audit/query.h"
+#include "verb.h"
+
+enum audit_flag { A_TENANT, A_ACTOR, A_KEY, A_MODEL, A_REVISION, A_ARM, A_OUTCOME, A_REQUEST,
+                  A_SINCE, A_UNTIL, A_LIMIT, A_AFTER, A_CSV, A_OUT, A_WITNESS, A_LAST, A_LOG,
+                  A_LISTEN, A_FILE };
+
+/* The log of the settings, migrated. */
+wt_err auditor_open(struct call *c, wt_store **out);
+/* What the flags ask for; false: said. */
+bool auditor_filter(struct call *c, struct wt_audit_filter *f);
+/* The row that says that this was done, by whom and with what words. */
+wt_err auditor_deed(struct call *c, wt_store *s, const char *action, const char *words);
+/* The same for a reading: words are what the flags asked for. */
+wt_err auditor_read(struct call *c, wt_store *s, const char *action);
+
+int auditor_query(struct call *c);                 /* each returns the exit code */
+int auditor_tail(struct call *c);
+int auditor_export(struct call *c);
+int auditor_verify(struct call *c);
+int auditor_witness(struct call *c);
+#endif
