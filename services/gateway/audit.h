@@ -26,7 +26,7 @@ struct hold {
 struct tally {
         bool learnt, intended, recorded, unwritten, shed, ended;
         const char *outcome, *code;              /* static */
-        char source[64];
+        char source[64], door[64];
         uint8_t revision[32], session[32];
         bool has_revision, has_session;
         uint64_t mark_us, marked;                /* the last mark: when, tokens */
@@ -57,6 +57,8 @@ bool audit_open(struct request *r);
 bool audit_ready(struct gateway *g, const char **words);
 
 /* record.c */
+struct door;
+const char *record_action(const struct door *d);         /* "chat"; NULL: "models" */
 /* What each event of a request says of it; lent by r. */
 void record_describe(struct request *r, uint32_t kind, struct wt_audit_event *e);
 /* Keyed hash of the ids of its prompts, or of its answers. */

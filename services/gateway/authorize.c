@@ -8,7 +8,7 @@
 bool gateway_authorize(struct request *r)
 {
         const struct gateway *g = r->g;
-        const char *h = wt_call_header(r->call, "authorization");
+        const char *h = caller_header(r->call, "authorization");
         wt_err err;
 
         if (g->conf.identity == NULL)
@@ -22,7 +22,7 @@ bool gateway_authorize(struct request *r)
         for (h += 7; *h == ' '; h++)
                 ;
         err = wt_identity_check(g->conf.identity, h, strlen(h), r->created,
-                                wt_call_peer(r->call), &r->who);
+                                caller_peer(r->call), &r->who);
         if (err == WT_EPERM)
                 return request_refuse(r, (struct refusal){ 403, "invalid_request_error",
                         "source_not_allowed", NULL }, "%s", wt_words());

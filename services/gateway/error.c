@@ -14,7 +14,7 @@ static void error_body(struct wt_buf *b, struct refusal why, const char *message
 }
 
 /* r: whose refusal it is, for what it knows of another try; NULL: nobody's. */
-static void refuse_text(wt_call *c, struct request *r, const char *request_id,
+static void refuse_text(const struct caller *c, struct request *r, const char *request_id,
                         struct refusal why, const char *message)
 {
         struct wt_buf b = { 0 }, h = { 0 };
@@ -33,12 +33,12 @@ static void refuse_text(wt_call *c, struct request *r, const char *request_id,
         if (r != NULL)
                 hold_reply(r, why.status, "application/json", h.data, b.data, b.len);
         else
-                wt_call_reply(c, why.status, "application/json", h.data, b.data, b.len);
+                caller_reply(c, why.status, "application/json", h.data, b.data, b.len);
         wt_buf_free(&b);
         wt_buf_free(&h);
 }
 
-void call_refuse(wt_call *c, const char *request_id, struct refusal why, const char *fmt, ...)
+void call_refuse(const struct caller *c, const char *request_id, struct refusal why, const char *fmt, ...)
 {
         char message[1024];
         va_list ap;
@@ -68,9 +68,9 @@ bool request_refuse(struct request *r, struct refusal why, const char *fmt, ...)
                  * that a cut answer never reads as a whole one. */
                 struct wt_buf *b = &r->g->line;
                 wt_buf_clear(b);
-                wt_buf_str(b, "data: ");
+                wt_buf_str(b, r->caller.ops->before);
                 error_body(b, why, message);
-                wt_buf_str(b, "\n\n");
+                wt_buf_str(b, r->caller.ops->after);
                 hold_write(r, b->data, b->len, true);
                 hold_end(r);
         }

@@ -61,11 +61,13 @@ wt_err gateway_metrics_init(struct gateway *g)
 
 static void on_gone(void *arg, wt_call *c)
 {
-        struct request *r = *wt_call_user(c);
-
         (void)arg;
-        if (r == NULL)
-                return;
+        if (*wt_call_user(c) != NULL)
+                request_left(*wt_call_user(c));
+}
+
+void request_left(struct request *r)
+{
         if (r->tally.ended) {
                 hold_gone(r);
                 return;
@@ -174,7 +176,7 @@ void gateway_close(struct gateway *g)
                 return;
         while (g->open != NULL) {
                 if (g->open->call != NULL && g->open->begun)
-                        wt_call_abort(g->open->call);
+                        caller_abort(g->open->call);
                 else if (g->open->call != NULL)  /* not held: it promises nothing */
                         call_refuse(g->open->call, g->open->id_text, refusal_of(WT_EUNAVAILABLE),
                                     "this gateway is shutting down; ask again");

@@ -78,7 +78,7 @@ void hold_begin(struct request *r, int status, const char *type, const char *hea
 
         if (may_leave(r)) {
                 h->sent = true;
-                wt_call_begin(r->call, status, type, headers);
+                caller_begin(r->call, status, type, headers);
                 return;
         }
         h->begin = true;
@@ -92,7 +92,7 @@ void hold_begin(struct request *r, int status, const char *type, const char *hea
 bool hold_write(struct request *r, const void *data, size_t len, bool last)
 {
         if (!last && !parked(r) && may_leave(r))
-                return wt_call_write(r->call, data, len);
+                return caller_write(r->call, data, len);
         wt_buf_add(&r->hold.bytes, data, len);
         if (!last)
                 list(r);
@@ -121,17 +121,17 @@ static void leave(struct request *r)
 
         h->sent = true;
         if (h->whole) {
-                wt_call_reply(r->call, h->status, h->type, h->headers.data, h->bytes.data,
+                caller_reply(r->call, h->status, h->type, h->headers.data, h->bytes.data,
                               h->bytes.len);
         } else {
                 if (h->begin)
-                        wt_call_begin(r->call, h->status, h->type, h->headers.data);
+                        caller_begin(r->call, h->status, h->type, h->headers.data);
                 if (h->bytes.len > 0)
-                        alive = wt_call_write(r->call, h->bytes.data, h->bytes.len);
+                        alive = caller_write(r->call, h->bytes.data, h->bytes.len);
                 if (h->end && alive)
-                        wt_call_end(r->call);
+                        caller_finish(r->call);
                 else if (h->end)
-                        wt_call_abort(r->call);
+                        caller_abort(r->call);
         }
         h->begin = h->whole = h->end = false;
         wt_buf_clear(&h->bytes);
@@ -178,7 +178,7 @@ static void expire(struct request *r)
         g->audit.late++;
         wt_log(WT_WARN, "GATEWAY-AUDIT-LATE", "request=%s", r->id_text);
         if (r->call != NULL && r->hold.sent)
-                wt_call_abort(r->call);
+                caller_abort(r->call);
         else if (r->call != NULL)
                 call_refuse(r->call, r->id_text, refusal_of(WT_EUNAVAILABLE),
                             "the record of this request could not be put on disk in time, so it "
@@ -218,7 +218,7 @@ void hold_drop(struct gateway *g)
                 struct request *r = g->audit.held;
 
                 if (r->call != NULL)
-                        wt_call_abort(r->call);
+                        caller_abort(r->call);
                 over(r);
         }
 }

@@ -19,7 +19,7 @@ static void put_model(const struct gateway *g, struct wt_buf *b)
 }
 
 /* GET /v1/models and /v1/models/NAME. */
-static void models(struct gateway *g, wt_call *c, const char *name)
+void request_models(struct gateway *g, struct caller c, const char *name)
 {
         struct request *r = request_new(g, c, NULL);
         struct wt_buf *b = &g->line;
@@ -61,7 +61,7 @@ static bool health(struct gateway *g, wt_call *c)
         return strcmp(wt_call_path(c), "/metrics") != 0 && wt_health_answer(&h, c);
 }
 
-static void serve(struct gateway *g, wt_call *c, const struct door *d)
+void request_serve(struct gateway *g, struct caller c, const struct door *d)
 {
         struct request *r = request_new(g, c, d);
 
@@ -100,8 +100,9 @@ void request_go(struct request *r)
         }
 }
 
-static void nowhere(wt_call *c, const char *method, const char *path)
+static void nowhere(wt_call *call, const char *method, const char *path)
 {
+        const struct caller at = caller_http(call), *c = &at;
         static const struct refusal no_path = { 404, "invalid_request_error", "unknown_url", NULL };
         static const struct refusal no_method = {405, "invalid_request_error", "method_not_allowed",
                                                  NULL};
@@ -126,13 +127,13 @@ void gateway_listen(void *arg, wt_call *c)
         if (strcmp(method, "POST") == 0)
                 for (size_t i = 0; i < sizeof doors / sizeof *doors; i++)
                         if (strcmp(path, doors[i]->path) == 0) {
-                                serve(g, c, doors[i]);
+                                request_serve(g, caller_http(c), doors[i]);
                                 return;
                         }
         if (get && strcmp(path, "/v1/models") == 0)
-                models(g, c, NULL);
+                request_models(g, caller_http(c), NULL);
         else if (get && strncmp(path, "/v1/models/", 11) == 0)
-                models(g, c, path + 11);
+                request_models(g, caller_http(c), path + 11);
         else if (!health(g, c))
                 nowhere(c, method, path);
 }

@@ -27,7 +27,7 @@ static bool model_known(struct request *r)
 bool gateway_parse(struct request *r)
 {
         size_t len;
-        const char *text = wt_call_body(r->call, &len);
+        const char *text = caller_body(r->call, &len);
 
         if (len == 0)
                 return request_refuse(r, BAD(NULL), "the body is empty; send a JSON object");

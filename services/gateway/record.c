@@ -70,6 +70,11 @@ void record_hash(const struct request *r, const char *what, bool prompts, uint8_
         wt_hmac_sha256(r->g->conf.audit_key, 32, b->data, b->len, out);
 }
 
+const char *record_action(const struct door *d)
+{
+        return d == NULL ? "models" : d == &door_chat ? "chat" : d->path + strlen("/v1/");
+}
+
 /* What only the call and the routers know: before they are gone. */
 static void learn(struct request *r)
 {
@@ -80,13 +85,13 @@ static void learn(struct request *r)
         if (t->learnt || r->call == NULL)
                 return;
         t->learnt = true;
-        peer = wt_call_peer(r->call);
+        peer = caller_peer(r->call);
         port = strrchr(peer, ':');
         len = port != NULL ? (size_t)(port - peer) : strlen(peer);
         if (len >= sizeof t->source)
                 len = sizeof t->source - 1;
         memcpy(t->source, peer, len);
-        session = wt_call_header(r->call, "x-session-id");
+        session = caller_header(r->call, "x-session-id");
         len = session != NULL ? strlen(session) : 0;
         if (session == NULL && r->body != NULL)
                 session = wt_json_str(r->body, wt_json_get(r->body, 0, "user"), &len);
@@ -95,11 +100,6 @@ static void learn(struct request *r)
         for (uint32_t i = 0; i < r->g->conf.n_routers && !t->has_revision; i++)
                 if ((t->has_revision = r->g->routers[i].welcome))
                         memcpy(t->revision, r->g->routers[i].revision, 32);
-}
-
-static const char *action_of(const struct door *d)
-{
-        return d == NULL ? "models" : d == &door_chat ? "chat" : d->path + strlen("/v1/");
 }
 
 static uint64_t tokens_made(const struct request *r)
@@ -134,8 +134,8 @@ void record_describe(struct request *r, uint32_t kind, struct wt_audit_event *e)
         e->team = audit_text(r->who.key.team, 64);
         e->actor = audit_text(r->who.key.name, 128);
         e->key_id = audit_text(r->who.key.id, 64);
-        e->door = audit_text(r->door != NULL ? r->door->path : "/v1/models", 64);
-        e->action = WT_STR(action_of(r->door));
+        e->door = audit_text(r->tally.door, 64);
+        e->action = WT_STR(record_action(r->door));
         e->model = audit_text(g->conf.model, 256);
         if (r->tally.has_revision)
                 e->revision = WT_BYTES(r->tally.revision, 32);

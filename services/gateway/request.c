@@ -34,7 +34,7 @@ static void trace_of(struct request *r, const char *given)
         snprintf(r->trace, sizeof r->trace, "00-%s-%s-01", trace, parent);
 }
 
-struct request *request_new(struct gateway *g, wt_call *c, const struct door *d)
+struct request *request_new(struct gateway *g, struct caller c, const struct door *d)
 {
         struct request *r = calloc(1, sizeof *r);
         uint64_t wall = wt_wall_us(g->conf.clock);
@@ -42,15 +42,18 @@ struct request *request_new(struct gateway *g, wt_call *c, const struct door *d)
 
         WT_ASSERT(r != NULL);
         r->g = g;
-        r->call = c;
+        r->caller = c;
+        r->call = &r->caller;
         r->door = d;
         r->start_us = wt_now_us(g->conf.clock);
         r->created = (int64_t)(wall / 1000000);
         r->status = 200;
         wt_uuid7(wall, r->id);
         wt_uuid_text(r->id, r->id_text);
-        trace_of(r, wt_call_header(c, "traceparent"));
-        *wt_call_user(c) = r;
+        trace_of(r, caller_header(r->call, "traceparent"));
+        c.ops->bind(c.end, r);
+        snprintf(r->tally.door, sizeof r->tally.door, "%s%s", c.ops->name,
+                 c.ops->name[0] != '\0' ? record_action(d) : d != NULL ? d->path : "/v1/models");
 
         r->next = g->open;
         if (g->open != NULL)

@@ -110,8 +110,8 @@ static void serve_waiting(struct gateway *g)
         for (struct request *r = g->open, *next; r != NULL; r = next) {
                 next = r->next;
                 if (r->call != NULL && !r->opt.stream && r->n_prompts > 0 &&
-                    wt_call_half_closed(r->call)) {
-                        wt_call_abort(r->call);
+                    caller_half_closed(r->call)) {
+                        caller_abort(r->call);
                         r->status = 499;
                         request_end(r, "client_closed");
                         continue;

@@ -2,6 +2,7 @@
 #ifndef WITAN_GATEWAY_STATE_H
 #define WITAN_GATEWAY_STATE_H
 #include "audit.h"
+#include "caller.h"
 #include "fold.h"
 #include "gateway.h"
 #include "net/metrics.h"
@@ -83,7 +84,8 @@ extern const struct door door_chat, door_completions, door_generate, door_tokeni
 
 struct request {
         struct gateway *g;
-        wt_call *call;                           /* NULL once the client is gone */
+        struct caller caller;
+        const struct caller *call;               /* &caller; NULL once the client is gone */
         const struct door *door;
         uint8_t id[16]; char id_text[37];
         /* W3C traceparent: the client's, or one of our own */
@@ -138,18 +140,23 @@ void admit_headers(const struct request *r, struct wt_buf *out);         /* x-ra
 int64_t request_cost(const struct request *r, uint64_t prompt, uint64_t made);   /* 1e-9 */
 
 /* request.c */
-struct request *request_new(struct gateway *g, wt_call *c, const struct door *d);
+struct request *request_new(struct gateway *g, struct caller c, const struct door *d);
 struct request *request_find(struct gateway *g, const uint8_t id[16]);
 /* records, cancels; freed by reap */
 void request_end(struct request *r, const char *outcome);
 void requests_reap(struct gateway *g);           /* once a turn: frees those that ended */
+/* listen.c: a request at a door, or (door NULL) for the list of models or one (name) of them. */
+void request_serve(struct gateway *g, struct caller c, const struct door *d);
+void request_models(struct gateway *g, struct caller c, const char *name);
+void request_left(struct request *r);            /* gateway.c: its client is gone */
 void request_go(struct request *r);              /* listen.c: its turn: sequences to routers */
 bool request_seqs(struct request *r);            /* prompts x n (or best_of) sequences */
 uint32_t request_index(const struct sequence *s);        /* "index" of its choice in the answer */
 
 /* error.c: OpenAI's error object, four keys. */
 struct refusal { int status; const char *type, *code, *param; };
-void call_refuse(wt_call *c, const char *request_id, struct refusal why, const char *fmt, ...)
+void call_refuse(const struct caller *c, const char *request_id, struct refusal why,
+                 const char *fmt, ...)
         __attribute__((format(printf, 4, 5)));
 /* Answers and ends the request; in a begun stream the error goes in band. Always returns false. */
 bool request_refuse(struct request *r, struct refusal why, const char *fmt, ...)

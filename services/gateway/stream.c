@@ -79,13 +79,13 @@ static bool write_chunk(struct sequence *s)
         struct wt_buf *b = &r->g->line;
 
         wt_buf_clear(b);
-        wt_buf_str(b, "data: {");
+        wt_buf_fmt(b, "%s{", r->caller.ops->before);
         put_common(r, b, r->door->object_chunk);
         wt_buf_json_key(b, r->door->choices != NULL ? r->door->choices : "choices");
         r->door->chunk(s, b);
         if (r->opt.include_usage)
                 wt_buf_str(b, ",\"usage\":null");
-        wt_buf_str(b, "}\n\n");
+        wt_buf_fmt(b, "}%s", r->caller.ops->after);
         s->begun = true;
         marks_clear(s);
         return hold_write(r, b->data, b->len, r->n_open == 0);
@@ -97,13 +97,13 @@ static void write_end(struct request *r)
 
         wt_buf_clear(b);
         if (r->opt.include_usage) {
-                wt_buf_str(b, "data: {");
+                wt_buf_fmt(b, "%s{", r->caller.ops->before);
                 put_common(r, b, r->door->object_chunk);
                 wt_buf_str(b, ",\"choices\":[]");
                 put_usage(r, b);
-                wt_buf_str(b, "}\n\n");
+                wt_buf_fmt(b, "}%s", r->caller.ops->after);
         }
-        wt_buf_str(b, "data: [DONE]\n\n");
+        wt_buf_str(b, r->caller.ops->last);
         hold_write(r, b->data, b->len, true);
         hold_end(r);
 }
