@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "bus/keyring.h"
+#include "checkpoint.h"
 #include "net/health.h"
 #include "plugin/plugin.h"
 
@@ -29,6 +30,7 @@ struct gateway_boot {
         struct wt_health answers;
         struct gateway *gateway;
         wt_spool *spool;
+        struct gateway_signer *signer;
         uint8_t audit_key[32];
         char store_url[4200], model_name[256];
 };
@@ -190,6 +192,7 @@ static wt_err open_gateway(struct gateway_boot *b)
 static void show_metrics(void *arg, struct wt_buf *out)
 {
         gateway_metrics(((struct gateway_boot *)arg)->gateway, out);
+        gateway_signer_metrics(((struct gateway_boot *)arg)->signer, out);
 }
 
 static bool is_ready(void *arg, struct wt_buf *words)
@@ -208,7 +211,8 @@ static wt_err open_all(struct gateway_boot *b, const char *inproc)
         b->answers = (struct wt_health){ .metrics = show_metrics, .ready = is_ready, .arg = b };
         if ((err = open_data(b)) != WT_OK || (err = open_bus(b, inproc)) != WT_OK ||
             (err = wt_loop_new(&b->loop, &wt_clock_real)) != WT_OK ||
-            (err = open_gateway(b)) != WT_OK)
+            (err = open_gateway(b)) != WT_OK ||
+            (err = gateway_signer_open(&b->signer, b->conf, b->name, b->store_url)) != WT_OK)
                 return err;
         return wt_health_listen(&b->health, b->loop, wt_conf_str(b->conf, WT_SET_metrics),
                                 &b->answers);
@@ -247,6 +251,7 @@ void gateway_boot_close(struct gateway_boot *b)
         wt_http_close(b->health);
         gateway_close(b->gateway);
         wt_spool_close(b->spool);
+        gateway_signer_close(b->signer);
         wt_loop_free(b->loop);
         wt_bus_close(b->bus);
         wt_quota_close(b->quota);
