@@ -253,7 +253,8 @@ int main(void)
 
         snprintf(path, sizeof path, "%.80s/witan-cores-XXXXXX", tmp != NULL ? tmp : "/tmp");
         close(mkstemp(path));
-        meter = mmap(NULL, sizeof *meter, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        meter = mmap(NULL, sizeof *meter, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+                     0);
         rc = cmocka_run_group_tests(tests, NULL, NULL);
         unlink(path);
         return rc;

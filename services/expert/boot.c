@@ -79,6 +79,8 @@ static wt_err open_bus(struct expert_boot *b, const char *inproc)
                 if ((err = wt_keyring_load(&b->ring, dir, b->name)) != WT_OK)
                         return err;
                 c.keys = wt_keyring_bus(&b->ring);
+                if (wt_conf_str(b->conf, WT_SET_planner_at)[0] != '\0')
+                        c.bind = wt_conf_str(b->conf, WT_SET_planner_at);
         }
         c.n_connect = b->n_endpoints;
         return wt_bus_open(&b->bus, &c);
@@ -166,9 +168,10 @@ wt_err expert_boot(struct expert_boot **out, const wt_conf *conf, const char *na
                 return err;
         }
         expert_numbers(b->expert, &n);
-        wt_log(WT_NOTICE, "EXPERT-READY", "held=%u mapped_bytes=%llu metrics=%s threads=%u", n.held,
+        wt_log(WT_NOTICE, "EXPERT-READY", "held=%u mapped_bytes=%llu metrics=%s threads=%u planner_at=%s",
+               n.held,
                (unsigned long long)n.bytes_mapped, wt_door_address(b->door),
-               wt_pool_threads(b->pool));
+               wt_pool_threads(b->pool), wt_bus_endpoint(b->bus));
         *out = b;
         return WT_OK;
 }

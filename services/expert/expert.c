@@ -171,7 +171,9 @@ void expert_close(struct expert *e)
 
 static void take_message(struct expert *e, wt_msg *m)
 {
-        if (m->peer >= e->conf.n_routers) {
+        if (m->env.method == WT_M_ASSIGN || m->env.method == WT_M_UNASSIGN)
+                expert_assign(e, m);
+        if (m->peer >= e->conf.n_routers) {      /* a planner has nothing else to say */
                 wt_msg_free(m);
                 return;
         }
@@ -261,6 +263,10 @@ bool expert_turn(struct expert *e, uint64_t max_us)
         expert_flush(e);
         while (wt_bus_recv(e->conf.bus, &m) == WT_OK)
                 take_message(e, m);
+        if (e->assigned) {
+                e->assigned = false;
+                expert_lost(e);
+        }
         expert_hello(e);                         /* after a welcome that may wait has been read */
         if ((j = expert_job_next(e)) != NULL)
                 serve(e, j);

@@ -14,7 +14,8 @@ struct expert_conf {                             /* all borrowed until close */
         const struct wt_compute_ops *compute;
         const struct wt_host *host;
         wt_model *model;
-        wt_bus *bus;                             /* connected: peers 0 .. n_routers-1 are routers */
+        wt_bus *bus;                             /* connected: peers 0 .. n_routers-1 are routers;
+                                                  * further ones, if it is bound, planners */
         uint32_t n_routers;
         const struct wt_clock *clock;
         uint64_t drain_us;                       /* how long queued work may go on after a stop */

@@ -16,6 +16,7 @@ struct held {                                    /* one expert of one layer */
         bool here;
         uint8_t variant[32];
         struct wt_expert_weights w;
+        size_t bytes;                            /* of its pack */
 };
 
 struct link {                                    /* one router */
@@ -61,6 +62,7 @@ struct expert {
         const struct wt_shape *shape;
         struct held **held;                      /* (layers) -> (E); NULL for dense layers */
         uint32_t n_held;
+        bool assigned;                           /* more is held than the routers were told */
         uint64_t incarnation;
         uint64_t now;
         struct link link[MAX_ROUTERS];
@@ -78,6 +80,9 @@ struct expert {
 /* shard.c */
 wt_err expert_shard(struct expert *e, const char *spec);     /* marks held[][].here */
 wt_err expert_map(struct expert *e);                         /* maps and uploads what is marked */
+
+/* assign.c: a planner's Assign or Unassign, answered */
+void expert_assign(struct expert *e, const wt_msg *m);
 
 /* hello.c: who the routers are and what they were told */
 void expert_hello(struct expert *e);                         /* says hello where it is due */

@@ -97,6 +97,7 @@ wt_err expert_map(struct expert *e)
                             (err = wt_model_expert(e->conf.model, e->dev, l, x, &h->w,
                                                    &bytes)) != WT_OK)
                                 return err;
+                        h->bytes = bytes;
                         e->n.bytes_mapped += bytes;
                 }
         }

@@ -1,5 +1,7 @@
 /* gateway.c - opens the parts, turns the loop, closes them. */
 #include "path.h"
+#include "authorize_jwt.h"
+#include "secure.h"
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,6 +30,13 @@ static const struct wt_metric rows[N_METRICS] = {
         [M_ROUTERS] = {.name = "witan_gateway_routers",
                        .help = "Routers that answer.",
                        .kind = WT_GAUGE},
+        [M_PLAN] = {.name = "witan_gateway_plan_changes_total",
+                    .help = "Changes of the routers' workers that they told of."},
+        [M_POLICY] = {.name = "witan_gateway_policy_version",
+                      .help = "The newest policy that a router handed on.",
+                      .kind = WT_GAUGE},
+        [M_KEYS_REVOKED] = {.name = "witan_gateway_key_pushes_total",
+                            .help = "Revoked keys that routers told of."},
         [M_LIMITED] = {.name = "witan_gateway_limited_total",
                        .help = "Requests refused because a limit was reached (429)."},
         [M_WAITING] = {.name = "witan_gateway_waiting_requests",
@@ -153,6 +162,8 @@ wt_err gateway_open(struct gateway **out, const struct gateway_conf *conf)
         if (err == WT_OK)
                 err = wt_http_listen(&g->http, conf->loop, conf->http, &conf->limits, &h);
         if (err == WT_OK)
+                gateway_tls_guard(conf->tls, g->http);
+        if (err == WT_OK)
                 err = wt_loop_add(conf->loop, wt_bus_fd(conf->bus), WT_READ, on_bus, g);
         if (err == WT_OK)
                 err = wt_loop_add(conf->loop, wt_spool_fd(conf->spool), WT_READ, on_spool, g);
@@ -248,4 +259,6 @@ void gateway_metrics(struct gateway *g, struct wt_buf *out)
         audit_metrics(g, out);
         if (g->conf.audit_more != NULL)
                 g->conf.audit_more(g->conf.audit_arg, out);
+        gateway_tls_metrics(g->conf.tls, out);
+        gateway_oidc_metrics(g->conf.oidc, out);
 }

@@ -200,11 +200,20 @@ void routers_welcome(struct gateway *g, const wt_msg *m)
 void routers_push(struct gateway *g, const wt_msg *m)
 {
         const struct wt_push *p = m->env.body;
+        struct router_peer *from = &g->routers[m->peer];
 
-        if (p->draining && !g->routers[m->peer].draining) {
-                g->routers[m->peer].draining = true;
+        if (p->draining && !from->draining) {
+                from->draining = true;
                 wt_log(WT_NOTICE, "GATEWAY-ROUTER-DRAINS", "router=%u", m->peer);
         }
+        if (p->plan_version != from->plan) {     /* smaller: it has started anew */
+                from->plan = p->plan_version;
+                wt_metric_add(&g->metrics[M_PLAN], 1);
+        }
+        if (p->policy_version > (uint64_t)g->metrics[M_POLICY].value)
+                wt_metric_set(&g->metrics[M_POLICY], (double)p->policy_version);
+        if (p->key_revoked.len > 0)
+                wt_metric_add(&g->metrics[M_KEYS_REVOKED], 1);
         /* A revoked key needs no more than this wake: keys are read again when the database
          * changed. */
 }

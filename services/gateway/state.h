@@ -24,7 +24,7 @@ struct router_peer {
         uint64_t unanswered_us;                  /* first hello that has no answer yet; 0: none */
         uint32_t open;                           /* sequences there */
         uint32_t max_context, vocab, max_seqs;
-        uint64_t kv_pages;
+        uint64_t kv_pages, plan;                 /* plan: version of its last push */
         char profile[65];
         uint8_t revision[32];
 };
@@ -129,7 +129,8 @@ struct gateway {
         struct wt_metric *metrics;
 };
 enum { M_REQUESTS, M_REFUSED, M_FAILED, M_GONE, M_OPEN, M_PROMPT_TOKENS, M_COMPLETION_TOKENS,
-       M_RESUBMITTED, M_ROUTERS, M_LIMITED, M_WAITING, M_TTFT, M_DURATION, N_METRICS };
+       M_RESUBMITTED, M_ROUTERS, M_PLAN, M_POLICY, M_KEYS_REVOKED, M_LIMITED, M_WAITING, M_TTFT,
+       M_DURATION, N_METRICS };
 wt_err gateway_metrics_init(struct gateway *g);
 
 /* admit.c: what comes back later, and what is left behind */

@@ -8,8 +8,8 @@
 struct router_boot;
 /* name: NULL for the setting. bus: where to bind, NULL for the setting: an inproc:// endpoint for
  * workers and gateways of this process, or that and one more with a comma, for those of others as
- * well. What leaves the process has CURVE keys from STATE/keys. Logs ROUTER-READY. On failure the words say what to do and nothing is
- * left open. */
+ * well. What leaves the process has CURVE keys from STATE/keys. Logs ROUTER-READY. On
+ * failure the words say what to do and nothing is left open. */
 wt_err router_boot(struct router_boot **out, const wt_conf *conf, const char *name,
                    const char *bus);
 void router_boot_run(struct router_boot *b);     /* until wt_stop_asked and drained */

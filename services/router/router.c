@@ -8,7 +8,8 @@
 #include "base/trace.h"
 #include "path.h"
 
-/* A ping right after the news of a lost connection may still be taken for it; a later one is not. */
+/* A ping right after the news of a lost connection may still be taken for it; later ones are
+ * not. */
 enum { PINGS = 3, PING_US = 200000 };
 enum { TICK_US = 100000, WATCH_US = 5000, MESSAGES_A_TURN = 4096 };
 

@@ -33,8 +33,8 @@ static unsigned long ticks(pid_t pid, bool of_pool)
                 if (e->d_name[0] == '.' || (f = fopen(path, "re")) == NULL)
                         continue;
                 if (fgets(line, sizeof line, f) != NULL &&
-                    sscanf(line, "%*d (%31[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
-                           name, &user, &kernel) == 3 &&
+                    sscanf(line, "%*d (%31[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu "
+                           "%lu", name, &user, &kernel) == 3 &&
                     (strcmp(name, "witan-pool") == 0) == of_pool)
                         sum += user + kernel;
                 fclose(f);

@@ -36,7 +36,8 @@ void field_open(struct field *f, const char *build, const char *model)
                 { "gateway-0", "gateway" }, { "gateway-1", "gateway" }, { "expert-0", "expert" },
                 { "expert-1", "expert" }, { "expert-2", "expert" }, { "expert-3", "expert" },
                 { "expert-4", "expert" }, { "expert-5", "expert" }, { "expert-6", "expert" },
-                { "expert-7", "expert" }, { "control-0", "control" } };
+                { "expert-7", "expert" }, { "control-0", "control" },
+                { "planner-0", "planner" } };
         const char *tmp = getenv("TMPDIR");
         char path[256];
 

@@ -18,8 +18,8 @@ struct field {
         struct field_process p[FIELD_MAX]; uint32_t n;
 };
 
-/* build: NULL for $WITAN_BUILD. Makes keys for gateway-0..1, expert-0..7 and
- * control-0. */
+/* build: NULL for $WITAN_BUILD. Makes keys for gateway-0..1, expert-0..7,
+ * control-0 and planner-0. */
 void field_open(struct field *f, const char *build, const char *model);
 /* Stops what still runs (SIGTERM, then SIGKILL after 20 s) and removes the folder. A process that
  * does not end in peace fails the test. */

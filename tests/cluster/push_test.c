@@ -167,10 +167,33 @@ static void workers_move_the_plan(void **state)
         while (plan == 0)
                 plan = next(&gateway[0]).p.plan_version;
         field_kill(&f, worker, SIGKILL);
-        then = (uint64_t)field_until(&f, router, "witan_router_plan_version", (double)plan + 1, 1e9);
+        then = (uint64_t)field_until(&f, router, "witan_router_plan_version", (double)plan + 1,
+                                     1e9);
         while (plan < then)
                 plan = next(&gateway[0]).p.plan_version;
         assert_int_equal(plan, then);
+}
+
+/* The gateway itself, beside a control. */
+static void a_gateway_shows_it(void **state)
+{
+        uint32_t g, worker;
+        double plan;
+
+        (void)state;
+        client_close(&gateway[1]);
+        g = field_start(&f, NULL, "gateway", "gateway-1", "--http=127.0.0.1:0", "--open-door", NULL);
+        worker = field_start(&f, NULL, "expert", "expert-0", "--threads=1", NULL);
+        field_ready(&f, g);
+        field_ready(&f, worker);
+        plan = field_until(&f, g, "witan_gateway_plan_changes_total", 1, 1e9);
+        field_kill(&f, worker, SIGKILL);
+        field_until(&f, g, "witan_gateway_plan_changes_total", plan + 1, 1e9);
+        push(&control, (struct wt_push){ .policy_version = 41, .key_revoked = WT_STR("key-5") });
+        answered(&control, WT_OK, "");
+        field_until(&f, g, "witan_gateway_policy_version", 41, 41);
+        field_until(&f, g, "witan_gateway_key_pushes_total", 1, 1);
+        client_open(&gateway[1], &f, "gateway-0");       /* for close_all */
 }
 
 /* The allow-list without the names of two peers, written as it should be: in one go. */
@@ -241,6 +264,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(a_control_is_relayed, open_all, close_all),
                 cmocka_unit_test_setup_teardown(others_are_refused, open_all, close_all),
                 cmocka_unit_test_setup_teardown(workers_move_the_plan, open_all, close_all),
+                cmocka_unit_test_setup_teardown(a_gateway_shows_it, open_all, close_all),
                 cmocka_unit_test_setup_teardown(keys_that_are_taken_off, open_all, close_all),
         };
 

@@ -48,7 +48,8 @@ static void *run_worker(void *arg)
         struct expert_conf c = {
                 .name = s->name, .shard = s->shard, .compute = wt_plugin_compute_cpu()->ops,
                 .host = &host, .bus = s->bus, .n_routers = 1, .clock = &wt_clock_real,
-                .drain_us = 5000000, .outbox_bytes = 64 << 20, .stop_asked = asked, .stop_arg = &stop_workers, .stop_fd = -1,
+                .drain_us = 5000000, .outbox_bytes = 64 << 20,
+                .stop_asked = asked, .stop_arg = &stop_workers, .stop_fd = -1,
         };
 
         wt_host_init(&host, NULL);

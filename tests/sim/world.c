@@ -126,7 +126,8 @@ static void router_start(struct world *w)
                 .max_seqs = or(c->max_seqs, 64), .max_waiting = or(c->max_waiting, 64),
                 .max_context = c->max_context, .expert_wait_us = 10000000, .hedge_after_us = 250000,
                 .drain_us = 1000000,
-                .outbox_bytes = c->outbox_bytes > 0 ? c->outbox_bytes : 64 << 20, .stop_asked = asked, .stop_arg = &w->stop_router,
+                .outbox_bytes = c->outbox_bytes > 0 ? c->outbox_bytes : 64 << 20,
+                .stop_asked = asked, .stop_arg = &w->stop_router,
                 .stop_fd = -1,
         };
 

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "base/file.h"
+#include "base/pool.h"
 #include "bus/keyring.h"
 #include "expert/expert.h"
 #include "plan.h"
@@ -197,6 +198,7 @@ static void command(struct parts *p, struct child *ch, const char *role, uint32_
         arg(ch, "--model=%s", f->folder);
         arg(ch, "--name=%s", ch->p->name);
         arg(ch, "--metrics=127.0.0.1:0");
+        arg(ch, "--cores-file=%s/cores", f->state);
         if (strcmp(role, "expert") == 0) {
                 arg(ch, "--routers-at=tcp://127.0.0.1:%d", port);
                 arg(ch, "--threads=%u", f->worker_threads);
@@ -234,7 +236,7 @@ static wt_err make_keys(struct parts *p)
 static wt_err processes_open(struct parts *p, wt_bus **bus)
 {
         int port = plan_free_port(&p->plan);
-        char at[64];
+        char at[64], cores[4300];
         ssize_t n = readlink("/proc/self/exe", p->plan.bin, sizeof p->plan.bin - 1);
         wt_err err;
 
@@ -243,7 +245,9 @@ static wt_err processes_open(struct parts *p, wt_bus **bus)
                 *strrchr(p->plan.bin, '/') = '\0';
         for (uint32_t i = 0; i <= p->conf.n_workers; i++, p->n_children++)
                 command(p, &p->child[i], i == 0 ? "router" : "expert", i == 0 ? 0 : i - 1, port);
-        if ((err = make_keys(p)) != WT_OK)
+        snprintf(cores, sizeof cores, "%s/cores", p->conf.state);
+        if ((err = make_keys(p)) != WT_OK ||
+            (err = wt_allowance_make(cores, wt_cores_allowed())) != WT_OK)
                 return err;
         for (uint32_t i = 0; i < p->n_children; i++)
                 if ((err = child_start(&p->child[i], &p->plan, p->conf.state, 0)) != WT_OK)

@@ -141,7 +141,7 @@ static wt_err make_admin_key(struct up *u)
 
 static wt_err make_bus_keys(struct up *u)
 {
-        struct wt_keyring_name names[MAX_PROCESSES + 1];
+        struct wt_keyring_name names[MAX_PROCESSES + 2];
         char dir[4200];
         uint32_t n = 0;
 
@@ -151,6 +151,7 @@ static wt_err make_bus_keys(struct up *u)
                         names[n++] = (struct wt_keyring_name){ p->name, p->role };
         }
         names[n++] = (struct wt_keyring_name){ "control-0", "control" };         /* may push news */
+        names[n++] = (struct wt_keyring_name){ "planner-0", "planner" };         /* may assign */
         snprintf(dir, sizeof dir, "%s/keys", u->c->state);
         return wt_keyring_make(dir, names, n);
 }
