@@ -1,8 +1,11 @@
 /* packed.c - the pack of some parts of a model: its name, its layout, its filling. */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include "base/sha256.h"
 #include "model/model.h"
+
+enum { NAME_LINE = 256 };                        /* bytes of a part in its pack's name, at most */
 
 struct job { wt_model *m; const struct wt_part *parts; uint32_t n; const size_t *at; };
 
@@ -47,6 +50,8 @@ static wt_err name_of(wt_model *m, const struct wt_part *parts, uint32_t n, uint
         char hex[65];
         wt_err err = WT_OK;
 
+        if (!wt_buf_try(&b, 64 + strlen(m->compute->layout) + (size_t)n * NAME_LINE))
+                return wt_fail(WT_ENOMEM, "no memory for the name of a pack");
         wt_buf_fmt(&b, "witan pack 1\nlayout %s\n", m->compute->layout);
         for (uint32_t i = 0; i < n && err == WT_OK; i++) {
                 const struct wt_matrix *v = &parts[i].view;
