@@ -2,6 +2,7 @@
 #include "path.h"
 #include <string.h>
 #include <strings.h>
+#include "authorize_jwt.h"
 
 #define NO_KEY ((struct refusal){ 401, "invalid_request_error", "invalid_api_key", NULL })
 
@@ -21,6 +22,8 @@ bool gateway_authorize(struct request *r)
                                       "the Authorization header must read \"Bearer KEY\"");
         for (h += 7; *h == ' '; h++)
                 ;
+        if (gateway_oidc_takes(g->conf.oidc, h))
+                return gateway_authorize_jwt(r, h);
         err = wt_identity_check(g->conf.identity, h, strlen(h), r->created,
                                 caller_peer(r->call), &r->who);
         if (err == WT_EPERM)

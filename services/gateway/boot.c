@@ -1,5 +1,7 @@
 /* boot.c - see boot.h. */
 #include "boot.h"
+#include "authorize_jwt.h"
+#include "secure.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +28,8 @@ struct gateway_boot {
         struct wt_shape *shape;
         wt_identity *identity;
         wt_quota *quota;
+        struct gateway_oidc *oidc;
+        struct gateway_tls *tls;
         wt_http *health;
         struct wt_health answers;
         struct gateway *gateway;
@@ -166,6 +170,8 @@ static wt_err open_gateway(struct gateway_boot *b)
                 .shape = b->shape,
                 .identity = b->identity,
                 .quota = b->quota,
+                .oidc = b->oidc,
+                .tls = b->tls,
                 .admit_at_once = (uint32_t)wt_conf_u64(s, WT_SET_admit_at_once),
                 .admit_waiting = (uint32_t)wt_conf_u64(s, WT_SET_admit_waiting),
                 .admit_wait_us = wt_conf_u64(s, WT_SET_admit_wait) * 1000,
@@ -211,6 +217,8 @@ static wt_err open_all(struct gateway_boot *b, const char *inproc)
         b->answers = (struct wt_health){ .metrics = show_metrics, .ready = is_ready, .arg = b };
         if ((err = open_data(b)) != WT_OK || (err = open_bus(b, inproc)) != WT_OK ||
             (err = wt_loop_new(&b->loop, &wt_clock_real)) != WT_OK ||
+            (err = gateway_tls_open(&b->tls, b->conf, b->loop)) != WT_OK ||
+            (err = gateway_oidc_open(&b->oidc, b->conf, b->identity, b->loop)) != WT_OK ||
             (err = open_gateway(b)) != WT_OK ||
             (err = gateway_signer_open(&b->signer, b->conf, b->name, b->store_url)) != WT_OK)
                 return err;
@@ -250,6 +258,8 @@ void gateway_boot_close(struct gateway_boot *b)
                 return;
         wt_http_close(b->health);
         gateway_close(b->gateway);
+        gateway_oidc_close(b->oidc);
+        gateway_tls_close(b->tls);
         wt_spool_close(b->spool);
         gateway_signer_close(b->signer);
         wt_loop_free(b->loop);

@@ -12,6 +12,8 @@
 #include "identity/quota.h"
 #include "text/chat.h"
 
+struct gateway_oidc;
+struct gateway_tls;
 struct gateway_conf {
         wt_loop *loop;                           /* borrowed until close, like all pointers here */
         wt_bus *bus;                             /* connected to the routers: peer i is router i */
@@ -20,6 +22,8 @@ struct gateway_conf {
         const wt_tokenizer *tokenizer;
         const struct wt_shape *shape;
         wt_identity *identity;                   /* NULL: everybody may ask (open_door) */
+        struct gateway_oidc *oidc;               /* NULL: keys alone, no tokens (authorize_jwt.h) */
+        struct gateway_tls *tls;                 /* NULL: plain HTTP (secure.h) */
         wt_quota *quota;                         /* NULL: no limits; calls gateway_decided */
         uint32_t admit_at_once;                  /* sequences at the routers; 0: by what they say */
         uint32_t admit_waiting;                  /* requests that wait for a turn, at most */
