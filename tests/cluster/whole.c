@@ -80,7 +80,7 @@ static void read_cluster(void)
         wt_buf_clear(&b);
         snprintf(path, sizeof path, "%s/key.txt", state);
         assert_int_equal(
-                command("key create --state %s --tenant t --name u >%s 2>/dev/null", state, path),
+                command("key create --state %s --name u >%s 2>/dev/null", state, path),
                 0);
         assert_int_equal(wt_file_read(path, 4096, &b), WT_OK);
         snprintf(user_key, sizeof user_key, "%.*s", (int)strcspn(b.data, "\n"), b.data);
@@ -99,7 +99,8 @@ int whole_start_model(const char *folder)
 
         snprintf(state, sizeof state, "%s/witan-api-XXXXXX", tmp != NULL ? tmp : "/tmp");
         if (mkdtemp(state) == NULL ||
-            command("up --detach --state %s --http 127.0.0.1:0 --model %s >/dev/null", state,
+            command("up --detach --state %s --http 127.0.0.1:0 --bus tcp://127.0.0.1:0 --model %s "
+                    ">/dev/null", state,
                     folder) != 0)
                 return -1;
         read_cluster();

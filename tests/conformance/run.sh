@@ -25,12 +25,11 @@ node_clients() {
     { no_node="npm could not install openai ($clients/node.log)"; return 1; }
 }
 
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 up() {
   state=$(mktemp -d)
   trap '"$build/bin/witan" down --state "$state" >/dev/null || true; rm -rf "$state"' EXIT
   # Short waits, so that what the clients see of a failure comes soon.
-  "$build/bin/witan" up --detach --state "$state" --http 127.0.0.1:0 --bus "tcp://127.0.0.1:$(free_port)" \
+  "$build/bin/witan" up --detach --state "$state" --http 127.0.0.1:0 --bus tcp://127.0.0.1:0 \
     --router-wait 300ms --expert-wait 500ms >/dev/null
 }
 

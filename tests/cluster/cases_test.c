@@ -1,0 +1,220 @@
+/* cases_test.c - inputs after faults that users of comparable servers reported publicly
+ * (cases.jsonl, one case a line): each body, added to what all of a case share, has the status that
+ * is named; a refusal names the parameter; and the next plain request is answered. The model is
+ * models/tiny with a vocabulary rounded up beyond its tokenizer (case L18). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "base/file.h"
+#include "base/json.h"
+#include "whole.h"
+
+enum { MAX_CASES = 16 };
+
+struct one { char name[300]; wt_json *j; };
+static struct one cases[MAX_CASES];
+static char folder[160];
+
+static int start(void **st)
+{
+        const char *tmp = getenv("TMPDIR");
+        char line[600];
+
+        (void)st;
+        snprintf(folder, sizeof folder, "%s/witan-cases-XXXXXX", tmp != NULL ? tmp : "/tmp");
+        if (mkdtemp(folder) == NULL)
+                return -1;
+        snprintf(line, sizeof line, "python3 tests/cluster/pad_vocab.py models/tiny %s/tiny 32",
+                 folder);
+        if (system(line) != 0)
+                return -1;
+        snprintf(line, sizeof line, "%s/tiny", folder);
+        return whole_start_model(line);
+}
+
+static int stop(void **st)
+{
+        int rc = whole_stop(st);
+        char line[600];
+
+        snprintf(line, sizeof line, "rm -rf '%s'", folder);
+        return system(line) | rc;
+}
+
+/* The members of an object, without its braces. */
+static void put_members(struct wt_buf *b, const wt_json *j, wt_jv object)
+{
+        size_t len;
+        const char *raw = wt_json_raw(j, object, &len);
+
+        assert_true(raw != NULL && len >= 2);
+        if (wt_json_count(j, object) > 0) {
+                wt_buf_str(b, ",");
+                wt_buf_add(b, raw + 1, len - 2);
+        }
+}
+
+/* What a stream said of its usage and its ends. */
+struct sums { uint64_t usage, prompt, completion, finishes; };
+
+static void take_chunk(struct sums *s, const wt_json *j, uint64_t *after_usage)
+{
+        wt_jv u = wt_json_get(j, 0, "usage"), c = wt_json_first(j, wt_json_get(j, 0, "choices"));
+
+        ++*after_usage;
+        if (c == WT_JSON_NONE) {                 /* only a chunk of usage has no choices */
+                *after_usage = 0;
+                s->usage++;
+                assert_true(wt_json_u64(j, wt_json_get(j, u, "prompt_tokens"), &s->prompt));
+                assert_true(wt_json_u64(j, wt_json_get(j, u, "completion_tokens"),
+                                        &s->completion));
+                return;
+        }
+        assert_int_equal(wt_json_type(j, u), WT_JSON_NULL);
+        s->finishes += wt_json_type(j, wt_json_get(j, c, "finish_reason")) == WT_JSON_STRING;
+}
+
+static void sums_of(const char *text, struct sums *s)
+{
+        uint64_t after_usage = 0;
+        wt_json *j;
+
+        memset(s, 0, sizeof *s);
+        while ((text = strstr(text, "data: ")) != NULL) {
+                const char *end = strstr(text += 6, "\n\n");
+
+                assert_non_null(end);
+                if (strncmp(text, "[DONE]", 6) == 0) {
+                        assert_true(s->usage == 0 || after_usage == 0);
+                        return;
+                }
+                assert_int_equal(wt_json_parse(&j, text, (size_t)(end - text), &wt_json_default),
+                                 WT_OK);
+                take_chunk(s, j, &after_usage);
+                wt_json_free(j);
+        }
+        fail_msg("the stream has no end");
+}
+
+static void expect_sums(const wt_json *j, wt_jv want, const char *answer)
+{
+        struct sums s;
+        uint64_t n;
+
+        sums_of(answer, &s);
+        const struct { const char *name; uint64_t have; } rows[] = {
+                { "usage", s.usage }, { "prompt", s.prompt }, { "completion", s.completion },
+                { "finishes", s.finishes } };
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+                assert_true(wt_json_u64(j, wt_json_get(j, want, rows[i].name), &n));
+                if (n != rows[i].have)
+                        fail_msg("%s: %llu, not %llu", rows[i].name,
+                                 (unsigned long long)rows[i].have, (unsigned long long)n);
+        }
+}
+
+/* The parameter that a refusal names. */
+static void expect_param(const char *answer, const char *param)
+{
+        const char *have;
+        wt_json *j;
+        size_t len;
+
+        assert_int_equal(wt_json_parse(&j, answer, strlen(answer), &wt_json_default), WT_OK);
+        have = wt_json_str(j, wt_json_get(j, wt_json_get(j, 0, "error"), "param"), &len);
+        if (have == NULL || strcmp(have, param) != 0)
+                fail_msg("it names \"%s\": %s", have != NULL ? have : "", answer);
+        wt_json_free(j);
+}
+
+static void holds(void **state)
+{
+        const wt_json *j = ((const struct one *)*state)->j;
+        wt_jv status = wt_json_first(j, wt_json_get(j, 0, "status"));
+        wt_jv stream = wt_json_first(j, wt_json_get(j, 0, "streams"));
+        struct wt_buf body = { 0 }, answer = { 0 };
+        size_t len;
+
+        for (wt_jv v = wt_json_first(j, wt_json_get(j, 0, "bodies")); v != WT_JSON_NONE;
+             v = wt_json_next(j, v), status = wt_json_next(j, status)) {
+                uint64_t want = 0;
+                int have;
+
+                wt_buf_clear(&body);
+                wt_buf_str(&body, "{\"model\":\"tiny\"");
+                put_members(&body, j, wt_json_get(j, 0, "with"));
+                put_members(&body, j, v);
+                wt_buf_str(&body, "}");
+                have = ask("POST", wt_json_str(j, wt_json_get(j, 0, "path"), &len), key, body.data,
+                           &answer);
+                assert_true(wt_json_u64(j, status, &want));
+                if (have != (int)want)
+                        fail_msg("%s is answered with %d: %s", body.data, have, answer.data);
+                if (want == 400)
+                        expect_param(answer.data, wt_json_str(j, wt_json_get(j, 0, "param"), &len));
+                if (stream != WT_JSON_NONE) {
+                        expect_sums(j, stream, answer.data);
+                        stream = wt_json_next(j, stream);
+                }
+        }
+        assert_true(status == WT_JSON_NONE);     /* as many as bodies */
+        plain_is_answered();
+        wt_buf_free(&body);
+        wt_buf_free(&answer);
+}
+
+/* Rows of zeros would be drawn often at temperature 2: every token has bytes (case L18). */
+static void padding_is_never_drawn(void **state)
+{
+        static const char body[] = "{" HI ",\"temperature\":2,\"n\":16,\"max_tokens\":60,"
+                "\"seed\":1,\"logprobs\":true,\"top_logprobs\":20,\"ignore_eos\":true}";
+        struct wt_buf b = { 0 };
+        uint64_t n = 0;
+
+        (void)state;
+        assert_int_equal(ask("POST", CHAT, key, body, &b), 200);
+        for (const char *at = b.data; (at = strstr(at, "\"bytes\":[")) != NULL; n++)
+                assert_true((at += strlen("\"bytes\":["))[0] != ']');
+        assert_int_equal(n, 16 * 60 * (1 + 20));
+        wt_buf_free(&b);
+}
+
+static size_t read_cases(struct CMUnitTest tests[MAX_CASES])
+{
+        struct wt_buf file = { 0 };
+        size_t n = 0, len;
+
+        WT_ASSERT(wt_file_read("tests/cluster/cases.jsonl", 1 << 20, &file) == WT_OK);
+        for (char *line = file.data, *end; (end = strchr(line, 10)) != NULL; line = end + 1, n++) {
+                struct one *c = &cases[n];
+
+                WT_ASSERT(n < MAX_CASES && wt_json_parse(&c->j, line, (size_t)(end - line),
+                                                         &wt_json_default) == WT_OK);
+                snprintf(c->name, sizeof c->name, "%s: %s",
+                         wt_json_str(c->j, wt_json_get(c->j, 0, "id"), &len),
+                         wt_json_str(c->j, wt_json_get(c->j, 0, "why"), &len));
+                tests[n] = (struct CMUnitTest){ c->name, holds, NULL, NULL, c };
+        }
+        wt_buf_free(&file);
+        return n;
+}
+
+int main(void)
+{
+        static const struct CMUnitTest last = cmocka_unit_test(padding_is_never_drawn);
+        struct CMUnitTest tests[MAX_CASES + 1];
+        size_t n = read_cases(tests);
+        int rc;
+
+        tests[n] = last;
+        rc = _cmocka_run_group_tests("reported cases", tests, n + 1, start, stop);
+        for (size_t i = 0; i < n; i++)
+                wt_json_free(cases[i].j);
+        return rc;
+}
