@@ -24,8 +24,8 @@ static wt_err failed(const char *what, const char *path)
 {
         int e = errno;
 
-        return wt_fail(e == ENOSPC || e == EDQUOT ? WT_EEXHAUSTED : WT_EIO, "cannot %s %s: %s; make "
-                       "room on the disk, or choose another folder", what, path, strerror(e));
+        return wt_fail(e == ENOSPC || e == EDQUOT ? WT_EEXHAUSTED : WT_EIO, "cannot %s %s: %s; "
+                       "make room on the disk, or choose another folder", what, path, strerror(e));
 }
 
 static wt_err send(struct out *o)

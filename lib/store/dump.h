@@ -3,8 +3,8 @@
  *
  * manifest.json, written last: without it the folder is no backup.
  *      {"witan_backup": 1, "from": "SQLite 3.40.1", "taken_us": N,
- *       "steps": [{"schema": S, "version": N, "sql": TEXT}, ...],      in the order of their running
- *       "tables": [{"name": S, "sealed": BOOL, "columns": [S, ...], "rows": N, "sha256": HEX}, ...]}
+ *       "steps": [{"schema": S, "version": N, "sql": TEXT}, ...],     in the order of their running
+ *       "tables": [{"name": S, "sealed": BOOL, "columns": [S, ...], "rows": N, "sha256": S}, ...]}
  * Tables stand in the order of their making, so that what a row refers to is loaded before it.
  * TABLE.rows for each table: "witan rows 1\n", u32 number of columns; a row is the byte 1, then its
  * values: a byte (enum wt_type), then 8 bytes (INT, REAL), or u32 length and bytes (TEXT, BLOB);
@@ -47,8 +47,8 @@ void wt_dump_free(struct wt_dump *d);
 /* Appends; WT_EEXHAUSTED: too many; WT_EDATA: a name that is none. */
 wt_err wt_dump_step(struct wt_dump *d, const struct wt_value *schema, int64_t version,
                     const struct wt_value *sql);
-wt_err wt_dump_column(struct wt_dump *d, const struct wt_value *table, const struct wt_value *column,
-                      bool sealed);
+wt_err wt_dump_column(struct wt_dump *d, const struct wt_value *table,
+                      const struct wt_value *column, bool sealed);
 void wt_dump_write(const struct wt_dump *d, struct wt_buf *out);
 /* WT_EDATA in words. */
 wt_err wt_dump_read(struct wt_dump *d, const char *text, size_t len);

@@ -109,8 +109,8 @@ static wt_err add_column(struct wt_dump_table *t, const char *name, size_t n)
         return WT_OK;
 }
 
-wt_err wt_dump_column(struct wt_dump *d, const struct wt_value *table, const struct wt_value *column,
-                      bool sealed)
+wt_err wt_dump_column(struct wt_dump *d, const struct wt_value *table,
+                      const struct wt_value *column, bool sealed)
 {
         const struct wt_dump_table *last = d->n_tables ? &d->tables[d->n_tables - 1] : NULL;
         wt_err err = WT_OK;
@@ -207,8 +207,8 @@ static wt_err read_table(struct wt_dump *d, const wt_json *j, wt_jv v)
         }
         if (t->n_columns == 0 || !wt_json_u64(j, wt_json_get(j, v, "rows"), &t->rows) ||
             n_hex != 64 || wt_unhex(hex, 32, t->sha256) != 0)
-                return wt_fail(WT_EDATA, "table %s of the backup's manifest lacks its columns, rows "
-                               "or sha256", t->name);
+                return wt_fail(WT_EDATA, "table %s of the backup's manifest lacks its columns, "
+                               "rows or sha256", t->name);
         return WT_OK;
 }
 

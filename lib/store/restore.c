@@ -70,7 +70,8 @@ static wt_err climb(wt_store *s, const struct wt_dump *d)
 
 static wt_err flush(wt_store *s, struct batch *b)
 {
-        wt_err err = wt_store_load(s, b->t->name, b->columns, b->t->n_columns, b->values, b->n_rows);
+        wt_err err = wt_store_load(s, b->t->name, b->columns, b->t->n_columns, b->values,
+                                   b->n_rows);
 
         b->rows += b->n_rows;
         b->n_rows = 0;
@@ -125,7 +126,8 @@ static wt_err make_batch(struct batch *b, const struct wt_rows *r)
         return WT_OK;
 }
 
-static wt_err load_table(wt_store *s, const char *folder, const struct wt_dump_table *t, bool by_day)
+static wt_err load_table(wt_store *s, const char *folder, const struct wt_dump_table *t,
+                         bool by_day)
 {
         struct batch b = { .t = t };
         struct wt_map map = { 0 };
@@ -139,8 +141,8 @@ static wt_err load_table(wt_store *s, const char *folder, const struct wt_dump_t
                 return err;
         wt_sha256_of(map.data, map.bytes, sum);
         if (memcmp(sum, t->sha256, sizeof sum) != 0)
-                err = wt_fail(WT_EDATA, "%s is damaged: its bytes have another digest; take another "
-                              "copy", path);
+                err = wt_fail(WT_EDATA, "%s is damaged: its bytes have another digest; take "
+                              "another copy", path);
         if (err == WT_OK && (err = wt_rows_open(&rows, map.data, map.bytes)) == WT_OK &&
             (err = make_batch(&b, &rows)) == WT_OK) {
                 for (uint32_t i = 0; i < t->n_columns && by_day; i++)

@@ -217,7 +217,8 @@ static uint64_t changed(PGresult *res)
                strncmp(tag, "DELETE", 6) == 0 ? strtoull(PQcmdTuples(res), NULL, 10) : 0;
 }
 
-/* A table that a prepared statement reads was changed: "cached plan must not change result type". */
+/* A table that a prepared statement reads was changed: "cached plan must not change result
+ * type". */
 static int failed(wt_db *db, const PGresult *res)
 {
         const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);

@@ -1,9 +1,9 @@
-/* sql.c - what the first migration puts into the database: functions, and the grants of the roles. */
+/* sql.c - what the first migration puts into the database: functions, and the roles' grants. */
 #include "db.h"
 
 /* witan_day_add belongs to who migrates and runs with that one's rights, so that a writer, who may
- * make no tables, can make room for a day. ATTACH holds up nobody who reads or inserts; CREATE ... PARTITION OF would.
- * The lock is what makes the second look a fresh one. */
+ * make no tables, can make room for a day. ATTACH holds up nobody who reads or inserts, as CREATE
+ * ... PARTITION OF would. The lock is what makes the second look a fresh one. */
 const char pg_functions[] =
         "CREATE OR REPLACE FUNCTION witan_refuse() RETURNS trigger LANGUAGE plpgsql AS $f$ "
         "BEGIN RAISE EXCEPTION 'table % is sealed', TG_TABLE_NAME USING ERRCODE = '42501'; END $f$;"

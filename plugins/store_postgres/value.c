@@ -34,8 +34,8 @@ static double real4_of(uint32_t bits)
         return (double)f;
 }
 
-/* sum() of BIGINT is a numeric: four 16-bit words (digits, weight, sign, scale), then digits in base
- * 10,000. Whole and within 64 bits: INT, else REAL. */
+/* sum() of BIGINT is a numeric: four 16-bit words (digits, weight, sign, scale), then digits in
+ * base 10,000. Whole and within 64 bits: INT, else REAL. */
 static bool numeric(const char *p, int len, struct wt_value *out)
 {
         int n = len >= 8 ? (int)big(p, 2) : -1, weight = len >= 8 ? (int16_t)big(p + 2, 2) : 0;

@@ -1,14 +1,14 @@
 /* conform.c - see conform.h: the list, and the rig. */
 #include "conform_rig.h"
 
-bool rig_holds(struct rig *r, bool ok, const char *what)
+bool ask_holds(struct rig *r, bool ok, const char *what)
 {
         if (!ok && r->why[0] == '\0')
                 snprintf(r->why, sizeof r->why, "%s", what);
         return ok;
 }
 
-bool rig_code(struct rig *r, int err, int want, const char *what)
+bool ask_code(struct rig *r, int err, int want, const char *what)
 {
         if (err != want && r->why[0] == '\0')
                 snprintf(r->why, sizeof r->why, "%s: code %d, not %d (%s)", what, err, want,
@@ -16,14 +16,14 @@ bool rig_code(struct rig *r, int err, int want, const char *what)
         return err == want;
 }
 
-bool rig_open(struct rig *r, wt_db **out)
+bool ask_open(struct rig *r, wt_db **out)
 {
-        return rig_code(r, r->ops->open(out, r->c->host, r->c->url, TIMEOUT_MS), WT_OK, "open");
+        return ask_code(r, r->ops->open(out, r->c->host, r->c->url, TIMEOUT_MS), WT_OK, "open");
 }
 
-bool rig_run(struct rig *r, wt_db *db, const char *sql)
+bool ask_run(struct rig *r, wt_db *db, const char *sql)
 {
-        return rig_code(r, r->ops->query(db, sql, NULL, 0, NULL, NULL, NULL), WT_OK, sql);
+        return ask_code(r, r->ops->query(db, sql, NULL, 0, NULL, NULL, NULL), WT_OK, sql);
 }
 
 static int take(void *arg, const struct wt_value *v, uint32_t n)
@@ -32,17 +32,17 @@ static int take(void *arg, const struct wt_value *v, uint32_t n)
         return 0;
 }
 
-int64_t rig_int(struct rig *r, wt_db *db, const char *sql, const struct wt_value *args, uint32_t n)
+int64_t ask_int(struct rig *r, wt_db *db, const char *sql, const struct wt_value *args, uint32_t n)
 {
         int64_t out = -1;
 
-        rig_code(r, r->ops->query(db, sql, args, n, take, &out, NULL), WT_OK, sql);
+        ask_code(r, r->ops->query(db, sql, args, n, take, &out, NULL), WT_OK, sql);
         return out;
 }
 
-bool rig_make(struct rig *r, const char *name, const char *step)
+bool ask_make(struct rig *r, const char *name, const char *step)
 {
-        return rig_code(r, r->ops->migrate(r->a, name, &step, 1), WT_OK, "migrate");
+        return ask_code(r, r->ops->migrate(r->a, name, &step, 1), WT_OK, "migrate");
 }
 
 /* Each finding with fresh connections, so that none stands on what another left. */
@@ -52,7 +52,7 @@ static bool holds(struct rig *r, bool (*finding)(struct rig *r))
 
         r->why[0] = '\0';
         r->a = r->b = NULL;
-        ok = rig_open(r, &r->a) && rig_open(r, &r->b) && finding(r);
+        ok = ask_open(r, &r->a) && ask_open(r, &r->b) && finding(r);
         r->ops->close(r->a);
         r->ops->close(r->b);
         return ok && r->why[0] == '\0';

@@ -16,16 +16,16 @@ struct rig {
 };
 
 /* Remembers the first that did not hold; returns ok. */
-bool rig_holds(struct rig *r, bool ok, const char *what);
+bool ask_holds(struct rig *r, bool ok, const char *what);
 /* err is want, or the plugin's words are remembered. */
-bool rig_code(struct rig *r, int err, int want, const char *what);
-bool rig_open(struct rig *r, wt_db **out);
+bool ask_code(struct rig *r, int err, int want, const char *what);
+bool ask_open(struct rig *r, wt_db **out);
 /* A statement without rows that must work. */
-bool rig_run(struct rig *r, wt_db *db, const char *sql);
+bool ask_run(struct rig *r, wt_db *db, const char *sql);
 /* The first column of the only row, an INT. -1 when it is none. */
-int64_t rig_int(struct rig *r, wt_db *db, const char *sql, const struct wt_value *args, uint32_t n);
+int64_t ask_int(struct rig *r, wt_db *db, const char *sql, const struct wt_value *args, uint32_t n);
 /* A migration of one step under its own name. */
-bool rig_make(struct rig *r, const char *name, const char *step);
+bool ask_make(struct rig *r, const char *name, const char *step);
 
 static inline struct wt_value v_int(int64_t i)
 {

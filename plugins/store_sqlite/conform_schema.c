@@ -16,8 +16,8 @@ static const char *const ladder[] = {
 static bool migrate_in_a_process(struct rig *r)
 {
         wt_db *db = NULL;
-        bool ok = rig_open(r, &db) &&
-                  rig_code(r, r->ops->migrate(db, "conform_ladder", ladder, 3), WT_OK, "migrate");
+        bool ok = ask_open(r, &db) &&
+                  ask_code(r, r->ops->migrate(db, "conform_ladder", ladder, 3), WT_OK, "migrate");
 
         if (!ok)
                 fprintf(stderr, "%s\n", r->why);
@@ -40,7 +40,7 @@ static bool many_processes(struct rig *r)
 
                 ok = pid[i] > 0 && waitpid(pid[i], &status, 0) == pid[i] && status == 0 && ok;
         }
-        return rig_holds(r, ok, "one of the processes could not migrate");
+        return ask_holds(r, ok, "one of the processes could not migrate");
 }
 
 /* The rig's own connections are made afterwards: a child must not use them. */
@@ -53,46 +53,46 @@ bool conform_migrate(struct rig *r)
         r->ops->close(r->a);
         r->ops->close(r->b);
         r->a = r->b = NULL;
-        ok = many_processes(r) && rig_open(r, &r->a) && rig_open(r, &r->b);
+        ok = many_processes(r) && ask_open(r, &r->a) && ask_open(r, &r->b);
         return ok &&
-               rig_holds(r, rig_int(r, r->a, "SELECT CAST(sum(n) AS BIGINT) FROM conform_once",
+               ask_holds(r, ask_int(r, r->a, "SELECT CAST(sum(n) AS BIGINT) FROM conform_once",
                                     NULL, 0) == 6, "a step was run twice, or not at all") &&
-               rig_holds(r, rig_int(r, r->a, "SELECT count(*) FROM witan_schema "
+               ask_holds(r, ask_int(r, r->a, "SELECT count(*) FROM witan_schema "
                                     "WHERE name = 'conform_ladder'", NULL, 0) == 3,
                          "witan_schema has other rows than one a step") &&
-               rig_code(r, r->ops->migrate(r->a, "conform_ladder", ladder, 3), WT_OK, "again") &&
-               rig_code(r, r->ops->migrate(r->a, "conform_ladder", ladder, 2), WT_EPRECONDITION,
+               ask_code(r, r->ops->migrate(r->a, "conform_ladder", ladder, 3), WT_OK, "again") &&
+               ask_code(r, r->ops->migrate(r->a, "conform_ladder", ladder, 2), WT_EPRECONDITION,
                         "a schema that is newer") &&
-               rig_holds(r, r->ops->migrate(r->a, "conform_broken", broken, 2) != WT_OK,
+               ask_holds(r, r->ops->migrate(r->a, "conform_broken", broken, 2) != WT_OK,
                          "a broken step is done") &&
-               rig_code(r, r->ops->query(r->a, "SELECT n FROM conform_broken", NULL, 0, NULL, NULL,
+               ask_code(r, r->ops->query(r->a, "SELECT n FROM conform_broken", NULL, 0, NULL, NULL,
                                          NULL), WT_EINVAL, "half of a broken migration");
 }
 
 bool conform_seal(struct rig *r)
 {
-        bool ok = rig_make(r, "conform_sealed",
+        bool ok = ask_make(r, "conform_sealed",
                            "CREATE TABLE conform_sealed (day BIGINT NOT NULL, n BIGINT NOT NULL,"
                            " PRIMARY KEY (day, n)) {by_day}") &&
-                  rig_code(r, r->ops->day_add(r->a, "conform_sealed", 1), WT_OK, "day_add") &&
-                  rig_run(r, r->a, "INSERT INTO conform_sealed VALUES (1, 1), (1, 2)") &&
-                  rig_code(r, r->ops->seal(r->a, "conform_sealed"), WT_OK, "seal") &&
-                  rig_code(r, r->ops->seal(r->a, "conform_sealed"), WT_OK, "seal, again");
+                  ask_code(r, r->ops->day_add(r->a, "conform_sealed", 1), WT_OK, "day_add") &&
+                  ask_run(r, r->a, "INSERT INTO conform_sealed VALUES (1, 1), (1, 2)") &&
+                  ask_code(r, r->ops->seal(r->a, "conform_sealed"), WT_OK, "seal") &&
+                  ask_code(r, r->ops->seal(r->a, "conform_sealed"), WT_OK, "seal, again");
 
-        ok = ok && rig_code(r, r->ops->query(r->b, "UPDATE conform_sealed SET n = 9", NULL, 0, NULL,
+        ok = ok && ask_code(r, r->ops->query(r->b, "UPDATE conform_sealed SET n = 9", NULL, 0, NULL,
                                              NULL, NULL), WT_EPERM, "UPDATE") &&
-             rig_code(r, r->ops->query(r->b, "DELETE FROM conform_sealed WHERE n = 2", NULL, 0,
+             ask_code(r, r->ops->query(r->b, "DELETE FROM conform_sealed WHERE n = 2", NULL, 0,
                                        NULL, NULL, NULL), WT_EPERM, "DELETE") &&
-             rig_code(r, r->ops->query(r->b, "INSERT INTO conform_sealed VALUES (1, 2) ON CONFLICT "
+             ask_code(r, r->ops->query(r->b, "INSERT INTO conform_sealed VALUES (1, 2) ON CONFLICT "
                                        "(day, n) DO UPDATE SET n = 7", NULL, 0, NULL, NULL, NULL),
                       WT_EPERM, "an update on conflict") &&
-             rig_run(r, r->b, "INSERT INTO conform_sealed VALUES (1, 2), (1, 3) "
+             ask_run(r, r->b, "INSERT INTO conform_sealed VALUES (1, 2), (1, 3) "
                      "ON CONFLICT DO NOTHING") &&
-             rig_code(r, r->ops->day_add(r->a, "conform_sealed", 2), WT_OK, "a later day") &&
-             rig_run(r, r->a, "INSERT INTO conform_sealed VALUES (2, 1)") &&
-             rig_code(r, r->ops->query(r->b, "DELETE FROM conform_sealed WHERE day = 2", NULL, 0,
+             ask_code(r, r->ops->day_add(r->a, "conform_sealed", 2), WT_OK, "a later day") &&
+             ask_run(r, r->a, "INSERT INTO conform_sealed VALUES (2, 1)") &&
+             ask_code(r, r->ops->query(r->b, "DELETE FROM conform_sealed WHERE day = 2", NULL, 0,
                                        NULL, NULL, NULL), WT_EPERM, "DELETE of a later day");
-        return ok && rig_holds(r, rig_int(r, r->b, "SELECT CAST(sum(n) AS BIGINT) FROM "
+        return ok && ask_holds(r, ask_int(r, r->b, "SELECT CAST(sum(n) AS BIGINT) FROM "
                                           "conform_sealed", NULL, 0) == 7, "a sealed row changed");
 }
 
@@ -111,25 +111,26 @@ static int at_once(wt_db *db, const struct wt_store_ops *ops)
 
 bool conform_days(struct rig *r)
 {
-        bool ok = rig_make(r, "conform_days",
+        bool ok = ask_make(r, "conform_days",
                            "CREATE TABLE conform_days (day BIGINT NOT NULL, n BIGINT NOT NULL,"
                            " PRIMARY KEY (day, n)) {by_day};"
                            "CREATE INDEX conform_days_n ON conform_days (n)");
 
         for (int64_t day = 10; ok && day < 12; day++)
-                ok = rig_code(r, r->ops->day_add(r->a, "conform_days", day), WT_OK, "day_add") &&
-                     rig_code(r, r->ops->day_add(r->b, "conform_days", day), WT_OK,
+                ok = ask_code(r, r->ops->day_add(r->a, "conform_days", day), WT_OK, "day_add") &&
+                     ask_code(r, r->ops->day_add(r->b, "conform_days", day), WT_OK,
                               "day_add, again");
-        return ok && rig_run(r, r->a, "INSERT INTO conform_days VALUES (10, 1), (10, 2), (11, 1)") &&
-               rig_code(r, r->ops->seal(r->a, "conform_days"), WT_OK, "seal") &&
-               rig_code(r, r->ops->day_drop(r->a, "conform_days", 99), WT_ENOTFOUND,
+        return ok &&
+               ask_run(r, r->a, "INSERT INTO conform_days VALUES (10, 1), (10, 2), (11, 1)") &&
+               ask_code(r, r->ops->seal(r->a, "conform_days"), WT_OK, "seal") &&
+               ask_code(r, r->ops->day_drop(r->a, "conform_days", 99), WT_ENOTFOUND,
                         "a day that never was") &&
-               rig_code(r, at_once(r->b, r->ops), WT_OK, "a day comes and another goes, at once") &&
-               rig_holds(r, rig_int(r, r->a, "SELECT count(*) FROM conform_days WHERE day = 10",
+               ask_code(r, at_once(r->b, r->ops), WT_OK, "a day comes and another goes, at once") &&
+               ask_holds(r, ask_int(r, r->a, "SELECT count(*) FROM conform_days WHERE day = 10",
                                     NULL, 0) == 0, "a day that went is there") &&
-               rig_holds(r, rig_int(r, r->a, "SELECT count(*) FROM conform_days", NULL, 0) == 2,
+               ask_holds(r, ask_int(r, r->a, "SELECT count(*) FROM conform_days", NULL, 0) == 2,
                          "other days went as well") &&
-               rig_code(r, r->ops->query(r->a, "DELETE FROM conform_days", NULL, 0, NULL, NULL,
+               ask_code(r, r->ops->query(r->a, "DELETE FROM conform_days", NULL, 0, NULL, NULL,
                                          NULL), WT_EPERM, "the seal after a day went");
 }
 
@@ -137,8 +138,8 @@ static bool heard(struct rig *r, wt_db *db, uint64_t ms, uint32_t want, const ch
 {
         uint32_t got = 77;
 
-        return rig_code(r, r->ops->wait(db, ms, &got), WT_OK, "wait") &&
-               rig_holds(r, got == want, what);
+        return ask_code(r, r->ops->wait(db, ms, &got), WT_OK, "wait") &&
+               ask_holds(r, got == want, what);
 }
 
 bool conform_feed(struct rig *r)
@@ -146,24 +147,24 @@ bool conform_feed(struct rig *r)
         static const char *const two[] = { "conform_x", "conform_y" };
         static const char *const one[] = { "conform_y" };
 
-        return rig_code(r, r->ops->listen(r->a, two, 2), WT_OK, "listen") &&
-               rig_code(r, r->ops->listen(r->b, one, 1), WT_OK, "listen") &&
+        return ask_code(r, r->ops->listen(r->a, two, 2), WT_OK, "listen") &&
+               ask_code(r, r->ops->listen(r->b, one, 1), WT_OK, "listen") &&
                heard(r, r->a, 0, 0, "something is heard before anything was told") &&
-               rig_code(r, r->ops->notify(r->b, "conform_y"), WT_OK, "notify") &&
+               ask_code(r, r->ops->notify(r->b, "conform_y"), WT_OK, "notify") &&
                heard(r, r->a, 2000, 2, "another connection does not hear it") &&
                heard(r, r->b, 2000, 1, "the connection itself does not hear it") &&
                heard(r, r->a, 30, 0, "it is heard twice") &&
-               rig_code(r, r->ops->begin(r->b), WT_OK, "begin") &&
-               rig_code(r, r->ops->notify(r->b, "conform_x"), WT_OK, "notify") &&
+               ask_code(r, r->ops->begin(r->b), WT_OK, "begin") &&
+               ask_code(r, r->ops->notify(r->b, "conform_x"), WT_OK, "notify") &&
                heard(r, r->a, 60, 0, "it is heard before its commit") &&
-               rig_code(r, r->ops->commit(r->b), WT_OK, "commit") &&
+               ask_code(r, r->ops->commit(r->b), WT_OK, "commit") &&
                heard(r, r->a, 2000, 1, "it is not heard after its commit") &&
-               rig_code(r, r->ops->begin(r->b), WT_OK, "begin") &&
-               rig_code(r, r->ops->notify(r->b, "conform_x"), WT_OK, "notify") &&
-               rig_code(r, r->ops->rollback(r->b), WT_OK, "rollback") &&
+               ask_code(r, r->ops->begin(r->b), WT_OK, "begin") &&
+               ask_code(r, r->ops->notify(r->b, "conform_x"), WT_OK, "notify") &&
+               ask_code(r, r->ops->rollback(r->b), WT_OK, "rollback") &&
                heard(r, r->a, 60, 0, "it was rolled back and is heard") &&
-               rig_code(r, r->ops->notify(r->b, "no channel"), WT_EINVAL, "a name that is none") &&
-               rig_code(r, r->ops->notify(r->a, "conform_nobody"), WT_OK, "a channel of nobody") &&
+               ask_code(r, r->ops->notify(r->b, "no channel"), WT_EINVAL, "a name that is none") &&
+               ask_code(r, r->ops->notify(r->a, "conform_nobody"), WT_OK, "a channel of nobody") &&
                heard(r, r->a, 60, 0, "a channel that nobody listens to is heard");
 }
 
@@ -179,12 +180,12 @@ static int put(void *arg, const struct wt_value *v, uint32_t n)
 bool conform_columns(struct rig *r)
 {
         struct wt_buf b = { 0 };
-        bool ok = rig_make(r, "conform_listed",
+        bool ok = ask_make(r, "conform_listed",
                            "CREATE TABLE conform_listed (z BIGINT NOT NULL, a DOUBLE PRECISION,"
                            " t TEXT, b {bytes})") &&
-                  rig_code(r, r->ops->seal(r->a, "conform_listed"), WT_OK, "seal") &&
-                  rig_code(r, r->ops->columns(r->b, put, &b), WT_OK, "columns") &&
-                  rig_holds(r, b.len > 0 && strcmp(b.data, "z:1:1 a:2:1 t:3:1 b:4:1 ") == 0,
+                  ask_code(r, r->ops->seal(r->a, "conform_listed"), WT_OK, "seal") &&
+                  ask_code(r, r->ops->columns(r->b, put, &b), WT_OK, "columns") &&
+                  ask_holds(r, b.len > 0 && strcmp(b.data, "z:1:1 a:2:1 t:3:1 b:4:1 ") == 0,
                             b.len > 0 ? b.data : "the table is not listed");
 
         wt_buf_free(&b);
@@ -197,14 +198,14 @@ bool conform_clock(struct rig *r)
         int64_t first = 0, second = 0, here = (int64_t)time(NULL) * 1000000;
         char name[64] = "";
 
-        return rig_code(r, r->ops->now(r->a, &first), WT_OK, "now") &&
-               rig_code(r, r->ops->begin(r->a), WT_OK, "begin") &&
-               rig_code(r, r->ops->now(r->a, &first), WT_OK, "now") &&
+        return ask_code(r, r->ops->now(r->a, &first), WT_OK, "now") &&
+               ask_code(r, r->ops->begin(r->a), WT_OK, "begin") &&
+               ask_code(r, r->ops->now(r->a, &first), WT_OK, "now") &&
                nanosleep(&nap, NULL) == 0 &&
-               rig_code(r, r->ops->now(r->a, &second), WT_OK, "now") &&
-               rig_code(r, r->ops->rollback(r->a), WT_OK, "rollback") &&
-               rig_holds(r, second > first, "it stands still in a transaction") &&
-               rig_holds(r, llabs(first - here) < 86400 * 1000000LL, "it is a day off") &&
-               rig_code(r, r->ops->describe(r->a, name, sizeof name), WT_OK, "describe") &&
-               rig_holds(r, name[0] != '\0', "it has no name");
+               ask_code(r, r->ops->now(r->a, &second), WT_OK, "now") &&
+               ask_code(r, r->ops->rollback(r->a), WT_OK, "rollback") &&
+               ask_holds(r, second > first, "it stands still in a transaction") &&
+               ask_holds(r, llabs(first - here) < 86400 * 1000000LL, "it is a day off") &&
+               ask_code(r, r->ops->describe(r->a, name, sizeof name), WT_OK, "describe") &&
+               ask_holds(r, name[0] != '\0', "it has no name");
 }

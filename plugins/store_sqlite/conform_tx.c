@@ -11,30 +11,30 @@ static int64_t counter(struct rig *r, wt_db *db, const char *name)
 {
         const struct wt_value v = v_bytes(WT_TEXT, name, strlen(name));
 
-        return rig_int(r, db, "SELECT n FROM conform_counters WHERE name = $1", &v, 1);
+        return ask_int(r, db, "SELECT n FROM conform_counters WHERE name = $1", &v, 1);
 }
 
 bool conform_rollback(struct rig *r)
 {
-        bool ok = rig_make(r, "conform_counters", make_counters);
+        bool ok = ask_make(r, "conform_counters", make_counters);
 
-        ok = ok && rig_code(r, r->ops->begin(r->a), WT_OK, "begin") &&
-             rig_run(r, r->a, "UPDATE conform_counters SET n = 99 WHERE name = 'c'") &&
-             rig_holds(r, counter(r, r->a, "c") == 99, "its own change is not seen") &&
-             rig_holds(r, counter(r, r->b, "c") == 0, "others see what is not committed") &&
-             rig_code(r, r->ops->rollback(r->a), WT_OK, "rollback") &&
-             rig_holds(r, counter(r, r->a, "c") == 0, "it was rolled back and is there") &&
-             rig_code(r, r->ops->begin(r->a), WT_OK, "begin") &&
-             rig_run(r, r->a, "UPDATE conform_counters SET n = 5 WHERE name = 'c'");
+        ok = ok && ask_code(r, r->ops->begin(r->a), WT_OK, "begin") &&
+             ask_run(r, r->a, "UPDATE conform_counters SET n = 99 WHERE name = 'c'") &&
+             ask_holds(r, counter(r, r->a, "c") == 99, "its own change is not seen") &&
+             ask_holds(r, counter(r, r->b, "c") == 0, "others see what is not committed") &&
+             ask_code(r, r->ops->rollback(r->a), WT_OK, "rollback") &&
+             ask_holds(r, counter(r, r->a, "c") == 0, "it was rolled back and is there") &&
+             ask_code(r, r->ops->begin(r->a), WT_OK, "begin") &&
+             ask_run(r, r->a, "UPDATE conform_counters SET n = 5 WHERE name = 'c'");
         r->ops->close(r->a);                     /* goes away in the middle */
         r->a = NULL;
-        return ok && rig_open(r, &r->a) &&
-               rig_holds(r, counter(r, r->a, "c") == 0, "half a transaction is there") &&
-               rig_code(r, r->ops->begin(r->a), WT_OK, "begin") &&
-               rig_run(r, r->a, "UPDATE conform_counters SET n = 7 WHERE name = 'c'") &&
-               rig_code(r, r->ops->commit(r->a), WT_OK, "commit") &&
-               rig_holds(r, counter(r, r->b, "c") == 7, "what was committed is not there") &&
-               rig_code(r, r->ops->rollback(r->a), WT_OK, "rollback with nothing open");
+        return ok && ask_open(r, &r->a) &&
+               ask_holds(r, counter(r, r->a, "c") == 0, "half a transaction is there") &&
+               ask_code(r, r->ops->begin(r->a), WT_OK, "begin") &&
+               ask_run(r, r->a, "UPDATE conform_counters SET n = 7 WHERE name = 'c'") &&
+               ask_code(r, r->ops->commit(r->a), WT_OK, "commit") &&
+               ask_holds(r, counter(r, r->b, "c") == 7, "what was committed is not there") &&
+               ask_code(r, r->ops->rollback(r->a), WT_OK, "rollback with nothing open");
 }
 
 static int raise_once(struct rig *r, wt_db *db)
@@ -83,13 +83,13 @@ bool conform_counter(struct rig *r)
         struct raiser w[2] = { { *r, r->a, times, WT_OK }, { *r, r->b, times, WT_OK } };
         pthread_t thread;
 
-        if (!rig_make(r, "conform_counters", make_counters) ||
+        if (!ask_make(r, "conform_counters", make_counters) ||
             pthread_create(&thread, NULL, raise_often, &w[1]) != 0)
                 return false;
         raise_often(&w[0]);
         pthread_join(thread, NULL);
-        return rig_code(r, w[0].err, WT_OK, "raising") && rig_code(r, w[1].err, WT_OK, "raising") &&
-               rig_holds(r, counter(r, r->a, "a") == 2 * times, "a raise of the counter was lost");
+        return ask_code(r, w[0].err, WT_OK, "raising") && ask_code(r, w[1].err, WT_OK, "raising") &&
+               ask_holds(r, counter(r, r->a, "a") == 2 * times, "a raise of the counter was lost");
 }
 
 /* Each reads the sum of both and raises its own when it is 0: in no order may both succeed. The
@@ -103,7 +103,7 @@ static int skew(struct rig *r, wt_db *db, const char *sql)
 
         if (err != WT_OK)
                 return err;
-        sum = rig_int(r, db, "SELECT CAST(sum(n) AS BIGINT) FROM conform_counters "
+        sum = ask_int(r, db, "SELECT CAST(sum(n) AS BIGINT) FROM conform_counters "
                       "WHERE name IN ('b', 'c')", NULL, 0);
         if (sum == 0)
                 return r->ops->query(db, sql, NULL, 0, NULL, NULL, NULL);
@@ -125,57 +125,57 @@ bool conform_skew(struct rig *r)
         pthread_t thread;
         int err;
 
-        if (!rig_make(r, "conform_counters", make_counters) ||
-            !rig_run(r, r->a, "UPDATE conform_counters SET n = 0 WHERE name IN ('b', 'c')"))
+        if (!ask_make(r, "conform_counters", make_counters) ||
+            !ask_run(r, r->a, "UPDATE conform_counters SET n = 0 WHERE name IN ('b', 'c')"))
                 return false;
         err = skew(r, r->a, "UPDATE conform_counters SET n = n + 1 WHERE name = 'b'");
-        if (!rig_code(r, err, WT_OK, "the first") ||
+        if (!ask_code(r, err, WT_OK, "the first") ||
             pthread_create(&thread, NULL, second_raises, &s) != 0)
                 return false;
-        nanosleep(&nap, NULL);                   /* the second is at work, or waits; either is fine */
+        nanosleep(&nap, NULL);                   /* the second is at work, or waits */
         err = r->ops->commit(r->a);
         pthread_join(thread, NULL);
         if (s.err == WT_OK)
                 s.err = r->ops->commit(r->b);
         else
                 r->ops->rollback(r->b);
-        return rig_holds(r, err == WT_OK || err == WT_EABORTED, "the first's end") &&
-               rig_holds(r, s.err == WT_OK || s.err == WT_EABORTED, "the second's end") &&
-               rig_holds(r, err == WT_OK || s.err == WT_OK, "both were turned away") &&
-               rig_holds(r, counter(r, r->a, "b") + counter(r, r->a, "c") == 1,
+        return ask_holds(r, err == WT_OK || err == WT_EABORTED, "the first's end") &&
+               ask_holds(r, s.err == WT_OK || s.err == WT_EABORTED, "the second's end") &&
+               ask_holds(r, err == WT_OK || s.err == WT_OK, "both were turned away") &&
+               ask_holds(r, counter(r, r->a, "b") + counter(r, r->a, "c") == 1,
                          "both raised, each as if it were alone");
 }
 
 bool conform_snapshot(struct rig *r)
 {
-        return rig_make(r, "conform_counters", make_counters) &&
-               rig_run(r, r->a, "UPDATE conform_counters SET n = 1 WHERE name = 'b'") &&
-               rig_code(r, r->ops->snapshot(r->a), WT_OK, "snapshot") &&
-               rig_run(r, r->b, "UPDATE conform_counters SET n = 2 WHERE name = 'b'") &&
-               rig_holds(r, counter(r, r->a, "b") == 1, "it sees a later moment") &&
-               rig_holds(r, counter(r, r->b, "b") == 2, "it hinders others") &&
-               rig_code(r, r->ops->rollback(r->a), WT_OK, "rollback") &&
-               rig_holds(r, counter(r, r->a, "b") == 2, "it is still there after its end");
+        return ask_make(r, "conform_counters", make_counters) &&
+               ask_run(r, r->a, "UPDATE conform_counters SET n = 1 WHERE name = 'b'") &&
+               ask_code(r, r->ops->snapshot(r->a), WT_OK, "snapshot") &&
+               ask_run(r, r->b, "UPDATE conform_counters SET n = 2 WHERE name = 'b'") &&
+               ask_holds(r, counter(r, r->a, "b") == 1, "it sees a later moment") &&
+               ask_holds(r, counter(r, r->b, "b") == 2, "it hinders others") &&
+               ask_code(r, r->ops->rollback(r->a), WT_OK, "rollback") &&
+               ask_holds(r, counter(r, r->a, "b") == 2, "it is still there after its end");
 }
 
 bool conform_misuse(struct rig *r)
 {
         uint32_t heard;
 
-        return rig_make(r, "conform_counters", make_counters) &&
-               rig_code(r, r->ops->commit(r->a), WT_EPRECONDITION, "commit with nothing open") &&
-               rig_code(r, r->ops->begin(r->a), WT_OK, "begin") &&
-               rig_code(r, r->ops->begin(r->a), WT_EPRECONDITION, "begin in a transaction") &&
-               rig_code(r, r->ops->wait(r->a, 0, &heard), WT_EPRECONDITION,
+        return ask_make(r, "conform_counters", make_counters) &&
+               ask_code(r, r->ops->commit(r->a), WT_EPRECONDITION, "commit with nothing open") &&
+               ask_code(r, r->ops->begin(r->a), WT_OK, "begin") &&
+               ask_code(r, r->ops->begin(r->a), WT_EPRECONDITION, "begin in a transaction") &&
+               ask_code(r, r->ops->wait(r->a, 0, &heard), WT_EPRECONDITION,
                         "wait in a transaction") &&
-               rig_code(r, r->ops->query(r->a, "INSERT INTO conform_counters VALUES ('a', 1)", NULL,
+               ask_code(r, r->ops->query(r->a, "INSERT INTO conform_counters VALUES ('a', 1)", NULL,
                                          0, NULL, NULL, NULL), WT_EEXIST, "a double") &&
-               rig_code(r, r->ops->query(r->a, "SELECT 1", NULL, 0, NULL, NULL, NULL),
+               ask_code(r, r->ops->query(r->a, "SELECT 1", NULL, 0, NULL, NULL, NULL),
                         WT_EPRECONDITION, "a query after a failure") &&
-               rig_code(r, r->ops->commit(r->a), WT_EPRECONDITION, "commit after a failure") &&
-               rig_code(r, r->ops->rollback(r->a), WT_OK, "rollback") &&
-               rig_holds(r, rig_int(r, r->a, "SELECT 1", NULL, 0) == 1, "a query afterwards") &&
-               rig_code(r, r->ops->query(r->a, "SELECT 1; SELECT 2", NULL, 0, NULL, NULL, NULL),
+               ask_code(r, r->ops->commit(r->a), WT_EPRECONDITION, "commit after a failure") &&
+               ask_code(r, r->ops->rollback(r->a), WT_OK, "rollback") &&
+               ask_holds(r, ask_int(r, r->a, "SELECT 1", NULL, 0) == 1, "a query afterwards") &&
+               ask_code(r, r->ops->query(r->a, "SELECT 1; SELECT 2", NULL, 0, NULL, NULL, NULL),
                         WT_EINVAL, "two statements");
 }
 
@@ -189,12 +189,12 @@ bool conform_slow(struct rig *r)
         wt_db *db = NULL;
         bool ok;
 
-        if (!rig_code(r, r->ops->open(&db, r->c->host, r->c->url, 300), WT_OK, "open"))
+        if (!ask_code(r, r->ops->open(&db, r->c->host, r->c->url, 300), WT_OK, "open"))
                 return false;
-        ok = rig_code(r, r->ops->query(db, sql, NULL, 0, NULL, NULL, NULL), WT_EUNAVAILABLE,
+        ok = ask_code(r, r->ops->query(db, sql, NULL, 0, NULL, NULL, NULL), WT_EUNAVAILABLE,
                       "a query of hours") &&
-             rig_holds(r, r->c->host->now_us() - start < 3000000, "it took more than 3 s") &&
-             rig_holds(r, rig_int(r, db, "SELECT 5", NULL, 0) == 5, "a query afterwards");
+             ask_holds(r, r->c->host->now_us() - start < 3000000, "it took more than 3 s") &&
+             ask_holds(r, ask_int(r, db, "SELECT 5", NULL, 0) == 5, "a query afterwards");
         r->ops->close(db);
         return ok;
 }

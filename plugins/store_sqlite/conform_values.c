@@ -42,12 +42,12 @@ static bool there_and_back(struct rig *r, int64_t id, const struct row *row)
         char what[64];
 
         snprintf(what, sizeof what, "row %d came back otherwise", (int)id);
-        return rig_code(r, r->ops->query(r->a, "INSERT INTO conform_values VALUES ($1, $2, $3, $4, "
+        return ask_code(r, r->ops->query(r->a, "INSERT INTO conform_values VALUES ($1, $2, $3, $4, "
                                          "$5)", in, 5, NULL, NULL, &n), WT_OK, "insert") &&
-               rig_holds(r, n == 1, "an insert did not change 1 row") &&
-               rig_code(r, r->ops->query(r->b, "SELECT i, d, t, b FROM conform_values "
+               ask_holds(r, n == 1, "an insert did not change 1 row") &&
+               ask_code(r, r->ops->query(r->b, "SELECT i, d, t, b FROM conform_values "
                                          "WHERE id = $1", in, 1, compare, &c, NULL), WT_OK,
-                        "select") && rig_holds(r, c.rows == 1 && c.same, what);
+                        "select") && ask_holds(r, c.rows == 1 && c.same, what);
 }
 
 static struct row row_of(int64_t i, double d, const void *t, size_t nt, const void *b, size_t nb)
@@ -66,7 +66,7 @@ bool conform_values(struct rig *r)
         static const struct row nothing = { 0 };
         size_t most = r->c->quick ? 1 << 20 : 8 << 20;
         uint8_t *bytes = malloc(most);
-        bool ok = bytes != NULL && rig_make(r, "conform_values", make_values);
+        bool ok = bytes != NULL && ask_make(r, "conform_values", make_values);
         int64_t id = 0;
 
         for (size_t k = 0; ok && k < most; k++)
@@ -111,21 +111,21 @@ bool conform_bad_rows(struct rig *r)
         const char *const cols[] = { "id", "i", "t" };
         const struct wt_value bad[3] = { v_int(1 << 21), v_int(13), none };
 
-        return rig_make(r, "conform_values", make_values) &&
-               rig_code(r, insert(r, id, v_int(13), none, none), WT_EDATA, "a broken CHECK") &&
-               rig_code(r, insert(r, id, none, nan_, none), WT_EDATA, "NaN") &&
-               rig_code(r, insert(r, id, none, none, nul), WT_EDATA, "a NUL in a text") &&
-               rig_code(r, insert(r, id, none, none, cut), WT_EDATA, "half a character") &&
-               rig_code(r, insert(r, id, none, none, surrogate), WT_EDATA, "a surrogate") &&
-               rig_code(r, r->ops->begin(r->a), WT_OK, "begin") &&
-               rig_code(r, r->ops->load(r->a, "conform_values", cols, 3, bad, 1), WT_EDATA,
+        return ask_make(r, "conform_values", make_values) &&
+               ask_code(r, insert(r, id, v_int(13), none, none), WT_EDATA, "a broken CHECK") &&
+               ask_code(r, insert(r, id, none, nan_, none), WT_EDATA, "NaN") &&
+               ask_code(r, insert(r, id, none, none, nul), WT_EDATA, "a NUL in a text") &&
+               ask_code(r, insert(r, id, none, none, cut), WT_EDATA, "half a character") &&
+               ask_code(r, insert(r, id, none, none, surrogate), WT_EDATA, "a surrogate") &&
+               ask_code(r, r->ops->begin(r->a), WT_OK, "begin") &&
+               ask_code(r, r->ops->load(r->a, "conform_values", cols, 3, bad, 1), WT_EDATA,
                         "a broken CHECK in load") &&
-               rig_code(r, r->ops->rollback(r->a), WT_OK, "rollback") &&
-               rig_code(r, r->ops->query(r->a, "SELECT nosuch FROM conform_values", NULL, 0, NULL,
+               ask_code(r, r->ops->rollback(r->a), WT_OK, "rollback") &&
+               ask_code(r, r->ops->query(r->a, "SELECT nosuch FROM conform_values", NULL, 0, NULL,
                                          NULL, NULL), WT_EINVAL, "an unknown column") &&
-               rig_code(r, r->ops->query(r->a, "SELECT $1", NULL, 0, NULL, NULL, NULL), WT_EINVAL,
+               ask_code(r, r->ops->query(r->a, "SELECT $1", NULL, 0, NULL, NULL, NULL), WT_EINVAL,
                         "a value that is missing") &&
-               rig_holds(r, rig_int(r, r->a, "SELECT count(*) FROM conform_values "
+               ask_holds(r, ask_int(r, r->a, "SELECT count(*) FROM conform_values "
                                     "WHERE id >= 1048576", NULL, 0) == 0, "a bad row is there");
 }
 
@@ -135,28 +135,30 @@ bool conform_unique(struct rig *r)
         const struct wt_value in[2] = { v_int(-5), v_int(4) };
         uint64_t n = 9;
 
-        return rig_make(r, "conform_values", make_values) &&
-               rig_code(r, insert(r, v_int(-5), none, none, none), WT_OK, "insert") &&
-               rig_code(r, insert(r, v_int(-5), none, none, none), WT_EEXIST, "the same again") &&
-               rig_code(r, r->ops->query(r->a, "INSERT INTO conform_values(id, i) VALUES ($1, $2) "
+        return ask_make(r, "conform_values", make_values) &&
+               ask_code(r, insert(r, v_int(-5), none, none, none), WT_OK, "insert") &&
+               ask_code(r, insert(r, v_int(-5), none, none, none), WT_EEXIST, "the same again") &&
+               ask_code(r, r->ops->query(r->a, "INSERT INTO conform_values(id, i) VALUES ($1, $2) "
                                          "ON CONFLICT DO NOTHING", in, 2, NULL, NULL, &n), WT_OK,
                         "ON CONFLICT DO NOTHING") &&
-               rig_holds(r, n == 0, "a row that was there counts as changed") &&
-               rig_code(r, r->ops->query(r->a, "INSERT INTO conform_values(id, i) VALUES ($1, $2) "
+               ask_holds(r, n == 0, "a row that was there counts as changed") &&
+               ask_code(r, r->ops->query(r->a, "INSERT INTO conform_values(id, i) VALUES ($1, $2) "
                                          "ON CONFLICT (id) DO UPDATE SET i = excluded.i", in, 2,
                                          NULL, NULL, &n), WT_OK, "ON CONFLICT DO UPDATE") &&
-               rig_holds(r, n == 1, "an update on conflict is not 1 row") &&
-               rig_holds(r, rig_int(r, r->b, "SELECT i FROM conform_values WHERE id = $1", in, 1) ==
+               ask_holds(r, n == 1, "an update on conflict is not 1 row") &&
+               ask_holds(r, ask_int(r, r->b, "SELECT i FROM conform_values WHERE id = $1", in, 1) ==
                             4, "the update on conflict is not there");
 }
 
 bool conform_load(struct rig *r)
 {
         enum { N = 10000 };
+        static const char find[] = "SELECT count(*) FROM conform_load "
+                                   "WHERE id = $1 AND t = $2 AND b = $3 AND d = $4";
         const char *const cols[] = { "id", "t", "b", "d" };
         struct wt_value *v = calloc(N * 4, sizeof *v);
         char (*text)[24] = calloc(N, sizeof *text);
-        bool ok = v != NULL && text != NULL && rig_make(r, "conform_load",
+        bool ok = v != NULL && text != NULL && ask_make(r, "conform_load",
                         "CREATE TABLE conform_load (id BIGINT PRIMARY KEY, t TEXT NOT NULL,"
                         " b {bytes}, d DOUBLE PRECISION)");
 
@@ -168,23 +170,20 @@ bool conform_load(struct rig *r)
                 v[4 * i + 2] = i % 3 ? v_bytes(WT_BLOB, &text[i], i % 24) : (struct wt_value){ 0 };
                 v[4 * i + 3] = (struct wt_value){ .type = WT_REAL, .as.d = (double)i / 8 };
         }
-        ok = ok && rig_code(r, r->ops->load(r->a, "conform_load", cols, 4, v, N), WT_EPRECONDITION,
+        ok = ok && ask_code(r, r->ops->load(r->a, "conform_load", cols, 4, v, N), WT_EPRECONDITION,
                             "load outside of a transaction") &&
-             rig_code(r, r->ops->begin(r->a), WT_OK, "begin") &&
-             rig_run(r, r->a, "CREATE TEMPORARY TABLE staged (id BIGINT, t TEXT, b {bytes}, "
+             ask_code(r, r->ops->begin(r->a), WT_OK, "begin") &&
+             ask_run(r, r->a, "CREATE TEMPORARY TABLE staged (id BIGINT, t TEXT, b {bytes}, "
                      "d DOUBLE PRECISION)") &&
-             rig_code(r, r->ops->load(r->a, "staged", cols, 4, v, N), WT_OK, "load") &&
-             rig_run(r, r->a, "INSERT INTO conform_load SELECT * FROM staged WHERE true "
+             ask_code(r, r->ops->load(r->a, "staged", cols, 4, v, N), WT_OK, "load") &&
+             ask_run(r, r->a, "INSERT INTO conform_load SELECT * FROM staged WHERE true "
                      "ON CONFLICT DO NOTHING") &&
-             rig_run(r, r->a, "DROP TABLE staged") &&
-             rig_code(r, r->ops->commit(r->a), WT_OK, "commit") &&
-             rig_holds(r, rig_int(r, r->b, "SELECT count(*) FROM conform_load", NULL, 0) == N,
+             ask_run(r, r->a, "DROP TABLE staged") &&
+             ask_code(r, r->ops->commit(r->a), WT_OK, "commit") &&
+             ask_holds(r, ask_int(r, r->b, "SELECT count(*) FROM conform_load", NULL, 0) == N,
                        "not all rows are there");
-        for (size_t i = 0; ok && i < N; i += 997)
-                ok = rig_holds(r, rig_int(r, r->b, "SELECT count(*) FROM conform_load WHERE id = $1 "
-                                          "AND t = $2 AND (b = $3 OR b IS NULL) AND d = $4",
-                                          &v[4 * i + 0], 4) == 1 || v[4 * i + 2].type == WT_NULL,
-                               "a row is another one");
+        for (size_t i = 1; ok && i < N; i += 3)  /* those that have bytes */
+                ok = ask_holds(r, ask_int(r, r->b, find, &v[4 * i], 4) == 1, "a row is another");
         free(v);
         free(text);
         return ok;
@@ -205,18 +204,18 @@ bool conform_stops(struct rig *r)
 {
         struct few f = { 0 };
 
-        return rig_make(r, "conform_values", make_values) &&
-               rig_code(r, r->ops->query(r->a, "SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 "
+        return ask_make(r, "conform_values", make_values) &&
+               ask_code(r, r->ops->query(r->a, "SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 "
                                          "UNION ALL SELECT 4", NULL, 0, two, &f, NULL), 77,
                         "a caller's own code") &&
-               rig_holds(r, f.rows == 2, "rows came after the caller had enough") &&
-               rig_code(r, r->ops->begin(r->a), WT_OK, "begin") &&
-               rig_code(r, r->ops->query(r->a, "SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3",
+               ask_holds(r, f.rows == 2, "rows came after the caller had enough") &&
+               ask_code(r, r->ops->begin(r->a), WT_OK, "begin") &&
+               ask_code(r, r->ops->query(r->a, "SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3",
                                          NULL, 0, two, &(struct few){ 0 }, NULL), 77,
                         "a caller's own code in a transaction") &&
-               rig_holds(r, rig_int(r, r->a, "SELECT count(*) FROM conform_values WHERE id = -99",
+               ask_holds(r, ask_int(r, r->a, "SELECT count(*) FROM conform_values WHERE id = -99",
                                     NULL, 0) == 0, "a query after it") &&
-               rig_code(r, r->ops->commit(r->a), WT_OK, "commit after it");
+               ask_code(r, r->ops->commit(r->a), WT_OK, "commit after it");
 }
 
 bool conform_dialect(struct rig *r)
@@ -235,15 +234,15 @@ bool conform_dialect(struct rig *r)
                 { "SELECT 1 WHERE 'x' LIKE 'x%' AND 2 BETWEEN 1 AND 3 AND 3 IN (3, 4)", 1 },
         };
         const struct wt_value v[3] = { v_int(4), v_bytes(WT_TEXT, "x", 1), { 0 } };
-        bool ok = rig_make(r, "conform_values", make_values);
+        bool ok = ask_make(r, "conform_values", make_values);
 
         for (size_t i = 0; ok && i < sizeof asks / sizeof *asks; i++)
-                ok = rig_holds(r, rig_int(r, r->a, asks[i].sql, NULL, 0) == asks[i].is,
+                ok = ask_holds(r, ask_int(r, r->a, asks[i].sql, NULL, 0) == asks[i].is,
                                asks[i].sql);
-        return ok && rig_holds(r, rig_int(r, r->a, "SELECT $1 + $1", v, 1) == 8,
+        return ok && ask_holds(r, ask_int(r, r->a, "SELECT $1 + $1", v, 1) == 8,
                                "a value used twice") &&
-               rig_holds(r, rig_int(r, r->a, "SELECT CASE WHEN $2 = 'x' THEN $1 ELSE 0 END", v,
+               ask_holds(r, ask_int(r, r->a, "SELECT CASE WHEN $2 = 'x' THEN $1 ELSE 0 END", v,
                                     2) == 4, "values out of order") &&
-               rig_holds(r, rig_int(r, r->a, "SELECT CASE WHEN CAST($3 AS BIGINT) IS NULL AND "
+               ask_holds(r, ask_int(r, r->a, "SELECT CASE WHEN CAST($3 AS BIGINT) IS NULL AND "
                                     "$2 = 'x' THEN $1 ELSE 0 END", v, 3) == 4, "a NULL");
 }

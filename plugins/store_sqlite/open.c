@@ -45,7 +45,8 @@ static bool late(const wt_db *db)
 
 int db_fail(wt_db *db, int rc, const char *doing)
 {
-        const char *said = db->db ? sqlite3_errmsg(db->db) : sqlite3_errstr(rc), *hint = "try again";
+        const char *said = db->db ? sqlite3_errmsg(db->db) : sqlite3_errstr(rc);
+        const char *hint = "try again";
         int code = WT_EINTERNAL;
         bool lost = false;
 
@@ -120,8 +121,8 @@ static int use_wal(wt_db *db)
         return rc;
 }
 
-/* recursive_triggers: else INSERT OR REPLACE would delete a sealed row without a word. secure_delete:
- * what was deleted is overwritten, not left on free pages. */
+/* recursive_triggers: else INSERT OR REPLACE would delete a sealed row without a word.
+ * secure_delete: what was deleted is overwritten, not left on free pages. */
 static int reopen(wt_db *db)
 {
         int err = own_file(db), rc;

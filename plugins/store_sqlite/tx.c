@@ -44,7 +44,7 @@ int db_snapshot(wt_db *db)
 static void undo(wt_db *db)
 {
         if (db->db != NULL && !sqlite3_get_autocommit(db->db))
-                sqlite3_exec(db->db, "ROLLBACK", NULL, NULL, NULL);      /* words stay as they are */
+                sqlite3_exec(db->db, "ROLLBACK", NULL, NULL, NULL);      /* words stay */
         db->tx = TX_NONE;
         db->failed = false;
 }

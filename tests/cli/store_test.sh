@@ -21,7 +21,7 @@ try "a restore" 0 "restored from" -- "$w" store restore "$tmp/copy" --state "$tm
 try "the key is back" 0 "$id" -- "$w" key list --state "$tmp/t"
 try "another kind of store" 1 "no plugin opens" -- "$w" store info --store mysql://x/y --state "$s"
 
-coproc pg { exec "$build/tests/postgres_run" one 2>"$tmp/pg.err"; }
+coproc pg { exec "$build/tests/postgres_run" one two 2>"$tmp/pg.err"; }
 read -r url <&"${pg[0]}" || url=skipped
 case $url in
   skipped*) echo "# PostgreSQL is not installed: SQLite alone" ;;
@@ -34,6 +34,11 @@ case $url in
     try "the key came all the way" 0 "$id" -- "$w" key list --state "$tmp/v"
     try "a password in a URL" 1 "holds a password" -- "$w" store info --store "${url/witan@/witan:secret@}" --state "$s"
     case $out in *secret*) result 1 "the password is not said" "$out" ;; *) result 0 "the password is not said" ;; esac
+    so=$build/plugins/store_postgresql.so
+    read -r empty <&"${pg[0]}"
+    try "a store is checked on a database" 2 "name it: --url postgresql:" -- "$w" plugin check "$so"
+    try "the plugin conforms" 0 "ok   a unique key is refused as such" "postgresql 1.0: conforms" \
+      -- "$w" plugin check "$so" --url "$empty" --quick
     ;;
 esac
 exec {pg[1]}>&- 2>/dev/null

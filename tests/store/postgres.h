@@ -1,6 +1,6 @@
-/* postgres.h - a real PostgreSQL for tests: Debian's package in a folder of its own under TMPDIR, as
- * an ordinary user (as "nobody" when the test runs as root), on a free port of 127.0.0.1 and a Unix
- * socket, with the package's own settings (fsync on), its user "witan" a superuser without a
+/* postgres.h - a real PostgreSQL for tests: Debian's package in a folder of its own under TMPDIR,
+ * as an ordinary user (as "nobody" when the test runs as root), on a free port of 127.0.0.1 and a
+ * Unix socket, with the package's own settings (fsync on), its user "witan" a superuser without a
  * password.
  *
  *      if (!pg_installed()) skip();

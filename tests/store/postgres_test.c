@@ -88,7 +88,7 @@ static int take_text(void *arg, const struct wt_value *v, uint32_t n)
         return 0;
 }
 
-/* Against a server that stands still each call ends in time, and the first after it goes on works. */
+/* Against a server that stands still each call ends in time; the first after it goes on works. */
 static void a_server_that_stands_still(void **state)
 {
         wt_db *db, *busy;
@@ -306,8 +306,8 @@ static void a_table_that_changes(void **state)
 static void a_full_disk(void **state)
 {
         static const char grow[] = "INSERT INTO t SELECT repeat('x', 1000) FROM "
-                                   "(WITH RECURSIVE q(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM q "
-                                   "WHERE x < 20000) SELECT x FROM q) AS r";
+                                   "(WITH RECURSIVE q(x) AS (SELECT 1 UNION ALL SELECT x + 1 "
+                                   "FROM q WHERE x < 20000) SELECT x FROM q) AS r";
         struct pg small;
         wt_db *db;
         int err = WT_OK;

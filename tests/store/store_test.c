@@ -112,7 +112,8 @@ static void urls(const char *url)
 {
         static const struct { const char *url, *words; wt_err code; } bad[] = {
                 { "sqlite", "is no URL", WT_EINVAL }, { "", "is no URL", WT_EINVAL },
-                { "../evil:x", "is no URL", WT_EINVAL }, { "mysql://x/y", "no plugin", WT_ENOTFOUND },
+                { "../evil:x", "is no URL", WT_EINVAL },
+                { "mysql://x/y", "no plugin", WT_ENOTFOUND },
         };
         wt_store *s = NULL;
         char out[64], name[64];
@@ -169,7 +170,7 @@ static void transactions(const char *url)
         assert_int_equal(b.made, 10);
         assert_int_equal(wt_store_do(s, sometimes, &c), WT_EINVAL);
         assert_int_equal(c.made, 1);
-        assert_int_equal(wt_store_do(s, nested, NULL), WT_EINVAL);       /* the inner goes with it */
+        assert_int_equal(wt_store_do(s, nested, NULL), WT_EINVAL);       /* the inner one as well */
         assert_int_equal(number(s, "SELECT count(*) FROM t"), 1);
         wt_store_close(s);
 }
@@ -191,7 +192,7 @@ static void leases(const char *url)
         assert_int_equal(wt_lease_take(two, "sweeper", "gateway-1", 60000, &held), WT_EEXIST);
         assert_string_equal(held.holder, "gateway-0");
         assert_true(held.expires_us == l.expires_us);
-        works(wt_lease_take(one, "sweeper", "gateway-0", 300, &l));      /* renewed, and shortened */
+        works(wt_lease_take(one, "sweeper", "gateway-0", 300, &l));      /* renewed, shortened */
         assert_int_equal(l.token, 1);
         works(wt_store_do(one, check, &l));
         works(wt_lease_take(two, "another", "gateway-1", 60000, &other));

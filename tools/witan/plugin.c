@@ -7,15 +7,18 @@
 #include "place/conform.h"
 #include "plugin/plugin.h"
 #include "sample/conform.h"
+#include "store_sqlite/conform.h"
 #include "verb.h"
 
 const struct wt_plugin *wt_plugin_compute_cpu(void), *wt_plugin_contiguous(void),
-                       *wt_plugin_least_loaded(void), *wt_plugin_sample(void);
+                       *wt_plugin_least_loaded(void), *wt_plugin_sample(void),
+                       *wt_plugin_store_sqlite(void);
 
 static const struct wt_plugin *(*const built_in[])(void) = {
-        wt_plugin_compute_cpu, wt_plugin_contiguous, wt_plugin_least_loaded, wt_plugin_sample, NULL };
+        wt_plugin_compute_cpu, wt_plugin_contiguous, wt_plugin_least_loaded, wt_plugin_sample,
+        wt_plugin_store_sqlite, NULL };
 
-enum { F_QUICK };
+enum { F_QUICK, F_URL };
 
 static void put_plugin(struct wt_buf *b, const struct wt_plugin *p)
 {
@@ -69,16 +72,21 @@ static void note(void *arg, const char *what, bool ok, const char *words)
                        ok || words == NULL ? "" : words);
 }
 
-static uint32_t conform(const struct wt_plugin *p, struct report *r, bool quick)
+static uint32_t conform(const struct wt_plugin *p, struct report *r, bool quick, const char *url)
 {
+        struct wt_host host;
+        const struct wt_conform_stores stores = { .note = note, .arg = r, .host = &host,
+                                                  .words = wt_words, .url = url, .quick = quick };
         const struct wt_conform compute = { .note = note, .arg = r, .quick = quick };
         const struct wt_conform_draws draws = { .note = note, .arg = r };
         const struct wt_conform_places places = { .note = note, .arg = r };
 
+        wt_host_init(&host, NULL);
         switch (p->kind) {
         case WT_COMPUTE: return wt_conform_compute(p, &compute);
         case WT_SAMPLE:  return wt_conform_sample(p, &draws);
         case WT_PLACE:   return wt_conform_place(p, &places);
+        case WT_STORE:   return wt_conform_store(p, &stores);
         default:         return 0;
         }
 }
@@ -93,11 +101,11 @@ static int check(struct call *c)
                 return verb_usage(c, "check takes one file, such as build/plugins/first-holder.so");
         if (wt_plugin_load(c->words[1], &p) != WT_OK)
                 return verb_fail(c, "%s", wt_words());
-        if (p->kind != WT_COMPUTE && p->kind != WT_SAMPLE && p->kind != WT_PLACE)
-                return verb_fail(c, "%s is of kind %s, which has no conformance test yet; this host loads "
-                                 "compute, place and sample", p->name, wt_kind_name(p->kind));
+        if (p->kind == WT_STORE && c->flag[F_URL] == NULL)
+                return verb_usage(c, "a store is checked on a database that holds nothing; name "
+                                  "it: --url %s:...", ((const struct wt_store_ops *)p->ops)->scheme);
         wt_buf_str(&r.findings, "[");
-        faults = conform(p, &r, c->flag[F_QUICK] != NULL);
+        faults = conform(p, &r, c->flag[F_QUICK] != NULL, c->flag[F_URL]);
         wt_buf_str(&r.findings, "]");
         if (c->json) {
                 struct wt_buf b = { 0 };
@@ -128,9 +136,11 @@ static int run(struct call *c)
 
 const struct verb verb_plugin = {
         .name = "plugin", .about = "lists plugins, and checks whether one keeps the promises of its kind",
-        .usage = "witan plugin list [--plugins DIR] | check FILE [--quick]",
+        .usage = "witan plugin list [--plugins DIR] | check FILE [--quick] [--url URL]",
         .example = "witan plugin check build/plugins/first-holder.so",
-        .flags = { [F_QUICK] = { "quick", NULL, "compute: fewer threads and chunk lengths", 0 } },
+        .flags = { [F_QUICK] = { "quick", NULL, "compute: fewer threads and chunk lengths; store: fewer "
+                                               "rounds", 0 },
+                   [F_URL] = { "url", "URL", "store: a database that holds nothing", 0 } },
         .subs = { { "list", "", "the built-in ones and those of the plugins' folder" },
                   { "check", "FILE", "loads FILE and runs the conformance test of its kind" } },
         .run = run,
