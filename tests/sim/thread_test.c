@@ -48,8 +48,7 @@ static void *run_worker(void *arg)
         struct expert_conf c = {
                 .name = s->name, .shard = s->shard, .compute = wt_plugin_compute_cpu()->ops,
                 .host = &host, .bus = s->bus, .n_routers = 1, .clock = &wt_clock_real,
-                .drain_us = 5000000, .outbox_bytes = 64 << 20,
-                .stop_asked = asked, .stop_arg = &stop_workers, .stop_fd = -1,
+                .drain_us = 5000000, .stop_asked = asked, .stop_arg = &stop_workers, .stop_fd = -1,
         };
 
         wt_host_init(&host, NULL);
@@ -76,8 +75,8 @@ static void *run_router(void *arg)
                 .host = &host,
                 .bus = s->bus, .clock = &wt_clock_real, .kv_bytes = 16 << 20, .step_rows = 64,
                 .chunk = 4, .max_seqs = 8, .max_waiting = 64, .expert_wait_us = 30000000,
-                .hedge_after_us = 10000000, .drain_us = 5000000, .stop_asked = asked,
-                .stop_arg = &stop_router, .stop_fd = -1,
+                .hedge_after_us = 10000000, .drain_us = 5000000, .outbox_bytes = 64 << 20,
+                .stop_asked = asked, .stop_arg = &stop_router, .stop_fd = -1,
         };
 
         good(wt_pool_new(&pool, 2));
