@@ -42,6 +42,7 @@ wt_err router_batch_init(struct router *r)
 
         b->runs = take(&ok, seqs, sizeof *b->runs);
         b->seq = take(&ok, seqs, sizeof *b->seq);
+        b->back = take(&ok, seqs, 1);
         b->run_of = take(&ok, t, sizeof *b->run_of);
         b->ids = take(&ok, t, sizeof *b->ids);
         b->bad = take(&ok, t, 1);
@@ -78,7 +79,7 @@ void router_batch_fini(struct router *r)
         struct batch *b = &r->batch;
 
         router_step_end(r);
-        free(b->runs); free(b->seq); free(b->run_of); free(b->ids); free(b->bad); free(b->dead);
+        free(b->runs); free(b->seq); free(b->back); free(b->run_of); free(b->ids); free(b->bad); free(b->dead);
         free(b->all); free(b->goes); free(b->item); free(b->item_rows); free(b->item_worker);
         free(b->holder_first); free(b->holder); free(b->place_state); free(b->node);
         free(b->node_row); free(b->node_at); free(b->zero); free(b->want); free(b->head_row);

@@ -50,6 +50,7 @@ struct batch {
         /* schedule */
         uint32_t n_rows, n_runs;
         struct wt_run *runs; struct seq **seq;   /* (max_seqs) */
+        uint8_t *back;                           /* (max_seqs) left the step: runs again later */
         uint32_t *run_of;                        /* (T) */
         int32_t *ids;                            /* (T) */
         /* embed, attend, gate */

@@ -1,7 +1,6 @@
 /* calls.c - the life of the calls of one layer: ends, failures, second tries. A call is a pure
  * function (law 2), so sending its picks again, anywhere, is always safe and gives the same
  * bits. */
-#include <stdio.h>
 #include <string.h>
 #include "path.h"
 
@@ -143,16 +142,15 @@ void router_call_failed(struct router *r, struct call *c, wt_err code, const cha
                 resend(r, c);
 }
 
-static void lost_holder(struct router *r, struct call *c)
+/* Nobody lives who holds them: the sequences whose rows are in c leave the step, so that those that
+ * do not need the missing expert go on without them. */
+static void put_back(struct router *r, struct call *c)
 {
-        const struct batch *b = &r->batch;
-        char words[200];
-
-        snprintf(words, sizeof words, "no live worker holds expert %d of layer %u; waited %llu ms: "
-                 "start a worker that holds it, or raise expert_wait", b->pick[c->pick[0]],
-                 b->layer,
-                 (unsigned long long)(r->now - c->since) / 1000);
-        fail_rows(r, c, WT_EUNAVAILABLE, words);
+        for (uint32_t i = 0; i < c->n_rows; i++)
+                router_put_back(r, c, c->row[i]);
+        drop(r, c);
+        c->share->n_open[c->attempt]--;
+        settle(r, c->share, c->attempt);
 }
 
 /* Calls are compared with calls of their size: class 1 + log2 of the rows. */
@@ -248,8 +246,8 @@ static void watch_queued(struct router *r, struct call *c)
                 for (struct call *n = c->share->calls; n != before; n = n->next)
                         if (n->worker < 0)
                                 n->since = since;        /* one wait, looked at often */
-        } else if (r->now - c->since > r->conf.expert_wait_us) {
-                lost_holder(r, c);
+        } else if (c->share->n_open[1 - c->attempt] == 0) {
+                put_back(r, c);                  /* else the other attempt may yet come home */
         }
 }
 
@@ -278,7 +276,9 @@ void router_watch(struct router *r)
                 r->n.missing = router_missing(r);
                 r->plan_version++;
                 router_push_states(r);
+                router_unblock(r);
         }
+        router_blocked(r);
         for (struct share *s = r->batch.shares; s != NULL; s = s->next) {
                 for (struct call *c = s->calls; c != NULL && !s->done; c = c->next) {
                         if (c->state == CALL_OUT)

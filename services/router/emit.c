@@ -142,6 +142,9 @@ void router_emit(struct router *r)
                 struct seq *s = b->seq[i];
                 uint32_t left = s->n_cached < s->n_prompt ? s->n_prompt - s->n_cached : 0;
 
+                if (b->back[i])
+                        continue;
+                s->waits_since = 0;
                 s->n_cached += b->runs[i].n_rows;
                 r->n.prompt_tokens += left < b->runs[i].n_rows ? left : b->runs[i].n_rows;
         }
@@ -151,7 +154,7 @@ void router_emit(struct router *r)
                 if (r->gateway[g].state == PEER_NONE)
                         continue;
                 for (uint32_t i = 0; i < b->n_runs; i++)
-                        if (b->seq[i]->gateway == g && !b->seq[i]->over)
+                        if (b->seq[i]->gateway == g && !b->seq[i]->over && !b->back[i])
                                 emit_run(&l, i);
                 letter_send(&l);
         }

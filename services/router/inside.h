@@ -88,6 +88,11 @@ void router_fill(struct router *r);              /* admits those that wait, whil
  * after the step. */
 void router_end(struct router *r, struct seq *s, enum wt_finish finish, wt_err code,
                 const char *words);
+/* The run of row leaves the step, as if it had not been scheduled: its sequence runs again from its
+ * last committed token once workers have changed. c: the call that nobody can take. */
+void router_put_back(struct router *r, const struct call *c, uint32_t row);
+void router_unblock(struct router *r);           /* workers have changed: all try again */
+void router_blocked(struct router *r);           /* ends those that wait longer than expert_wait */
 void router_forget(struct router *r, struct seq *s);     /* the same without an event */
 /* A sequence one of whose rows is no number any more ends; the others go on. After a sync. */
 void router_fail_bad(struct router *r);

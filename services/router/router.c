@@ -302,16 +302,17 @@ static void step_failed(struct router *r, wt_err err)
         memccpy(words, wt_words(), '\0', sizeof words);
         words[sizeof words - 1] = '\0';
         for (uint32_t i = 0; i < b->n_runs; i++)
-                router_end(r, b->seq[i], WT_FAILED, WT_EINTERNAL, words);
+                if (!b->back[i])
+                        router_end(r, b->seq[i], WT_FAILED, WT_EINTERNAL, words);
         router_step_end(r);
         router_reap(r);
 }
 
-/* All its sequences were cancelled or have failed: nobody waits for the rest. */
+/* All its sequences were cancelled, have failed or left: nobody waits for the rest. */
 static bool abandoned(const struct batch *b)
 {
         for (uint32_t i = 0; i < b->n_runs; i++)
-                if (!b->seq[i]->over)
+                if (!b->seq[i]->over && !b->back[i])
                         return false;
         return true;
 }

@@ -45,7 +45,7 @@ struct router_worker_numbers { char name[65]; bool live, late; uint64_t picks, c
 struct router_numbers {
         uint64_t turns, steps, step_rows, tokens, prompt_tokens, submits, refused, cancelled;
         uint64_t failed, handed_back, calls, resends, hedges, hedges_won, calls_lost, replies_late,
-                 bytes_out, bytes_in, idle_us, step_us, head_rows;
+                 bytes_out, bytes_in, idle_us, step_us, head_rows, put_back;
         uint64_t keys_refused, malformed, too_long, misnamed;    /* as the bus counts */
         uint64_t step_buckets[ROUTER_STEP_BOUNDS + 1];   /* not summed up; the last: beyond all */
         uint32_t running, waiting, pages_used, pages, page_bytes, gateways, n_workers;

@@ -9,6 +9,7 @@ static void add(struct router *r, struct seq *s, uint32_t n)
         b->runs[b->n_runs] = (struct wt_run){ .row = b->n_rows, .n_rows = n, .pos = s->n_cached,
                                               .pages = s->pages };
         b->seq[b->n_runs] = s;
+        b->back[b->n_runs] = 0;
         for (uint32_t i = 0; i < n; i++) {
                 b->ids[b->n_rows + i] = s->ids[s->n_cached + i];
                 b->run_of[b->n_rows + i] = b->n_runs;
@@ -21,7 +22,7 @@ static void add(struct router *r, struct seq *s, uint32_t n)
 /* One row is missing: the token that was drawn last. */
 static bool decodes(const struct seq *s)
 {
-        return !s->over && s->n_ids > s->n_prompt && s->n_ids - s->n_cached == 1;
+        return s->n_ids > s->n_prompt && s->n_ids - s->n_cached == 1;
 }
 
 bool router_schedule(struct router *r)
@@ -33,7 +34,7 @@ bool router_schedule(struct router *r)
         for (uint32_t i = 0; i < n; i++) {
                 struct seq *s = r->running[(start + i) % n];
 
-                if (!decodes(s))
+                if (s->over || s->blocked || !decodes(s))
                         continue;
                 if (b->n_rows == r->conf.step_rows) {    /* the next step begins with it */
                         r->next_decode = (start + i) % n;
@@ -45,7 +46,7 @@ bool router_schedule(struct router *r)
                 struct seq *s = r->running[i];
                 uint32_t rows = s->n_ids - s->n_cached, room = r->conf.step_rows - b->n_rows;
 
-                if (s->over || decodes(s))
+                if (s->over || s->blocked || decodes(s))
                         continue;
                 rows = rows < r->conf.chunk ? rows : r->conf.chunk;
                 add(r, s, rows < room ? rows : room);

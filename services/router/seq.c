@@ -1,5 +1,6 @@
 /* seq.c - sequences: those that wait, those that run, and the pages they hold. Pages for prompt and
  * answer are reserved when a sequence is admitted, so no step ever finds the pool empty. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
@@ -115,6 +116,47 @@ void router_end(struct router *r, struct seq *s, enum wt_finish finish, wt_err c
                        s->trace, wt_code_name(code), words);
         router_tell(r, r->gateway[s->gateway].peer, &e);
         router_forget(r, s);
+}
+
+void router_put_back(struct router *r, const struct call *c, uint32_t row)
+{
+        struct batch *b = &r->batch;
+        uint32_t run = b->run_of[row];
+        struct seq *s = b->seq[run];
+
+        if (b->back[run] || s->over)
+                return;
+        b->back[run] = 1;
+        memset(b->dead + b->runs[run].row, 1, b->runs[run].n_rows);
+        s->blocked = true;
+        s->waits_layer = b->layer;
+        s->waits_expert = (uint32_t)b->pick[c->pick[0]];
+        if (s->waits_since == 0)
+                s->waits_since = c->since;
+        r->n.put_back++;
+}
+
+void router_unblock(struct router *r)
+{
+        for (uint32_t i = 0; i < r->n_running; i++)
+                r->running[i]->blocked = false;
+}
+
+void router_blocked(struct router *r)
+{
+        char words[200];
+
+        for (uint32_t i = 0; i < r->n_running; i++) {
+                struct seq *s = r->running[i];
+
+                if (s->over || !s->blocked || r->now - s->waits_since <= r->conf.expert_wait_us)
+                        continue;
+                snprintf(words, sizeof words, "no live worker holds expert %u of layer %u; waited "
+                         "%llu ms: start a worker that holds it, or raise expert_wait",
+                         s->waits_expert, s->waits_layer,
+                         (unsigned long long)(r->now - s->waits_since) / 1000);
+                router_end(r, s, WT_FAILED, WT_EUNAVAILABLE, words);
+        }
 }
 
 void router_expire(struct router *r)

@@ -49,6 +49,98 @@ static int learn_truth(void **state)
         return 0;
 }
 
+static void until_call(uint32_t i);
+
+/* ---- one expert is missing ---- */
+
+enum { MANY = 32 };
+
+static void ask_many(void)
+{
+        for (uint32_t n = 0; n < MANY; n++) {
+                int32_t id = (int32_t)(17 + n * 97);
+
+                world_ask(&w, &(struct ask){ .n = n, .prompt = &id, .n_prompt = 1, .max_tokens = 2,
+                                             .prompt_logprobs = true });
+        }
+}
+
+static uint32_t n_over(void)
+{
+        uint32_t n = 0;
+
+        for (uint32_t i = 0; i < MANY; i++)
+                n += w.answer[i].finish == WT_LENGTH;
+        return n;
+}
+
+/* Those that need expert 15 leave their step and wait, the others are done; when it comes, all
+ * have the bits that they would have had. */
+static void who_needs_it_not_goes_on(void **state)
+{
+        static uint8_t want[MANY][32];
+        uint32_t over;
+
+        (void)state;
+        world_open(&w, &(struct world_conf){ .shard = { "*" } });
+        ask_many();
+        for (uint32_t n = 0; n < MANY; n++)
+                memcpy(want[n], world_answer(&w, n)->digest, 32);
+        world_close(&w);
+
+        for (int again = 0; again < 2; again++) {        /* missing from the start; killed */
+                world_open(&w, &(struct world_conf){ .shard = { "*:0-14", "*:15" } });
+                if (again == 0)
+                        world_worker_kill(&w, 1);
+                turns(5);
+                ask_many();
+                if (again == 1) {
+                        until_call(1);
+                        world_worker_kill(&w, 1);
+                }
+                turns(400);
+                over = n_over();
+                assert_in_range(over, 1, MANY - 1);
+                assert_int_equal(world_numbers(&w)->running, MANY - over);
+                assert_true(world_numbers(&w)->put_back >= MANY - over);
+                world_move(9000000);             /* expert_wait is 10 s */
+                world_worker_start(&w, 1, "*:15");
+                for (uint32_t n = 0; n < MANY; n++) {
+                        assert_int_equal(world_answer(&w, n)->finish, WT_LENGTH);
+                        assert_memory_equal(w.answer[n].digest, want[n], 32);
+                }
+                assert_int_equal(world_numbers(&w)->pages_used, 0);
+                world_close(&w);
+        }
+}
+
+/* It does not come: they end in words, each for itself, and what came meanwhile is served. */
+static void who_needs_it_ends(void **state)
+{
+        uint32_t over, failed = 0;
+
+        (void)state;
+        world_open(&w, &(struct world_conf){ .shard = { "*:0-14", "*:15" } });
+        world_worker_kill(&w, 1);
+        turns(5);
+        ask_many();
+        turns(400);
+        over = n_over();
+        world_move(10100000);
+        turns(400);
+        for (uint32_t n = 0; n < MANY; n++) {
+                if (w.answer[n].finish == WT_LENGTH)
+                        continue;
+                assert_int_equal(w.answer[n].finish, WT_FAILED);
+                assert_int_equal(w.answer[n].status, WT_EUNAVAILABLE);
+                assert_non_null(strstr(w.answer[n].message, "no live worker holds expert 15"));
+                failed++;
+        }
+        assert_int_equal(over + failed, MANY);
+        assert_int_equal(world_numbers(&w)->pages_used, 0);
+        world_close(&w);
+}
+
 /* Until a call has gone to worker i, which does not see it. */
 static void until_call(uint32_t i)
 {
@@ -331,6 +423,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(killed_at_every_call), cmocka_unit_test(all_die_and_come_back),
                 cmocka_unit_test(dies_again_and_again), cmocka_unit_test(nobody_holds_it),
+                cmocka_unit_test(who_needs_it_not_goes_on), cmocka_unit_test(who_needs_it_ends),
                 cmocka_unit_test(others_go_on), cmocka_unit_test(hung_worker_is_hedged),
                 cmocka_unit_test(lone_worker_is_waited_for),
                 cmocka_unit_test(lone_worker_is_asked_twice),
