@@ -69,7 +69,8 @@ int wt_spool_fd(const wt_spool *s);              /* an eventfd: readable when du
  * Appends to out. WT_EAGAIN: no durable record after that one. WT_EDATA, WT_EIO. */
 wt_err wt_spool_next(wt_spool *s, uint64_t after, struct wt_buf *out, uint64_t *seq);
 bool wt_spool_wait(wt_spool *s, uint64_t after, uint64_t timeout_us);    /* for one to be there */
-void wt_spool_wake(wt_spool *s);                 /* ends a wait early; any thread */
+void wt_spool_wake(wt_spool *s);                 /* ends a wait early, or the next one; any
+                                                  * thread */
 void wt_spool_release(wt_spool *s, uint64_t seq);/* all up to seq are in the store: segments that
                                                   * hold nothing else are deleted, but for the
                                                   * newest, which keeps the count */

@@ -21,7 +21,7 @@ struct wt_spool {
         pthread_mutex_t lock;                    /* guards what follows, up to the next blank */
         pthread_cond_t news, moved;              /* for the syncing thread; for the drain */
         struct wt_buf pending;                   /* appended, not taken by the syncing thread */
-        uint64_t appended, durable, wakes;
+        uint64_t appended, durable, wakes, wakes_seen;
         struct seg *segs; uint32_t n_segs, cap_segs;
         uint64_t disk_bytes, writing_bytes;
         bool stopping, failing;

@@ -122,7 +122,6 @@ static bool is_there(struct wt_spool *s, uint64_t after) { return s->durable > a
 bool wt_spool_wait(wt_spool *s, uint64_t after, uint64_t timeout_us)
 {
         struct timespec until;
-        uint64_t wakes;
         bool there;
 
         clock_gettime(CLOCK_MONOTONIC, &until);
@@ -131,11 +130,11 @@ bool wt_spool_wait(wt_spool *s, uint64_t after, uint64_t timeout_us)
         until.tv_sec += until.tv_nsec / 1000000000;
         until.tv_nsec %= 1000000000;
         pthread_mutex_lock(&s->lock);
-        wakes = s->wakes;
-        while (!is_there(s, after) && wakes == s->wakes &&
+        while (!is_there(s, after) && s->wakes == s->wakes_seen &&
                pthread_cond_timedwait(&s->moved, &s->lock, &until) == 0)
                 ;
         there = is_there(s, after);
+        s->wakes_seen = s->wakes;
         pthread_mutex_unlock(&s->lock);
         return there;
 }

@@ -1,0 +1,421 @@
+/* drain_test.c - from the spool into a real store, SQLite and (where it is installed) PostgreSQL:
+ * every record once, in order, whatever is away, refused, or killed in between. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "../store/postgres.h"
+#include "audit/drain.h"
+#include "base/clock.h"
+#include "base/rng.h"
+#include "plugin/plugin.h"
+
+const struct wt_plugin *wt_plugin_store_sqlite(void);
+
+#define GOOD(call)                                                                              \
+        do {                                                                                    \
+                if ((call) != WT_OK)                                                            \
+                        fail_msg("%s: %s", #call, wt_words());                                  \
+        } while (0)
+
+static struct pg pg;
+static bool on_pg;
+static char folder[64], url[300];
+static int n_made;
+static struct { uint32_t ends, said; uint64_t tokens; char last[300]; } heard;
+
+static int begin(void **state)
+{
+        static const struct wt_plugin *(*const entries[])(void) = { wt_plugin_store_sqlite, NULL };
+        char name[32];
+
+        on_pg = *(const bool *)*state;
+        memset(&heard, 0, sizeof heard);
+        GOOD(wt_plugin_register(entries));
+        strcpy(folder, "/tmp/witan-drain-XXXXXX");
+        assert_non_null(mkdtemp(folder));
+        snprintf(url, sizeof url, "sqlite:%s/witan.db", folder);
+        snprintf(name, sizeof name, "drain%d", n_made++);
+        if (on_pg)
+                pg_database(&pg, name, url);
+        return 0;
+}
+
+static int end(void **state)
+{
+        char line[100];
+
+        (void)state;
+        snprintf(line, sizeof line, "rm -rf %s", folder);
+        return system(line);
+}
+
+static wt_spool *spool(const char *name)
+{
+        char path[100];
+        struct wt_spool_conf c = { .folder = path, .segment_bytes = 20000, .max_bytes = 64 << 20 };
+        wt_spool *s;
+
+        snprintf(path, sizeof path, "%s/%s", folder, name);
+        GOOD(wt_spool_open(&s, &c));
+        return s;
+}
+
+static wt_err on_ends(void *arg, wt_store *s, const struct wt_audit_event *e, uint32_t n)
+{
+        (void)arg; (void)s;
+        heard.ends += n;
+        for (uint32_t i = 0; i < n; i++)
+                heard.tokens += e[i].completion_tokens;
+        return WT_OK;
+}
+
+static void on_said(void *arg, const char *id, const char *words)
+{
+        (void)arg;
+        heard.said++;
+        snprintf(heard.last, sizeof heard.last, "%.60s %.200s", id, words);
+}
+
+static wt_drain *drain(wt_spool *s, const char *gateway)
+{
+        struct wt_drain_conf c = { .spool = s, .store_url = url, .timeout_ms = 2000,
+                                   .gateway = gateway, .pause_ms = 2, .lease_ms = 900,
+                                   .ends = on_ends, .said = on_said };
+        wt_drain *d;
+
+        GOOD(wt_drain_start(&d, &c));
+        return d;
+}
+
+/* Request n of that seed. */
+static void request_of(uint32_t n, uint32_t seed, uint8_t id[16])
+{
+        wt_uuid7(1700000000000000ull + (uint64_t)n * 1000000, id);
+        memcpy(id + 8, &n, 4);
+        memcpy(id + 12, &seed, 4);
+}
+
+static void put(wt_spool *s, uint32_t kind, uint32_t n, const char *gateway, const char *tenant,
+                uint64_t tokens)
+{
+        struct wt_audit_event e = { .kind = kind };
+        struct wt_buf b = { 0 };
+        uint8_t id[16];
+        uint64_t seq;
+
+        request_of(n, 1, id);
+        e.request = WT_BYTES(id, 16);
+        e.time_us = wt_wall_us(&wt_clock_real);
+        e.gateway = WT_STR(gateway);
+        e.tenant = WT_STR(tenant);
+        e.completion_tokens = tokens;
+        if (kind == WT_AUDIT_OUTCOME)
+                e.outcome = WT_STR("ok");
+        GOOD(wt_audit_encode(&e, &b));
+        GOOD(wt_spool_append(s, b.data, b.len, &seq));
+        wt_buf_free(&b);
+}
+
+static int one_int(void *arg, const struct wt_value *v, uint32_t n)
+{
+        (void)n;
+        *(int64_t *)arg = v[0].type == WT_INT ? v[0].as.i : 0;
+        return 0;
+}
+
+static int64_t ask(const char *sql)
+{
+        wt_store *s;
+        int64_t out = 0;
+
+        GOOD(wt_store_open(&s, url, 5000));
+        GOOD(wt_store_query(s, sql, NULL, 0, one_int, &out, NULL));
+        wt_store_close(s);
+        return out;
+}
+
+static void wait_drained(wt_drain *d, wt_spool *s)
+{
+        uint64_t until = wt_now_us(&wt_clock_real) + 120 * 1000000ull, want = wt_spool_appended(s);
+        struct wt_drain_stats st;
+
+        do {
+                wt_spool_wait(s, UINT64_MAX - 1, 5000);
+                wt_drain_stats(d, &st);
+        } while (st.drained < want && wt_now_us(&wt_clock_real) < until);
+        if (st.drained < want)
+                fail_msg("drained %llu of %llu; said: %s", (unsigned long long)st.drained,
+                         (unsigned long long)want, heard.last);
+}
+
+/* Leaves are 0 to rows - 1, each once, in the order of the spool. */
+static void leaves_are_whole(int64_t rows)
+{
+        assert_int_equal(ask("SELECT count(*) FROM audit_events"), rows);
+        assert_int_equal(ask("SELECT count(DISTINCT leaf) FROM audit_events"), rows);
+        assert_int_equal(ask("SELECT max(leaf) FROM audit_events"), rows - 1);
+        assert_int_equal(ask("SELECT size FROM audit_tree"), rows);
+}
+
+static void every_record_once(void **state)
+{
+        wt_spool *s = spool("g0");
+        wt_drain *d = drain(s, "g0");
+
+        (void)state;
+        for (uint32_t i = 0; i < 1500; i++) {
+                put(s, WT_AUDIT_INTENT, i, "g0", "t", 0);
+                if (i >= 700)
+                        put(s, WT_AUDIT_OUTCOME, i - 700, "g0", "t", 3);
+                if (i == 1000)
+                        wait_drained(d, s);
+        }
+        for (uint32_t i = 800; i < 1500; i++)
+                put(s, WT_AUDIT_OUTCOME, i, "g0", "t", 3);
+        wait_drained(d, s);
+        wt_drain_stop(d, 1000);
+        leaves_are_whole(3000);
+        assert_int_equal(heard.ends, 1500);
+        assert_int_equal(heard.tokens, 4500);
+        assert_int_equal(ask("SELECT count(*) FROM audit_open"), 0);
+        assert_int_equal(ask("SELECT count(*) FROM audit_quarantine"), 0);
+        d = drain(s, "g0");                      /* again from the offset in the store */
+        put(s, WT_AUDIT_NOTE, 9000, "g0", "t", 0);
+        wait_drained(d, s);
+        wt_drain_stop(d, 1000);
+        leaves_are_whole(3001);
+        assert_int_equal(heard.ends, 1500);
+        wt_spool_close(s);
+}
+
+static void a_store_that_is_away(void **state)
+{
+        wt_spool *s = spool("g0");
+        char away[80];
+        wt_drain *d;
+        struct wt_drain_stats st;
+
+        (void)state;
+        if (on_pg) {
+                pg_stop(&pg);
+        } else {
+                snprintf(away, sizeof away, "%s/later", folder);
+                snprintf(url, sizeof url, "sqlite:%s/witan.db", away);
+        }
+        d = drain(s, "g0");
+        for (uint32_t i = 0; i < 500; i++)
+                put(s, WT_AUDIT_INTENT, i, "g0", "t", 0);
+        do {
+                wt_spool_wait(s, UINT64_MAX - 1, 5000);
+                wt_drain_stats(d, &st);
+        } while (st.failures < 3 || st.lag_us == 0);
+        assert_int_equal(st.drained, 0);
+        assert_int_equal(heard.said, 1);         /* once, not at each try */
+        if (on_pg)
+                pg_again(&pg);
+        else
+                assert_int_equal(mkdir(away, 0700), 0);
+        wait_drained(d, s);
+        assert_int_equal(heard.said, 2);
+        if (on_pg) {
+                pg_freeze(&pg);
+                for (uint32_t i = 500; i < 600; i++)
+                        put(s, WT_AUDIT_INTENT, i, "g0", "t", 0);
+                while (heard.said < 3)
+                        wt_spool_wait(s, UINT64_MAX - 1, 5000);
+                pg_thaw(&pg);
+                wait_drained(d, s);
+        }
+        wt_drain_stop(d, 1000);
+        leaves_are_whole(on_pg ? 600 : 500);
+        wt_spool_close(s);
+}
+
+static void refuse_bad(void)
+{
+        wt_store *s;
+
+        GOOD(wt_store_open(&s, url, 5000));
+        GOOD(wt_drain_migrate(s));
+        if (on_pg)
+                GOOD(wt_store_query(s, "ALTER TABLE audit_events ADD CONSTRAINT not_bad CHECK "
+                                    "(tenant <> 'bad')", NULL, 0, NULL, NULL, NULL));
+        else
+                GOOD(wt_store_query(s, "CREATE TRIGGER not_bad BEFORE INSERT ON audit_events WHEN "
+                                    "NEW.tenant = 'bad' BEGIN INSERT INTO audit_spools VALUES ('x', "
+                                    "NULL, 0, 0); END",
+                                    NULL, 0, NULL, NULL, NULL));
+        wt_store_close(s);
+}
+
+static void bad_rows_are_put_aside(void **state)
+{
+        wt_spool *s = spool("g0");
+        wt_drain *d;
+        uint64_t seq;
+
+        (void)state;
+        refuse_bad();
+        for (uint32_t i = 0; i < 700; i++)
+                put(s, WT_AUDIT_OUTCOME, i, "g0", i == 3 || i == 255 || i == 699 ? "bad" : "t", 0);
+        GOOD(wt_spool_append(s, "junk", 4, &seq));
+        put(s, WT_AUDIT_NOTE, 0, "g0", "t", 1);
+        d = drain(s, "g0");
+        wait_drained(d, s);
+        wait_drained(d, s);                      /* the notes, too */
+        wt_drain_stop(d, 1000);
+        assert_int_equal(ask("SELECT count(*) FROM audit_quarantine"), 4);
+        assert_int_equal(ask("SELECT count(*) FROM audit_events WHERE kind = 5"), 1 + 4);
+        leaves_are_whole(697 + 1 + 4);
+        assert_int_equal(ask("SELECT max(length(body)) FROM audit_quarantine") > 20, 1);
+        wt_spool_close(s);
+}
+
+static void the_last_run_is_interrupted(void **state)
+{
+        wt_spool *s = spool("g0");
+        wt_drain *d;
+        struct wt_drain_stats st;
+
+        (void)state;
+        put(s, WT_AUDIT_INTENT, 1, "g0", "t", 0);
+        put(s, WT_AUDIT_INTENT, 2, "g0", "t", 0);
+        put(s, WT_AUDIT_MARK, 1, "g0", "t", 64);
+        put(s, WT_AUDIT_MARK, 1, "g0", "t", 128);
+        put(s, WT_AUDIT_OUTCOME, 2, "g0", "t", 5);
+        wt_spool_close(s);
+        s = spool("g0");
+        d = drain(s, "g0");
+        put(s, WT_AUDIT_INTENT, 3, "g0", "t", 0);        /* of this run: not interrupted */
+        do {
+                wt_spool_wait(s, UINT64_MAX - 1, 5000);
+                wt_drain_stats(d, &st);
+        } while (st.interrupted == 0);
+        wait_drained(d, s);
+        put(s, WT_AUDIT_OUTCOME, 3, "g0", "t", 7);
+        put(s, WT_AUDIT_OUTCOME, 1, "g0", "t", 130);     /* too late: kept, and not billed twice */
+        wait_drained(d, s);
+        wt_drain_stop(d, 1000);
+        assert_int_equal(ask("SELECT count(*) FROM audit_events WHERE kind = 3"), 1);
+        assert_int_equal(ask("SELECT count(*) FROM audit_events WHERE kind = 2"), 3);
+        assert_int_equal(heard.ends, 3);
+        assert_int_equal(heard.tokens, 128 + 5 + 7);
+        leaves_are_whole(7);
+        wt_spool_close(s);
+}
+
+static void a_dead_gateway_is_interrupted(void **state)
+{
+        wt_spool *a = spool("g0"), *b = spool("g1");
+        wt_drain *da = drain(a, "g0"), *db = drain(b, "g1");
+        struct wt_drain_stats st;
+        uint64_t until;
+
+        (void)state;
+        put(a, WT_AUDIT_INTENT, 1, "g0", "t", 0);
+        put(a, WT_AUDIT_MARK, 1, "g0", "t", 64);
+        wait_drained(da, a);
+        until = wt_now_us(&wt_clock_real) + 2500000;     /* it lives: several sweeps pass it by */
+        while (wt_now_us(&wt_clock_real) < until)
+                wt_spool_wait(b, UINT64_MAX - 1, 50000);
+        wt_drain_stats(db, &st);
+        assert_int_equal(st.interrupted, 0);
+        wt_drain_stop(da, 0);
+        wt_spool_close(a);
+        do {
+                wt_spool_wait(b, UINT64_MAX - 1, 5000);
+                wt_drain_stats(db, &st);
+        } while (st.interrupted == 0);
+        wt_drain_stop(db, 1000);
+        wt_spool_close(b);
+        assert_int_equal(ask("SELECT count(*) FROM audit_events WHERE kind = 3"), 1);
+        assert_int_equal(heard.tokens, 64);
+        leaves_are_whole(2);
+}
+
+/* A process that drains is killed at any moment, again and again. */
+static void killed_drains(void **state)
+{
+        enum { N = 4000 };
+        wt_spool *s = spool("g0");
+        uint64_t done = 0;
+        int kills = 0;
+
+        (void)state;
+        for (uint32_t i = 0; i < N / 2; i++) {
+                put(s, WT_AUDIT_INTENT, i, "g0", "t", 0);
+                put(s, WT_AUDIT_OUTCOME, i, "g0", "t", 1);
+        }
+        wt_spool_close(s);
+        while (done < N) {
+                pid_t child = fork();
+
+                if (child == 0) {
+                        wt_spool *mine = spool("g0");
+                        wt_drain *d = drain(mine, "g0");
+                        struct wt_drain_stats st;
+
+                        do {
+                                wt_spool_wait(mine, UINT64_MAX - 1, 1000);
+                                wt_drain_stats(d, &st);
+                        } while (st.drained < N);
+                        _exit(0);
+                }
+                usleep(20000 + (useconds_t)(wt_philox_unit(3, (uint32_t)kills, 0, 0) * 150000));
+                kill(child, SIGKILL);
+                waitpid(child, NULL, 0);
+                if (++kills > 200)
+                        fail_msg("no end in sight");
+                if (ask(on_pg ? "SELECT count(*) FROM information_schema.tables WHERE table_name = "
+                                "'audit_spools'"
+                              : "SELECT count(*) FROM sqlite_master WHERE name = 'audit_spools'"))
+                        done = (uint64_t)ask("SELECT max(seq) FROM audit_spools");
+        }
+        print_message("# %d kills\n", kills);
+        leaves_are_whole(N);
+}
+
+static const bool sqlite_store = false, postgres_store = true;
+#define CASES(kind, store)                                                                      \
+        { kind ": every record once", every_record_once, begin, end, (void *)&store },          \
+        { kind ": a store that is away", a_store_that_is_away, begin, end, (void *)&store },    \
+        { kind ": bad rows are put aside", bad_rows_are_put_aside, begin, end, (void *)&store }, \
+        { kind ": the last run is interrupted", the_last_run_is_interrupted, begin, end,        \
+          (void *)&store },                                                                     \
+        { kind ": a dead gateway is interrupted", a_dead_gateway_is_interrupted, begin, end,    \
+          (void *)&store },                                                                     \
+        { kind ": killed drains", killed_drains, begin, end, (void *)&store }
+
+static bool module_built(void)
+{
+        wt_store *s;
+        wt_err err = wt_store_open(&s, "postgresql://nobody@127.0.0.1:1/none", 100);
+
+        if (err == WT_OK)
+                wt_store_close(s);
+        return err != WT_ENOTFOUND;
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = { CASES("SQLite", sqlite_store) };
+        const struct CMUnitTest more[] = { CASES("PostgreSQL", postgres_store) };
+        int rc = cmocka_run_group_tests_name("SQLite", tests, NULL, NULL);
+
+        if (!pg_installed() || !module_built()) {
+                puts("# PostgreSQL, or the module for it, is not there: skipped");
+                return rc;
+        }
+        pg_start(&pg);
+        rc |= cmocka_run_group_tests_name("PostgreSQL", more, NULL, NULL);
+        pg_end(&pg);
+        return rc;
+}
