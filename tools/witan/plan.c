@@ -87,10 +87,24 @@ static void add_router(struct plan *p, const struct call *c, uint32_t i)
         wt_buf_str(&p->routers_at, r->endpoint);
 }
 
+/* The audit log's witness runs beside the cluster unless it runs elsewhere or is not wanted. One
+ * process of threads has none: what it would guard against is that very process. */
+static bool witnessed(const struct call *c)
+{
+        return wt_conf_str(c->conf, WT_SET_audit_witness)[0] == '\0' &&
+               !wt_conf_bool(c->conf, WT_SET_inproc);
+}
+
+static wt_err add_witness(struct plan *p, const struct call *c)
+{
+        return wt_conf_decide(c->conf, WT_SET_audit_witness, add(p, "witness", 0)->metrics);
+}
+
 wt_err plan_make(struct plan *p, const struct call *c, const struct wt_shape *shape)
 {
         struct process *g;
         uint32_t routers = (uint32_t)wt_conf_u64(c->conf, WT_SET_routers);
+        wt_err err;
 
         p->shape = shape;
         p->n_experts = (uint32_t)wt_conf_u64(c->conf, WT_SET_experts);
@@ -105,7 +119,9 @@ wt_err plan_make(struct plan *p, const struct call *c, const struct wt_shape *sh
                 add_router(p, c, i);
         for (uint32_t i = 0; i < p->n_experts; i++)
                 add(p, "expert", i);
-        g = add(p, "gateway", 0);
+        if (witnessed(c) && (err = add_witness(p, c)) != WT_OK)
+                return err;
+        g = add(p, "gateway", 0);                /* the last one: choose_http relies on it */
         snprintf(g->endpoint, sizeof g->endpoint, "http://%s", wt_conf_str(c->conf, WT_SET_http));
         return WT_OK;
 }

@@ -54,6 +54,25 @@ static void put_threads(struct child *ch, const struct plan *plan, unsigned role
         arg(ch, "threads", n);
 }
 
+/* The witness is a verb of witan, with a folder of its own and nothing of the cluster's but the
+ * log's public key. */
+static wt_err make_witness(struct child *ch, const struct plan *plan, struct process *p,
+                           const struct call *c)
+{
+        char path[4300];
+
+        if (asprintf(&ch->argv[0], "%s/witan", plan->bin) < 0 ||
+            asprintf(&ch->argv[1], "audit") < 0 || asprintf(&ch->argv[2], "witness") < 0)
+                abort();
+        ch->n_argv = 3;
+        snprintf(path, sizeof path, "%s/witness", c->state);
+        arg(ch, "state", path);
+        snprintf(path, sizeof path, "%s/keys/audit-log.pub", c->state);
+        arg(ch, "log", path);
+        arg(ch, "listen", p->metrics);
+        return WT_OK;
+}
+
 wt_err child_make(struct child *ch, const struct plan *plan, struct process *p,
                   const struct call *c)
 {
@@ -62,6 +81,8 @@ wt_err child_make(struct child *ch, const struct plan *plan, struct process *p,
 
         memset(ch, 0, sizeof *ch);
         ch->p = p;
+        if (strcmp(p->role, "witness") == 0)
+                return make_witness(ch, plan, p, c);
         if (asprintf(&ch->argv[ch->n_argv++], "%s/witan-%s", plan->bin, p->role) < 0)
                 abort();
         arg(ch, "state", c->state);
@@ -217,6 +238,7 @@ void children_stop(struct child *ch, uint32_t n, uint64_t patience_us)
         stop_role(ch, n, "gateway", patience_us);
         stop_role(ch, n, "router", patience_us);
         stop_role(ch, n, "expert", patience_us);
+        stop_role(ch, n, "witness", patience_us);
 }
 
 void child_last_words(const struct child *ch, const char *state, char *out, size_t n)

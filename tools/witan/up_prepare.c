@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include "audit/checkpoint_signer.h"
 #include "base/file.h"
 #include "base/pool.h"
 #include "base/sha256.h"
@@ -18,6 +19,7 @@
 #include "ports.h"
 #include "books.h"
 #include "identity/identity.h"
+#include "tls/sign.h"
 #include "up.h"
 #include "where.h"
 
@@ -147,13 +149,26 @@ static wt_err make_bus_keys(struct up *u)
 
         for (uint32_t i = 0; i < u->plan.cluster.n; i++) {
                 const struct process *p = &u->plan.cluster.processes[i];
-                if (strcmp(p->role, "router") != 0)
+                if (strcmp(p->role, "router") != 0 && strcmp(p->role, "witness") != 0)
                         names[n++] = (struct wt_keyring_name){ p->name, p->role };
         }
         names[n++] = (struct wt_keyring_name){ "control-0", "control" };         /* may push news */
         names[n++] = (struct wt_keyring_name){ "planner-0", "planner" };         /* may assign */
         snprintf(dir, sizeof dir, "%s/keys", u->c->state);
         return wt_keyring_make(dir, names, n);
+}
+
+/* Before the witness starts, which is told the public half. */
+static wt_err make_log_key(struct up *u)
+{
+        struct wt_signer key;
+        char dir[4200];
+        wt_err err;
+
+        snprintf(dir, sizeof dir, "%s/keys", u->c->state);
+        err = wt_log_key(dir, &key);
+        wt_wipe(&key, sizeof key);
+        return err;
 }
 
 /* What this build cannot do is said, not passed over. */
@@ -234,6 +249,7 @@ wt_err up_prepare(struct up *u)
         if ((err = where_bin(u->plan.bin)) != WT_OK || (err = resolve_model(u)) != WT_OK ||
             (err = plan_make(&u->plan, u->c, u->shape)) != WT_OK ||
             (err = make_admin_key(u)) != WT_OK || (err = make_bus_keys(u)) != WT_OK ||
+            (err = make_log_key(u)) != WT_OK ||
             (err = make_cores(u)) != WT_OK)
                 return err;
         snprintf(u->plan.cluster.http, sizeof u->plan.cluster.http, "http://%s",
