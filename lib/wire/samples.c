@@ -5,7 +5,8 @@
 const uint32_t sample_methods[] = {
         WT_M_HELLO, WT_M_WELCOME, WT_M_PING, WT_M_BYE, WT_M_ASSIGN, WT_M_UNASSIGN, WT_M_PUSH,
         WT_M_EXPERT_CALL, WT_M_EXPERT_REPLY, WT_M_EXPERT_CANCEL, WT_M_SUBMIT, WT_M_CANCEL,
-        WT_M_EVENTS, 0,
+        WT_M_EVENTS, WT_M_RPC_CALL, WT_M_RPC_DATA, WT_M_RPC_END, WT_M_RPC_CREDIT, WT_M_RPC_CANCEL,
+        0,
 };
 
 /* ---- random ---- */
@@ -287,6 +288,16 @@ static void true_body(struct sample *s, struct wt_arena *a)
                 *(struct wt_cancel *)b = (struct wt_cancel){ filled(a, 16, 7), 1, 2, 3 };
                 break;
         case WT_M_EVENTS:        true_events(s, a); break;
+        case WT_M_RPC_CALL:
+                *(struct wt_rpc_call *)b = (struct wt_rpc_call){
+                        .path = WT_STR("/witan.v1.Chat/Stream"), .body = filled(a, 40, 9),
+                        .timeout_us = 9000000, .credit = 16 };
+                break;
+        case WT_M_RPC_DATA:
+                *(struct wt_rpc_data *)b = (struct wt_rpc_data){ 7, filled(a, 60, 8) };
+                break;
+        case WT_M_RPC_CREDIT:    ((struct wt_rpc_credit *)b)->messages = 4; break;
+        case WT_M_RPC_CANCEL:    ((struct wt_rpc_cancel *)b)->reason = 1; break;
         }
 }
 

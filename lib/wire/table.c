@@ -152,6 +152,32 @@ static const struct wire_field events_rows[] = {
         MSGS(1, wt_events, WIRE_MANY, events, 4096, &event_desc),
 };
 
+static const struct wire_field metadata_rows[] = {
+        ONE(1, wt_metadata, WIRE_STR, key, 64),
+        ONE(2, wt_metadata, WIRE_STR, value, 8192),
+};
+DESC(metadata_desc, "metadata", wt_metadata, metadata_rows);
+static const struct wire_field rpc_call_rows[] = {
+        ONE(1, wt_rpc_call, WIRE_STR, path, 128),
+        MSGS(2, wt_rpc_call, WIRE_MANY, metadata, 32, &metadata_desc),
+        ONE(3, wt_rpc_call, WIRE_BYTES, body, 8 << 20),
+        ONE(4, wt_rpc_call, WIRE_U64, timeout_us, ANY),
+        ONE(5, wt_rpc_call, WIRE_U32, credit, ANY),
+};
+static const struct wire_field rpc_data_rows[] = {
+        ONE(1, wt_rpc_data, WIRE_U64, seq, ANY),
+        ONE(2, wt_rpc_data, WIRE_BYTES, body, 8 << 20),
+};
+static const struct wire_field rpc_end_rows[] = {
+        MSGS(1, wt_rpc_end, WIRE_MANY, metadata, 32, &metadata_desc),
+};
+static const struct wire_field rpc_credit_rows[] = {
+        ONE(1, wt_rpc_credit, WIRE_U32, messages, ANY),
+};
+static const struct wire_field rpc_cancel_rows[] = {
+        ONE(1, wt_rpc_cancel, WIRE_U32, reason, ANY),
+};
+
 #define BODY(text, T, rows) { text, sizeof(struct T), sizeof rows / sizeof *rows, rows }
 static const struct { uint32_t method; struct wire_desc desc; } bodies[] = {
         { WT_M_HELLO, BODY("hello", wt_hello, hello_rows) },
@@ -167,6 +193,11 @@ static const struct { uint32_t method; struct wire_desc desc; } bodies[] = {
         { WT_M_SUBMIT, BODY("submit", wt_submit, submit_rows) },
         { WT_M_CANCEL, BODY("cancel", wt_cancel, cancel_rows) },
         { WT_M_EVENTS, BODY("events", wt_events, events_rows) },
+        { WT_M_RPC_CALL, BODY("rpc_call", wt_rpc_call, rpc_call_rows) },
+        { WT_M_RPC_DATA, BODY("rpc_data", wt_rpc_data, rpc_data_rows) },
+        { WT_M_RPC_END, BODY("rpc_end", wt_rpc_end, rpc_end_rows) },
+        { WT_M_RPC_CREDIT, BODY("rpc_credit", wt_rpc_credit, rpc_credit_rows) },
+        { WT_M_RPC_CANCEL, BODY("rpc_cancel", wt_rpc_cancel, rpc_cancel_rows) },
 };
 
 const struct wire_desc *wire_body(uint32_t method)

@@ -18,7 +18,9 @@ enum { WT_WIRE_VERSION = 1, WT_MAX_TENSORS = 8, WT_MAX_ENVELOPE = 16 << 20,
 enum wt_method {
         WT_M_HELLO = 16, WT_M_WELCOME = 17, WT_M_PING = 18, WT_M_BYE = 19, WT_M_ASSIGN = 20,
         WT_M_UNASSIGN = 21, WT_M_PUSH = 22, WT_M_EXPERT_CALL = 32, WT_M_EXPERT_REPLY = 33,
-        WT_M_EXPERT_CANCEL = 34, WT_M_SUBMIT = 48, WT_M_CANCEL = 49, WT_M_EVENTS = 50
+        WT_M_EXPERT_CANCEL = 34, WT_M_SUBMIT = 48, WT_M_CANCEL = 49, WT_M_EVENTS = 50,
+        WT_M_RPC_CALL = 64, WT_M_RPC_DATA = 65, WT_M_RPC_END = 66, WT_M_RPC_CREDIT = 67,
+        WT_M_RPC_CANCEL = 68
 };
 
 /* Bytes and strings: data is lent by whoever built the message; after decoding it lies in the
@@ -72,6 +74,14 @@ struct wt_event_msg {
         uint64_t queue_us, prefill_us, decode_us; struct wt_bytes logits_digest;
 };
 struct wt_events { struct wt_event_msg *events; uint32_t n_events; };
+
+struct wt_metadata { struct wt_bytes key, value; };
+struct wt_rpc_call { struct wt_bytes path; struct wt_metadata *metadata; uint32_t n_metadata;
+                     struct wt_bytes body; uint64_t timeout_us; uint32_t credit; };
+struct wt_rpc_data { uint64_t seq; struct wt_bytes body; };
+struct wt_rpc_end { struct wt_metadata *metadata; uint32_t n_metadata; };
+struct wt_rpc_credit { uint32_t messages; };
+struct wt_rpc_cancel { uint32_t reason; };
 
 struct wt_envelope {
         uint32_t version; uint64_t call_id; uint32_t method; uint64_t deadline_us;
