@@ -26,8 +26,8 @@ static wt_err find(struct expert *e, const struct wt_assign *a, struct held **ou
         if (a->variant.len == 32)
                 wt_hex(a->variant.data, 8, theirs);
         wt_hex(ours, 8, hex);
-        return wt_fail(WT_ENOTFOUND, "unknown variant %s: expert %u of layer %u is %s at %s", theirs,
-                       a->expert, a->layer, hex, e->conf.name);
+        return wt_fail(WT_ENOTFOUND, "unknown variant %s: expert %u of layer %u is %s at %s",
+                       theirs, a->expert, a->layer, hex, e->conf.name);
 }
 
 static wt_err hold(struct expert *e, const struct wt_assign *a, struct held *h)

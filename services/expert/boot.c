@@ -168,8 +168,8 @@ wt_err expert_boot(struct expert_boot **out, const wt_conf *conf, const char *na
                 return err;
         }
         expert_numbers(b->expert, &n);
-        wt_log(WT_NOTICE, "EXPERT-READY", "held=%u mapped_bytes=%llu metrics=%s threads=%u planner_at=%s",
-               n.held,
+        wt_log(WT_NOTICE, "EXPERT-READY",
+               "held=%u mapped_bytes=%llu metrics=%s threads=%u planner_at=%s", n.held,
                (unsigned long long)n.bytes_mapped, wt_door_address(b->door),
                wt_pool_threads(b->pool), wt_bus_endpoint(b->bus));
         *out = b;

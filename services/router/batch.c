@@ -79,7 +79,8 @@ void router_batch_fini(struct router *r)
         struct batch *b = &r->batch;
 
         router_step_end(r);
-        free(b->runs); free(b->seq); free(b->back); free(b->run_of); free(b->ids); free(b->bad); free(b->dead);
+        free(b->runs); free(b->seq); free(b->back);
+        free(b->run_of); free(b->ids); free(b->bad); free(b->dead);
         free(b->all); free(b->goes); free(b->item); free(b->item_rows); free(b->item_worker);
         free(b->holder_first); free(b->holder); free(b->place_state); free(b->node);
         free(b->node_row); free(b->node_at); free(b->zero); free(b->want); free(b->head_row);

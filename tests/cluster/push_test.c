@@ -182,7 +182,8 @@ static void a_gateway_shows_it(void **state)
 
         (void)state;
         client_close(&gateway[1]);
-        g = field_start(&f, NULL, "gateway", "gateway-1", "--http=127.0.0.1:0", "--open-door", NULL);
+        g = field_start(&f, NULL, "gateway", "gateway-1", "--http=127.0.0.1:0", "--open-door",
+                        NULL);
         worker = field_start(&f, NULL, "expert", "expert-0", "--threads=1", NULL);
         field_ready(&f, g);
         field_ready(&f, worker);

@@ -70,8 +70,9 @@ static wt_err make_folders(struct up *u)
         if (err != WT_OK)
                 return err;
         if ((err = wt_dir_make(state, 0700)) == WT_OK && access(state, W_OK | X_OK) != 0)
-                return wt_fail(WT_EPERM, "the state folder %s cannot be written: %s; chmod u+rwx makes "
-                               "it so, --state DIR names another one", state, strerror(errno));
+                return wt_fail(WT_EPERM, "the state folder %s cannot be written: %s; chmod u+rwx "
+                               "makes it so, --state DIR names another one", state,
+                               strerror(errno));
         for (size_t i = 0; i < sizeof names / sizeof *names && err == WT_OK; i++) {
                 snprintf(path, sizeof path, "%s/%s", state, names[i]);
                 err = wt_dir_make(path, 0700);
