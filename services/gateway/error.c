@@ -80,7 +80,7 @@ bool request_refuse(struct request *r, struct refusal why, const char *fmt, ...)
 
 struct refusal refusal_of(wt_err e)
 {
-        switch (e) {
+        switch (wt_code_outside(e)) {
         case WT_ERANGE:
                 return (struct refusal){ 400, "invalid_request_error", "context_length_exceeded",
                                          "max_tokens" };

@@ -1,5 +1,6 @@
 /* gateway.c - opens the parts, turns the loop, closes them. */
 #include "path.h"
+#include "desk.h"
 #include "authorize_jwt.h"
 #include "secure.h"
 #include <stdlib.h>
@@ -63,7 +64,8 @@ wt_err gateway_metrics_init(struct gateway *g)
         for (int i = 0; i < N_METRICS; i++)
                 if (rows[i].kind == WT_HISTOGRAM) {
                         g->metrics[i].buckets = calloc(rows[i].n_bounds + 1, sizeof(uint64_t));
-                        WT_ASSERT(g->metrics[i].buckets != NULL);
+                        if (g->metrics[i].buckets == NULL)
+                                return wt_fail(WT_ENOMEM, "no memory for the metrics");
                 }
         return WT_OK;
 }
@@ -140,6 +142,15 @@ static void on_spool(void *arg, int fd, unsigned ready)
                 hold_wake(arg);
 }
 
+static wt_err open_desk(struct gateway *g)
+{
+        const struct desk_conf c = { .loop = g->conf.loop, .store = g->conf.store,
+                                     .timeout_ms = g->conf.store_timeout_ms,
+                                     .piece = audit_piece, .arg = g };
+
+        return desk_open(&g->desk, &c);
+}
+
 wt_err gateway_open(struct gateway **out, const struct gateway_conf *conf)
 {
         struct gateway *g = calloc(1, sizeof *g);
@@ -169,6 +180,8 @@ wt_err gateway_open(struct gateway **out, const struct gateway_conf *conf)
                 err = wt_loop_add(conf->loop, wt_spool_fd(conf->spool), WT_READ, on_spool, g);
         if (err == WT_OK && conf->quota != NULL)
                 err = wt_loop_add(conf->loop, wt_quota_fd(conf->quota), WT_READ, on_quota, g);
+        if (err == WT_OK && conf->store != NULL)
+                err = open_desk(g);
         if (err != WT_OK) {
                 gateway_close(g);
                 return err;
@@ -185,6 +198,7 @@ void gateway_close(struct gateway *g)
 {
         if (g == NULL)
                 return;
+        desk_close(g->desk);
         while (g->open != NULL) {
                 if (g->open->call != NULL && g->open->begun)
                         caller_abort(g->open->call);
@@ -257,8 +271,6 @@ void gateway_metrics(struct gateway *g, struct wt_buf *out)
 {
         wt_metrics_text(out, g->metrics, N_METRICS);
         audit_metrics(g, out);
-        if (g->conf.audit_more != NULL)
-                g->conf.audit_more(g->conf.audit_arg, out);
         gateway_tls_metrics(g->conf.tls, out);
         gateway_oidc_metrics(g->conf.oidc, out);
 }

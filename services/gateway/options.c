@@ -103,10 +103,9 @@ static bool add_stop(struct request *r, wt_jv v)
         if (l->text == NULL) {
                 l->text = calloc(MAX_STOPS, sizeof *l->text);
                 l->len = calloc(MAX_STOPS, sizeof *l->len);
-                WT_ASSERT(l->text != NULL && l->len != NULL);
         }
-        l->text[l->n] = malloc(len);
-        WT_ASSERT(l->text[l->n] != NULL);
+        if (l->text == NULL || l->len == NULL || (l->text[l->n] = malloc(len)) == NULL)
+                return request_refuse(r, refusal_of(WT_ENOMEM), "out of memory; try again later");
         memcpy(l->text[l->n], s, len);
         l->len[l->n++] = len;
         return true;

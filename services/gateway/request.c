@@ -40,7 +40,8 @@ struct request *request_new(struct gateway *g, struct caller c, const struct doo
         uint64_t wall = wt_wall_us(g->conf.clock);
         uint32_t b;
 
-        WT_ASSERT(r != NULL);
+        if (r == NULL)                           /* nothing can be answered or recorded without */
+                wt_out_of_memory("a request", sizeof *r);
         r->g = g;
         r->caller = c;
         r->call = &r->caller;
