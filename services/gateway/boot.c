@@ -183,6 +183,8 @@ static wt_err open_gateway(struct gateway_boot *b)
                 .audit_key = b->audit_key,
                 .audit_refusals = (uint32_t)wt_conf_u64(s, WT_SET_audit_refusals),
                 .audit_wait_us = wt_conf_u64(s, WT_SET_audit_wait) * 1000,
+                .store = b->store_url,
+                .store_timeout_ms = wt_conf_u64(s, WT_SET_store_timeout),
                 .limits = wt_http_default,
                 .default_max_tokens = (uint32_t)wt_conf_u64(s, WT_SET_default_max_tokens),
                 .drain_us = wt_conf_u64(s, WT_SET_drain) * 1000,

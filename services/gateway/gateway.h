@@ -37,8 +37,8 @@ struct gateway_conf {
         uint32_t audit_refusals;                 /* rows of refusals of one kind in a second */
         uint64_t audit_wait_us;                  /* an answer whose record is not on disk then is
                                                   * given up */
-        void (*audit_more)(void *arg, struct wt_buf *out);       /* further metrics; or NULL */
-        void *audit_arg;
+        const char *store; uint64_t store_timeout_ms;    /* URL, to read the log for auditors; NULL:
+                                                  * they cannot */
         struct wt_http_limits limits;
         uint32_t default_max_tokens;             /* of a chat that names none; 0: what is left */
         uint64_t drain_us;

@@ -134,6 +134,10 @@ void gateway_listen(void *arg, wt_call *c)
                 request_models(g, caller_http(c), NULL);
         else if (get && strncmp(path, "/v1/models/", 11) == 0)
                 request_models(g, caller_http(c), path + 11);
+        else if (get && strcmp(path, "/v1/admin/audit") == 0)
+                request_audit(g, caller_http(c), wt_call_query(c), false);
+        else if (get && strcmp(path, "/v1/admin/audit/export") == 0)
+                request_audit(g, caller_http(c), wt_call_query(c), true);
         else if (!health(g, c))
                 nowhere(c, method, path);
 }

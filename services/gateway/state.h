@@ -122,6 +122,7 @@ struct gateway {
         struct wt_fair fair;                     /* admitted, but not their turn yet */
         uint32_t running;                        /* sequences of those whose turn it is */
         struct audit audit;
+        struct desk *desk;                       /* reads the audit log for auditors; or NULL */
         bool draining;
         uint64_t incarnation;
         struct wt_timer tick;
@@ -149,6 +150,8 @@ void requests_reap(struct gateway *g);           /* once a turn: frees those tha
 /* listen.c: a request at a door, or (door NULL) for the list of models or one (name) of them. */
 void request_serve(struct gateway *g, struct caller c, const struct door *d);
 void request_models(struct gateway *g, struct caller c, const char *name);
+/* door_audit.c: /v1/admin/audit, or /export. */
+void request_audit(struct gateway *g, struct caller c, const char *query, bool whole);
 void request_left(struct request *r);            /* gateway.c: its client is gone */
 void request_go(struct request *r);              /* listen.c: its turn: sequences to routers */
 bool request_seqs(struct request *r);            /* prompts x n (or best_of) sequences */

@@ -81,6 +81,9 @@ static const struct part {
         { auditor_export, 1, ((1u << A_LIMIT) - 1) | 1u << A_OUT },
         { auditor_verify, 1, 1u << A_FILE | 1u << A_WITNESS | 1u << A_LAST | 1u << A_LOG },
         { auditor_witness, 1, 1u << A_LISTEN | 1u << A_LOG },
+        { auditor_erase, 2, 1u << A_OUT },
+        { auditor_hold, 3, 0 },
+        { auditor_retain, 1, 1u << A_DAYS },
 };
 
 static int run(struct call *c)
@@ -103,8 +106,9 @@ static int run(struct call *c)
 
 const struct verb verb_audit = {
         .name = "audit",
-        .about = "asks the audit log, exports it with proofs, and verifies it",
-        .usage = "witan audit query|tail|export [FILTERS] | verify [--file EXPORT] | witness",
+        .about = "asks the audit log, exports and verifies it, erases what must go",
+        .usage = "witan audit query|tail|export [FILTERS] | verify [--file EXPORT] | "
+                 "erase SUBJECT | hold [NAME add|remove] | retain --days N | witness",
         .example = "witan audit query --model tiny --since 24h",
         .text = "The log holds one row for each request: who asked, by which key, for which model, "
                 "which revision answered, and how it ended. query and tail show rows; reading is a "
@@ -117,7 +121,10 @@ const struct verb verb_audit = {
                  {"tail", "", "rows as they come, until Ctrl-C"},
                  {"export", "", "events with proofs, as NDJSON"},
                  {"verify", "", "is it what was logged? exit code 1 if not"},
-                 {"witness", "", "cosigns consistent checkpoints; witan up starts one"}},
+                 {"witness", "", "cosigns consistent checkpoints; witan up starts one"},
+                 {"erase", "SUBJECT", "destroys the key of a data subject's texts, for good"},
+                 {"hold", "[SUBJECT|TENANT add|remove]", "forbids erasing and dropping, or lists"},
+                 {"retain", "", "drops the rows of days older than --days"}},
         .flags = {[A_TENANT] = {"tenant", "NAME", "only of this tenant", 0},
                   [A_ACTOR] = {"actor", "NAME", "only by this name of a key or user", 0},
                   [A_KEY] = {"key", "ID", "only by this key", 0},
@@ -132,7 +139,8 @@ const struct verb verb_audit = {
                   [A_LIMIT] = {"limit", "N", "most rows, up to 1000 [100]", 0},
                   [A_AFTER] = {"after", "PLACE", "what the last page ended with", 0},
                   [A_CSV] = {"csv", NULL, "comma separated values", 0},
-                  [A_OUT] = {"out", "FILE", "where the export goes [standard output]", 0},
+                  [A_OUT] = {"out", "FILE", "where the export or receipt goes [standard output]",
+                             0},
                   [A_WITNESS] = {"witness", "FILE", "the witness's public key "
                                  "[STATE/witness/key.pub]", 0},
                   [A_LAST] = {"last", "FILE", "the witness's own last checkpoint "
@@ -140,7 +148,8 @@ const struct verb verb_audit = {
                   [A_LOG] = {"log", "FILE", "the log's public key [STATE/keys/audit-log.pub]", 0},
                   [A_LISTEN] = {"listen", "HOST:PORT", "where the witness is asked "
                                 "[127.0.0.1:0]", 0},
-                  [A_FILE] = {"file", "FILE", "an export to verify [the database]", 0}},
+                  [A_FILE] = {"file", "FILE", "an export to verify [the database]", 0},
+                  [A_DAYS] = {"days", "N", "retain: how many days stay", 0}},
         .sets = books_sets,
         .run = run,
 };

@@ -6,7 +6,7 @@
 
 enum audit_flag { A_TENANT, A_ACTOR, A_KEY, A_MODEL, A_REVISION, A_ARM, A_OUTCOME, A_REQUEST,
                   A_SINCE, A_UNTIL, A_LIMIT, A_AFTER, A_CSV, A_OUT, A_WITNESS, A_LAST, A_LOG,
-                  A_LISTEN, A_FILE };
+                  A_LISTEN, A_FILE, A_DAYS };
 
 /* The log of the settings, migrated. */
 wt_err auditor_open(struct call *c, wt_store **out);
@@ -22,4 +22,7 @@ int auditor_tail(struct call *c);
 int auditor_export(struct call *c);
 int auditor_verify(struct call *c);
 int auditor_witness(struct call *c);
+int auditor_erase(struct call *c);
+int auditor_hold(struct call *c);
+int auditor_retain(struct call *c);
 #endif

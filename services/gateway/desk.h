@@ -1,0 +1,29 @@
+/* desk.h - reading the audit log for a request: each reading has a thread and a store connection of
+ * its own, so that the loop never waits for the database; the loop is woken when a piece of the
+ * answer is there. */
+#ifndef WITAN_GATEWAY_DESK_H
+#define WITAN_GATEWAY_DESK_H
+#include "audit/query.h"
+#include "net/loop.h"
+
+enum { DESK_JOBS = 8 };                          /* readings at one time */
+enum desk_form { DESK_JSON, DESK_NDJSON, DESK_CSV, DESK_EXPORT };
+struct desk;
+struct desk_conf {
+        wt_loop *loop;
+        const char *store; uint64_t timeout_ms;  /* URL; borrowed until close */
+        /* On the loop, for the reading with this id: a piece, whether it is the last, and how it
+         * went (err with wt_words). False: nobody wants the rest. */
+        bool (*piece)(void *arg, const uint8_t id[16], enum desk_form form, const char *data,
+                      size_t len, bool last, wt_err err);
+        void *arg;
+};
+wt_err desk_open(struct desk **out, const struct desk_conf *c);
+/* WT_EEXHAUSTED: as many are read as may be. */
+wt_err desk_read(struct desk *d, const uint8_t id[16], const struct wt_audit_filter *f,
+                 enum desk_form form);
+/* door_audit.c: what the gateway (arg) does with a piece. */
+bool audit_piece(void *arg, const uint8_t id[16], enum desk_form form, const char *data,
+                 size_t len, bool last, wt_err err);
+void desk_close(struct desk *d);                 /* cuts what is read; NULL is fine */
+#endif
