@@ -269,6 +269,34 @@ static void expired_or_foreign_certificates(void **state)
         assert_non_null(strstr(wt_words(), "no certificates of authorities"));
 }
 
+/* The very certificate, whomever it is for and whoever signed it; and no other. */
+static void pinned(void **state)
+{
+        struct fetch f;
+        wt_tls *t;
+        bool taken;
+
+        (void)state;
+        make_cert(&rig, 7, "DNS:elsewhere.example", -DAY, DAY);
+        assert_int_equal(wt_tls_reload(side, &taken), WT_OK);
+        assert_int_equal(wt_tls_pinned(&t, rig.cert), WT_OK);
+        get(&f, t, "127.0.0.1");
+        assert_int_equal(f.err, WT_OK);
+        wt_buf_free(&f.out);
+        wt_tls_free(t);
+        make_cert(&rig, 8, "DNS:elsewhere.example", -DAY, DAY);  /* not what the server has */
+        assert_int_equal(wt_tls_pinned(&t, rig.cert), WT_OK);
+        get(&f, t, "127.0.0.1");
+        assert_int_equal(f.err, WT_EUNAVAILABLE);
+        assert_non_null(strstr(f.words, "not trusted"));
+        wt_tls_free(t);
+        assert_int_equal(wt_tls_pinned(&t, "/no/such/file"), WT_OK);
+        get(&f, t, "127.0.0.1");
+        assert_int_equal(f.err, WT_EUNAVAILABLE);
+        assert_non_null(strstr(f.words, "cannot read /no/such/file"));
+        wt_tls_free(t);
+}
+
 /* curl, the client that most people have, by certificate and by protocol. */
 static int curl(const char *more)
 {
@@ -317,7 +345,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 CASE(boot_faults), CASE(times_are_told), CASE(reload_under_an_open_stream),
                 CASE(half_a_reload_is_left), CASE(clients_look_at_certificates),
-                CASE(expired_or_foreign_certificates), CASE(curl_agrees),
+                CASE(expired_or_foreign_certificates), CASE(pinned), CASE(curl_agrees),
         };
 
         signal(SIGPIPE, SIG_IGN);                /* of the tests' own OpenSSL */

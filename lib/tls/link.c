@@ -25,44 +25,67 @@ static bool is_address(const char *host)
         return inet_pton(AF_INET, host, room) == 1 || inet_pton(AF_INET6, host, room) == 1;
 }
 
-/* Whom the certificate must be for, and what the server is told of it. */
-static bool expect(SSL *ssl, const char *host)
+/* Whom the certificate must be for, and what the server is told of it. One that is pinned may be
+ * for anybody. */
+static bool expect(SSL *ssl, const char *host, bool pinned)
 {
+        if (pinned)
+                return is_address(host) || SSL_set_tlsext_host_name(ssl, host) == 1;
         if (is_address(host))
                 return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
         SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
         return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
 }
 
+static wt_err make_ssl(SSL **out, wt_tls *t, int fd)
+{
+        wt_err err = WT_OK;
+        SSL *ssl = NULL;
+
+        pthread_mutex_lock(&t->lock);
+        if (!t->ctx)
+                err = tls_trust(t, "");
+        if (err == WT_OK)
+                ssl = SSL_new(t->ctx);           /* holds the context, whatever is reloaded */
+        pthread_mutex_unlock(&t->lock);
+        if (err == WT_OK && (!ssl || !tls_socket(ssl, fd))) {
+                ERR_clear_error();
+                SSL_free(ssl);
+                err = wt_fail(WT_ENOMEM, "no memory for a connection under TLS");
+        }
+        if (err == WT_OK)
+                *out = ssl;
+        return err;
+}
+
 static wt_err link_open(wt_link **out, void *arg, int fd, const char *host)
 {
         wt_link *l = calloc(1, sizeof *l);
         wt_tls *t = arg;
-        bool good;
+        wt_err err = l ? make_ssl(&l->ssl, t, fd)
+                       : wt_fail(WT_ENOMEM, "no memory for a connection under TLS");
 
-        if (!l)
-                return wt_fail(WT_ENOMEM, "no memory for a connection under TLS");
+        if (err != WT_OK) {
+                free(l);
+                return err;
+        }
         l->side = t;
         l->waits = WT_READ;
-        pthread_mutex_lock(&t->lock);
-        l->ssl = SSL_new(t->ctx);                /* holds the context, whatever is reloaded */
-        pthread_mutex_unlock(&t->lock);
-        good = l->ssl && tls_socket(l->ssl, fd);
-        if (good && t->client) {
-                host = t->name[0] ? t->name : host;
-                good = strlen(host) < sizeof l->host && expect(l->ssl, host);
-                if (good)
-                        strcpy(l->host, host);
-                SSL_set_connect_state(l->ssl);
-        } else if (good) {
+        if (!t->client) {
                 SSL_set_accept_state(l->ssl);
+                *out = l;
+                return WT_OK;
         }
-        if (!good) {
+        host = t->name[0] ? t->name : host;
+        if (strlen(host) >= sizeof l->host || !expect(l->ssl, host, t->cert != NULL)) {
                 ERR_clear_error();
                 SSL_free(l->ssl);
                 free(l);
-                return wt_fail(WT_ENOMEM, "OpenSSL could not set up a connection");
+                return wt_fail(WT_EINVAL, "\"%.200s\" is no name that a certificate could be for",
+                               host);
         }
+        strcpy(l->host, host);
+        SSL_set_connect_state(l->ssl);
         *out = l;
         return WT_OK;
 }

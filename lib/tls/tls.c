@@ -269,9 +269,68 @@ wt_err wt_tls_reload(wt_tls *t, bool *taken)
         return err;
 }
 
-wt_err wt_tls_client(wt_tls **out, const char *ca, const char *name)
+/* Is what the peer shows the certificate in the file? Nothing else of it is asked. */
+static int is_pinned(X509_STORE_CTX *shown, void *pinned)
+{
+        X509 *leaf = X509_STORE_CTX_get0_cert(shown);
+
+        if (leaf && X509_cmp(leaf, pinned) == 0) {
+                X509_STORE_CTX_set_error(shown, X509_V_OK);
+                return 1;
+        }
+        X509_STORE_CTX_set_error(shown, X509_V_ERR_CERT_UNTRUSTED);
+        return 0;
+}
+
+static wt_err pin(wt_tls *t, SSL_CTX *ctx)
+{
+        struct stamp seen;
+        FILE *f;
+        wt_err err = open_pem(&f, t->cert, false, &seen);
+        char why[200];
+
+        if (err != WT_OK)
+                return err;
+        t->pinned = PEM_read_X509(f, NULL, no_passphrase, NULL);
+        fclose(f);
+        if (!t->pinned)
+                return wt_fail(WT_EINVAL, "%s: no certificate: %s", t->cert,
+                               tls_why(why, sizeof why));
+        SSL_CTX_set_cert_verify_callback(ctx, is_pinned, t->pinned);
+        return WT_OK;
+}
+
+/* A file's certificates are trusted as they are, whoever signed them. */
+static wt_err trust(SSL_CTX *ctx, const char *ca)
 {
         char why[200];
+
+        if ((*ca ? SSL_CTX_load_verify_file(ctx, ca) : SSL_CTX_set_default_verify_paths(ctx)) != 1)
+                return wt_fail(WT_EINVAL, "%s: no certificates of authorities: %s; name a PEM file",
+                               *ca ? ca : "the system's folder", tls_why(why, sizeof why));
+        if (*ca)
+                X509_STORE_set_flags(SSL_CTX_get_cert_store(ctx), X509_V_FLAG_PARTIAL_CHAIN);
+        return WT_OK;
+}
+
+wt_err tls_trust(wt_tls *t, const char *ca)
+{
+        SSL_CTX *ctx = NULL;
+        wt_err err = new_ctx(&ctx, true, false);
+
+        if (err == WT_OK)
+                err = t->cert ? pin(t, ctx) : trust(ctx, ca);
+        if (err != WT_OK) {
+                SSL_CTX_free(ctx);
+                return err;
+        }
+        SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+        t->ctx = ctx;
+        return WT_OK;
+}
+
+wt_err wt_tls_client(wt_tls **out, const char *ca, const char *name)
+{
         wt_tls *t = NULL;
         wt_err err = new_side(&t);
 
@@ -279,16 +338,27 @@ wt_err wt_tls_client(wt_tls **out, const char *ca, const char *name)
                 return err;
         t->client = true;
         snprintf(t->name, sizeof t->name, "%s", name);
-        err = new_ctx(&t->ctx, true, false);
-        if (err == WT_OK && (*ca ? SSL_CTX_load_verify_file(t->ctx, ca)
-                                 : SSL_CTX_set_default_verify_paths(t->ctx)) != 1)
-                err = wt_fail(WT_EINVAL, "%s: no certificates of authorities: %s; name a PEM file",
-                              *ca ? ca : "the system's folder", tls_why(why, sizeof why));
-        if (err != WT_OK) {
+        if (*ca && (err = tls_trust(t, ca)) != WT_OK) {
                 wt_tls_free(t);
                 return err;
         }
-        SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER, NULL);
+        *out = t;
+        return WT_OK;
+}
+
+wt_err wt_tls_pinned(wt_tls **out, const char *cert)
+{
+        wt_tls *t = NULL;
+        wt_err err = new_side(&t);
+
+        if (err != WT_OK)
+                return err;
+        t->client = true;
+        t->cert = strdup(cert);
+        if (!t->cert) {
+                wt_tls_free(t);
+                return wt_fail(WT_ENOMEM, "no memory for TLS");
+        }
         *out = t;
         return WT_OK;
 }
@@ -298,6 +368,7 @@ void wt_tls_free(wt_tls *t)
         if (!t)
                 return;
         SSL_CTX_free(t->ctx);
+        X509_free(t->pinned);
         pthread_mutex_destroy(&t->lock);
         free(t->cert);
         free(t->key);

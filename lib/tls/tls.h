@@ -24,9 +24,14 @@ wt_err wt_tls_server(wt_tls **out, const struct wt_tls_files *f);
  * thread, one at a time. */
 wt_err wt_tls_reload(wt_tls *t, bool *taken);
 
-/* ca: a PEM file of the authorities to trust; "" those of the system. name: whom the certificate
- * must be for; "" the host of the address. */
+/* ca: a PEM file of the authorities to trust; "" those of the system, which are read when the first
+ * link is opened (a client that never opens one costs nothing). name: whom the certificate must be
+ * for; "" the host of the address. */
 wt_err wt_tls_client(wt_tls **out, const char *ca, const char *name);
+
+/* Trusts exactly the certificate that stands first in this file, whoever it is for: of a server on
+ * this machine whose files are known. Read when the first link is opened. */
+wt_err wt_tls_pinned(wt_tls **out, const char *cert);
 
 void wt_tls_free(wt_tls *t);                     /* NULL is fine; no link may be left */
 const struct wt_secure *wt_tls_secure(wt_tls *t);

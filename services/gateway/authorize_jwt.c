@@ -71,8 +71,8 @@ static wt_err tenant_of(const struct gateway_oidc *o, const wt_json *j, struct w
                                 ? wt_json_str(j, wt_jwt_claim(j, o->tenant_claim), &n) : "default";
 
         if (s == NULL || n == 0 || strlen(s) != n)
-                return wt_fail(WT_EPERM, "the token names no tenant; its claim \"%s\" must be one's "
-                               "id", o->tenant_claim);
+                return wt_fail(WT_EPERM, "the token names no tenant; its claim \"%s\" must be the "
+                               "id of one", o->tenant_claim);
         if (wt_identity_tenant(o->identity, s, &out->tenant) != WT_OK)
                 return wt_fail(WT_EPERM, "%s; an administrator makes it with witan tenant create",
                                wt_words());
