@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/sha256.h"
 
-enum { LEASE_MS = 15000, FIRST_PAUSE_MS = 50, LONGEST_PAUSE_MS = 2000 };
+enum { LEASE_MS = 15000, FIRST_PAUSE_MS = 50, LONGEST_PAUSE_MS = 2000, STOP_US = 20000 };
 
 static const char *const steps[] = {
         "CREATE TABLE audit_spools (spool TEXT PRIMARY KEY, gateway TEXT NOT NULL,"
@@ -122,9 +122,10 @@ static void *run(void *arg)
                 if (err == WT_OK || err == WT_EAGAIN)
                         say(d, false);
                 if (err == WT_EAGAIN) {
-                        if (stop)
+                        if (stop && wt_spool_appended(d->conf.spool) <= d->seq)
                                 break;
-                        wt_spool_wait(d->conf.spool, d->seq, d->conf.lease_ms * 1000 / 4);
+                        wt_spool_wait(d->conf.spool, d->seq,
+                                      stop ? STOP_US : d->conf.lease_ms * 1000 / 4);
                 } else if (err != WT_OK) {
                         say(d, true);
                         wt_spool_wait(d->conf.spool, UINT64_MAX, pause_ms * 1000);

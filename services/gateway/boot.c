@@ -12,6 +12,7 @@
 #include "base/rng.h"
 #include "bus/keyring.h"
 #include "checkpoint.h"
+#include "ledger.h"
 #include "net/health.h"
 #include "plugin/plugin.h"
 
@@ -34,6 +35,7 @@ struct gateway_boot {
         struct wt_health answers;
         struct gateway *gateway;
         wt_spool *spool;
+        struct gateway_ledger *ledger;
         struct gateway_signer *signer;
         uint8_t audit_key[32];
         char store_url[4200], model_name[256];
@@ -200,6 +202,7 @@ static wt_err open_gateway(struct gateway_boot *b)
 static void show_metrics(void *arg, struct wt_buf *out)
 {
         gateway_metrics(((struct gateway_boot *)arg)->gateway, out);
+        gateway_ledger_metrics(((struct gateway_boot *)arg)->ledger, out);
         gateway_signer_metrics(((struct gateway_boot *)arg)->signer, out);
 }
 
@@ -222,6 +225,8 @@ static wt_err open_all(struct gateway_boot *b, const char *inproc)
             (err = gateway_tls_open(&b->tls, b->conf, b->loop)) != WT_OK ||
             (err = gateway_oidc_open(&b->oidc, b->conf, b->identity, b->loop)) != WT_OK ||
             (err = open_gateway(b)) != WT_OK ||
+            (err = gateway_ledger_open(&b->ledger, b->conf, b->name, b->store_url, b->spool)) !=
+                    WT_OK ||
             (err = gateway_signer_open(&b->signer, b->conf, b->name, b->store_url)) != WT_OK)
                 return err;
         return wt_health_listen(&b->health, b->loop, wt_conf_str(b->conf, WT_SET_metrics),
@@ -262,6 +267,7 @@ void gateway_boot_close(struct gateway_boot *b)
         gateway_close(b->gateway);
         gateway_oidc_close(b->oidc);
         gateway_tls_close(b->tls);
+        gateway_ledger_close(b->ledger);
         wt_spool_close(b->spool);
         gateway_signer_close(b->signer);
         wt_loop_free(b->loop);
