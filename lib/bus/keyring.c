@@ -72,6 +72,21 @@ wt_err wt_keyring_load(struct wt_keyring *out, const char *dir, const char *name
         return err;
 }
 
+wt_err wt_keyring_rpc(struct wt_keyring *out, const char *dir, const char *name)
+{
+        struct wt_keyring k = { 0 };
+        char path[4096];
+        wt_err err;
+
+        if (snprintf(path, sizeof path, "%s/rpc.key", dir) >= (int)sizeof path ||
+            snprintf(k.allow_file, sizeof k.allow_file, "%s/rpc-%s.allowed", dir, name) >=
+                    (int)sizeof k.allow_file)
+                return wt_fail(WT_EINVAL, "the path of the key folder %s is too long", dir);
+        if ((err = read_pair(path, k.public_key, k.secret_key)) == WT_OK)
+                *out = k;
+        return err;
+}
+
 struct wt_bus_keys wt_keyring_bus(const struct wt_keyring *k)
 {
         return (struct wt_bus_keys){ .public_key = k->public_key, .secret_key = k->secret_key,
@@ -93,18 +108,29 @@ static wt_err make_pair(const char *dir, const char *name, char public_key[41])
         return wt_file_write(path, text, (size_t)n, 0600);
 }
 
+/* A pair that clients know the public half of. */
+static wt_err make_shared(const char *dir, const char *name)
+{
+        char path[4096], public_key[41], line[64];
+        wt_err err = make_pair(dir, name, public_key);
+
+        if (err != WT_OK)
+                return err;
+        snprintf(path, sizeof path, "%s/%s.pub", dir, name);
+        snprintf(line, sizeof line, "public %s\n", public_key);
+        return wt_file_write(path, line, strlen(line), 0644);
+}
+
 wt_err wt_keyring_make(const char *dir, const struct wt_keyring_name *names, uint32_t n)
 {
         struct wt_buf allowed = { 0 };
-        char path[4096], public_key[41], line[64];
+        char path[4096], public_key[41];
         wt_err err;
 
         if ((err = wt_dir_make(dir, 0700)) != WT_OK ||
-            (err = make_pair(dir, "router", public_key)) != WT_OK)
+            (err = make_shared(dir, "router")) != WT_OK ||
+            (err = make_shared(dir, "rpc")) != WT_OK)
                 return err;
-        snprintf(path, sizeof path, "%s/router.pub", dir);
-        snprintf(line, sizeof line, "public %s\n", public_key);
-        err = wt_file_write(path, line, strlen(line), 0644);
         for (uint32_t i = 0; i < n && err == WT_OK; i++) {
                 err = make_pair(dir, names[i].name, public_key);
                 wt_buf_fmt(&allowed, "%s %s %s\n", names[i].name, names[i].role, public_key);

@@ -23,6 +23,7 @@ struct wt_identity {
         pthread_mutex_t lock;                    /* of copy and seen_us */
         struct copy *copy;
         uint64_t seen_us;                        /* when copy was last known to be current */
+        uint64_t rpc_version;                    /* moves with every copy */
         atomic_bool stop, wake;
         uint8_t no_salt[WT_SALT], no_hash[WT_HASH];     /* what unknown keys are compared with */
 };
@@ -113,6 +114,7 @@ static wt_err renew(struct wt_identity *i)
         old = i->copy;
         i->copy = c;
         i->seen_us = now;
+        i->rpc_version++;
         pthread_mutex_unlock(&i->lock);
         copy_free(old);
         return WT_OK;
@@ -193,6 +195,16 @@ void wt_identity_close(wt_identity *i)
 void wt_identity_wake(wt_identity *i)
 {
         i->wake = true;
+}
+
+uint64_t wt_identity_rpc_version(wt_identity *i)
+{
+        uint64_t version;
+
+        pthread_mutex_lock(&i->lock);
+        version = i->rpc_version;
+        pthread_mutex_unlock(&i->lock);
+        return version;
 }
 
 double wt_identity_age(wt_identity *i)
@@ -310,4 +322,21 @@ bool wt_identity_price(wt_identity *i, const char *model, const char *tenant,
                 *out = *best;
         pthread_mutex_unlock(&i->lock);
         return best != NULL;
+}
+
+void wt_identity_rpc_allowed(wt_identity *i, int64_t now, struct wt_buf *out)
+{
+        const struct key_row *r;
+
+        pthread_mutex_lock(&i->lock);
+        r = (const struct key_row *)i->copy->keys.data;
+        for (size_t k = 0; k < i->copy->keys.n; k++) {
+                const struct wt_tenant *t = find_tenant(i->copy, r[k].key.tenant);
+
+                if (r[k].key.rpc_public[0] != '\0' && r[k].key.revoked_at == 0 &&
+                    (r[k].key.expires_at == 0 || r[k].key.expires_at > now) && t != NULL &&
+                    t->disabled_at == 0)
+                        wt_buf_fmt(out, "%s client %s\n", r[k].key.id, r[k].key.rpc_public);
+        }
+        pthread_mutex_unlock(&i->lock);
 }

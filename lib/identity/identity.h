@@ -31,6 +31,7 @@ struct wt_key {
         char id[40], tenant[65], team[65], name[65], role[16];
         char models[1025];                       /* names separated by commas; "": all */
         char sources[1025];                      /* addresses, networks (CIDR); "": anywhere */
+        char rpc_public[41];                     /* CURVE key of its RPC client, Z85; "": none */
         int64_t created_at, expires_at, revoked_at;
         struct wt_limits limits;
 };
@@ -70,6 +71,10 @@ wt_err wt_identity_open(wt_identity **out, const char *store_url, uint64_t timeo
 void wt_identity_close(wt_identity *i);
 /* Reads again now (tests; a push that names a key). */
 void wt_identity_wake(wt_identity *i);
+/* Moves whenever the copy was read anew. */
+uint64_t wt_identity_rpc_version(wt_identity *i);
+/* The allow-list of the RPC door: "ID client KEY" for each key that opens now. */
+void wt_identity_rpc_allowed(wt_identity *i, int64_t now, struct wt_buf *out);
 /* Seconds since the copy was last known to be what the store holds. */
 double wt_identity_age(wt_identity *i);
 

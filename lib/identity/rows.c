@@ -108,7 +108,7 @@ static int key_row(void *arg, const struct wt_value *v, uint32_t n)
         struct key_row r = { 0 };
         struct wt_key *k = &r.key;
 
-        if (n != 13 + WT_N_LIMITS || !wt_v_copy(&v[0], k->id, sizeof k->id) ||
+        if (n != 14 + WT_N_LIMITS || !wt_v_copy(&v[0], k->id, sizeof k->id) ||
             !wt_v_copy(&v[1], k->tenant, sizeof k->tenant) ||
             !wt_v_copy(&v[2], k->team, sizeof k->team) ||
             !wt_v_copy(&v[3], k->name, sizeof k->name) ||
@@ -116,12 +116,13 @@ static int key_row(void *arg, const struct wt_value *v, uint32_t n)
             !wt_v_copy(&v[5], k->models, sizeof k->models) ||
             !wt_v_copy(&v[6], k->sources, sizeof k->sources) ||
             !wt_v_copy(&v[10], r.prefix, sizeof r.prefix) || strlen(r.prefix) != WT_PREFIX ||
-            !read_blob(&v[11], r.salt, WT_SALT) || !read_blob(&v[12], r.hash, WT_HASH))
+            !read_blob(&v[11], r.salt, WT_SALT) || !read_blob(&v[12], r.hash, WT_HASH) ||
+            !wt_v_copy(&v[13], k->rpc_public, sizeof k->rpc_public))
                 return malformed("identity_keys", k->id);
         k->created_at = v[7].as.i;
         k->expires_at = v[8].as.i;
         k->revoked_at = v[9].as.i;
-        read_limits(v + 13, &k->limits);
+        read_limits(v + 14, &k->limits);
         w->key(w->arg, &r);
         return WT_OK;
 }
@@ -131,7 +132,7 @@ wt_err rows_keys(wt_store *s, void (*each)(void *arg, const struct key_row *r), 
         struct walk w = { .key = each, .arg = arg };
 
         return wt_store_query(s, "SELECT id, tenant, team, name, role, models, sources, created_at,"
-                              " expires_at, revoked_at, prefix, salt, hash, " LIMIT_COLUMNS
+                              " expires_at, revoked_at, prefix, salt, hash, rpc_public, " LIMIT_COLUMNS
                               " FROM identity_keys ORDER BY created_at, id", NULL, 0, key_row, &w,
                               NULL);
 }

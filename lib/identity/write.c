@@ -25,8 +25,9 @@ static const char *const steps[] = {
         "CREATE TABLE identity_prices(model TEXT NOT NULL, tenant TEXT NOT NULL,"
         " prompt_nano BIGINT NOT NULL, completion_nano BIGINT NOT NULL,"
         " PRIMARY KEY (model, tenant))",
+        "ALTER TABLE identity_keys ADD COLUMN rpc_public TEXT NOT NULL DEFAULT ''",
 };
-enum { N_STEPS = sizeof steps / sizeof *steps, MAX_VALUES = 13 + WT_N_LIMITS };
+enum { N_STEPS = sizeof steps / sizeof *steps, MAX_VALUES = 14 + WT_N_LIMITS };
 
 wt_err wt_identity_migrate(wt_store *s)
 {
@@ -167,16 +168,20 @@ static wt_err key_check(const struct wt_key *k)
                               "admin", k->role);
         if (err == WT_OK && k->expires_at != 0 && k->expires_at <= (int64_t)time(NULL))
                 err = wt_fail(WT_EINVAL, "expires_at lies in the past");
+        if (err == WT_OK && k->rpc_public[0] != '\0' &&
+            (strlen(k->rpc_public) != 40 || strpbrk(k->rpc_public, " \t\r\n") != NULL))
+                err = wt_fail(WT_EINVAL, "rpc_public is no CURVE key of 40 characters (Z85)");
         return err != WT_OK ? err : wt_sources_check(k->sources);
 }
 
 wt_err wt_key_create(wt_store *s, const struct wt_key *in, struct wt_key *out, char secret[80])
 {
         struct change c = { .sql = "INSERT INTO identity_keys(id, team, name, role, models,"
-                " sources, created_at, expires_at, revoked_at, prefix, salt, hash, " LIMIT_COLUMNS
-                ", tenant) SELECT $1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $10, $11, $12, $13, $14,"
-                " $15, $16, $17, $18, id FROM identity_tenants WHERE id = $19 AND ($2 = '' OR"
-                " EXISTS (SELECT 1 FROM identity_teams WHERE tenant = $19 AND id = $2))",
+                " sources, created_at, expires_at, revoked_at, prefix, salt, hash, rpc_public, "
+                LIMIT_COLUMNS ", tenant) SELECT $1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $10, $11, $12,"
+                " $13, $14, $15, $16, $17, $18, $19, id FROM identity_tenants WHERE id = $20 AND"
+                " ($2 = '' OR EXISTS (SELECT 1 FROM identity_teams WHERE tenant = $20 AND id ="
+                " $2))",
                 .missing = "no such tenant, or no such team of it; witan tenant list shows them, "
                            "witan tenant create makes one" };
         struct key_row r = { .key = *in };
@@ -205,6 +210,7 @@ wt_err wt_key_create(wt_store *s, const struct wt_key *in, struct wt_key *out, c
         put(&c, wt_v_text(r.prefix));
         put(&c, wt_v_blob(r.salt, sizeof r.salt));
         put(&c, wt_v_blob(r.hash, sizeof r.hash));
+        put(&c, wt_v_text(k->rpc_public));
         put_limits(&c, &k->limits);
         put(&c, wt_v_text(k->tenant));
         if ((err = change_do(s, &c)) == WT_OK) {

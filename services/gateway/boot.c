@@ -14,6 +14,7 @@
 #include "checkpoint.h"
 #include "ledger.h"
 #include "net/health.h"
+#include "rpc.h"
 #include "plugin/plugin.h"
 
 enum { MAX_ROUTERS = 16 };
@@ -21,7 +22,8 @@ enum { MAX_ROUTERS = 16 };
 struct gateway_boot {
         const wt_conf *conf;
         const char *name;
-        struct wt_keyring ring;
+        struct wt_keyring ring, rpc_ring;
+        struct rpc *rpc;
         char room[4097]; const char *endpoint[MAX_ROUTERS]; uint32_t n_endpoints;
         wt_bus *bus;
         wt_loop *loop;
@@ -160,6 +162,25 @@ static wt_err open_bus(struct gateway_boot *b, const char *inproc)
         return wt_bus_open(&b->bus, &c);
 }
 
+/* The RPC door: with keys of its own, and an allow-list that comes out of the identity's copy. */
+static wt_err open_rpc(struct gateway_boot *b)
+{
+        const char *endpoint = wt_conf_str(b->conf, WT_SET_rpc);
+        struct rpc_conf c = { .endpoint = endpoint, .loop = b->loop,
+                              .max_open = (uint32_t)wt_conf_u64(b->conf, WT_SET_rpc_calls),
+                              .max_unsent = wt_http_default.max_unsent };
+        char dir[4200];
+        wt_err err;
+
+        if (endpoint[0] == '\0' || b->identity == NULL)
+                return WT_OK;
+        snprintf(dir, sizeof dir, "%s/keys", wt_conf_str(b->conf, WT_SET_state));
+        if ((err = wt_keyring_rpc(&b->rpc_ring, dir, b->name)) != WT_OK)
+                return err;
+        c.keys = wt_keyring_bus(&b->rpc_ring);
+        return rpc_open(&b->rpc, &c);
+}
+
 static wt_err open_gateway(struct gateway_boot *b)
 {
         const wt_conf *s = b->conf;
@@ -174,6 +195,7 @@ static wt_err open_gateway(struct gateway_boot *b)
                 .quota = b->quota,
                 .oidc = b->oidc,
                 .tls = b->tls,
+                .rpc = b->rpc,
                 .admit_at_once = (uint32_t)wt_conf_u64(s, WT_SET_admit_at_once),
                 .admit_waiting = (uint32_t)wt_conf_u64(s, WT_SET_admit_waiting),
                 .admit_wait_us = wt_conf_u64(s, WT_SET_admit_wait) * 1000,
@@ -224,7 +246,7 @@ static wt_err open_all(struct gateway_boot *b, const char *inproc)
             (err = wt_loop_new(&b->loop, &wt_clock_real)) != WT_OK ||
             (err = gateway_tls_open(&b->tls, b->conf, b->loop)) != WT_OK ||
             (err = gateway_oidc_open(&b->oidc, b->conf, b->identity, b->loop)) != WT_OK ||
-            (err = open_gateway(b)) != WT_OK ||
+            (err = open_rpc(b)) != WT_OK || (err = open_gateway(b)) != WT_OK ||
             (err = gateway_ledger_open(&b->ledger, b->conf, b->name, b->store_url, b->spool)) !=
                     WT_OK ||
             (err = gateway_signer_open(&b->signer, b->conf, b->name, b->store_url)) != WT_OK)
@@ -248,8 +270,9 @@ wt_err gateway_boot(struct gateway_boot **out, const wt_conf *conf, const char *
                 gateway_boot_close(b);
                 return err;
         }
-        wt_log(WT_NOTICE, "GATEWAY-READY", "http=%s metrics=%s model=%s",
-               gateway_address(b->gateway), wt_http_address(b->health), b->model_name);
+        wt_log(WT_NOTICE, "GATEWAY-READY", "http=%s rpc=%s metrics=%s model=%s",
+               gateway_address(b->gateway), b->rpc != NULL ? rpc_endpoint(b->rpc) : "none",
+               wt_http_address(b->health), b->model_name);
         *out = b;
         return WT_OK;
 }
@@ -265,6 +288,7 @@ void gateway_boot_close(struct gateway_boot *b)
                 return;
         wt_http_close(b->health);
         gateway_close(b->gateway);
+        rpc_close(b->rpc);
         gateway_oidc_close(b->oidc);
         gateway_tls_close(b->tls);
         gateway_ledger_close(b->ledger);

@@ -2,6 +2,7 @@
 #include "path.h"
 #include "desk.h"
 #include "authorize_jwt.h"
+#include "rpc.h"
 #include "secure.h"
 #include <stdlib.h>
 #include <stdio.h>
@@ -115,6 +116,8 @@ static bool drain_bus(void *arg)
                 if (more)
                         take(g, m);
         }
+        if (g->conf.rpc != NULL)
+                more |= rpc_drain(g->conf.rpc);
         admit_turns(g);
         requests_reap(g);
         return more || wt_bus_ready(g->conf.bus);
@@ -189,6 +192,8 @@ wt_err gateway_open(struct gateway **out, const struct gateway_conf *conf)
         wt_loop_after(conf->loop, drain_bus, g);
         g->tick.fire = routers_tick;
         g->tick.arg = g;
+        if (conf->rpc != NULL)
+                rpc_start(conf->rpc, g);
         routers_tick(g, &g->tick);
         *out = g;
         return WT_OK;
@@ -271,6 +276,8 @@ void gateway_metrics(struct gateway *g, struct wt_buf *out)
 {
         wt_metrics_text(out, g->metrics, N_METRICS);
         audit_metrics(g, out);
+        if (g->conf.rpc != NULL)
+                rpc_metrics(g->conf.rpc, out);
         gateway_tls_metrics(g->conf.tls, out);
         gateway_oidc_metrics(g->conf.oidc, out);
 }

@@ -42,6 +42,7 @@ struct gateway_conf {
         struct wt_http_limits limits;
         uint32_t default_max_tokens;             /* of a chat that names none; 0: what is left */
         uint64_t drain_us;
+        struct rpc *rpc;                         /* the RPC door, open already; NULL: none */
         uint64_t router_wait_us;                 /* how long a request waits for a router */
 };
 

@@ -2,6 +2,7 @@
  * by a welcome; its epoch is the router's incarnation: another one means that it has started anew
  * and knows none of our sequences, so they are submitted again, with the ids made so far. */
 #include "path.h"
+#include "rpc.h"
 #include <stdio.h>
 #include <string.h>
 #include "base/log.h"
@@ -138,6 +139,8 @@ void routers_tick(void *arg, struct wt_timer *t)
         bool lost = wt_bus_lost(g->conf.bus);
         uint32_t n_welcome = 0;
 
+        if (g->conf.rpc != NULL)
+                rpc_tick(g->conf.rpc);
         for (uint32_t i = 0; i < g->conf.n_routers; i++) {
                 struct router_peer *p = &g->routers[i];
                 bool silent = now - p->heard_us > SILENT_US;

@@ -54,6 +54,7 @@ wt_err cluster_read(struct cluster *c, const char *state)
         if (err != WT_OK)
                 return wt_fail(err, "%s: %s; witan up writes it anew", path, wt_words());
         copy(j, 0, "http", c->http, sizeof c->http);
+        copy(j, 0, "rpc", c->rpc, sizeof c->rpc);
         copy(j, 0, "admin_key", c->admin_key, sizeof c->admin_key);
         copy(j, 0, "model", c->model, sizeof c->model);
         c->supervisor = pid_of(j, 0, "supervisor");
@@ -83,6 +84,7 @@ wt_err cluster_write(const struct cluster *c, const char *state)
 
         wt_buf_str(&b, "{");
         wt_buf_json_kv(&b, "http", c->http);
+        wt_buf_json_kv(&b, "rpc", c->rpc);
         wt_buf_json_kv(&b, "admin_key", c->admin_key);
         wt_buf_json_kv(&b, "model", c->model);
         wt_buf_json_ki(&b, "supervisor", c->supervisor);

@@ -18,6 +18,7 @@ struct process {
 };
 struct cluster {
         char http[300];                          /* URL */
+        char rpc[300];                           /* endpoint of the RPC door; "": none */
         char admin_key[80], model[4096];
         pid_t supervisor;
         uint32_t replicas;                       /* holders of each expert; 0: all may */

@@ -6,10 +6,12 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "books.h"
+#include "bus/bus.h"
+#include "cluster.h"
 #include "identity/identity.h"
 #include "verb.h"
 
-enum { F_TENANT, F_NAME, F_ROLE, F_MODELS, F_DAYS };
+enum { F_TENANT, F_NAME, F_ROLE, F_MODELS, F_DAYS, F_RPC };
 
 static void put_key(struct wt_buf *b, const struct wt_key *k)
 {
@@ -25,10 +27,38 @@ static void put_key(struct wt_buf *b, const struct wt_key *k)
         wt_buf_json_ki(b, "revoked_at", k->revoked_at);
 }
 
+/* What an RPC client needs, in one file of its own: include/witan/client.h reads it. */
+static wt_err write_client(const struct call *c, const struct wt_key *k, const char *secret,
+                           const char *curve_secret)
+{
+        struct cluster *cl = calloc(1, sizeof *cl);
+        struct wt_buf pub = { 0 }, b = { 0 };
+        char path[4200], server[64] = "";
+        wt_err err;
+
+        WT_ASSERT(cl != NULL);
+        snprintf(path, sizeof path, "%s/keys/rpc.pub", c->state);
+        if ((err = wt_file_read(path, 256, &pub)) == WT_OK &&
+            sscanf(pub.data, "public %40s", server) != 1)
+                err = wt_fail(WT_EDATA, "%s holds no key; witan up makes it", path);
+        if (err == WT_OK && (err = cluster_read(cl, c->state)) == WT_OK && cl->rpc[0] == '\0')
+                err = wt_fail(WT_EPRECONDITION, "this cluster has no RPC door; start it with --rpc");
+        wt_buf_fmt(&b, "endpoint: %s\nserver_key: %s\npublic_key: %s\nsecret_key: %s\n"
+                   "api_key: %s\n", cl->rpc, server, k->rpc_public, curve_secret, secret);
+        if (err == WT_OK)
+                err = wt_file_write(c->flag[F_RPC], b.data, b.len, 0600);
+        if (b.data != NULL)
+                explicit_bzero(b.data, b.len);
+        wt_buf_free(&b);
+        wt_buf_free(&pub);
+        free(cl);
+        return err;
+}
+
 static int create(struct call *c, wt_store *s)
 {
         struct wt_key in = { .limits = wt_no_limits }, out;
-        char secret[80];
+        char secret[80], curve_secret[41] = "";
         double days = 0;
 
         snprintf(in.tenant, sizeof in.tenant, "%s",
@@ -40,9 +70,16 @@ static int create(struct call *c, wt_store *s)
                 return EXIT_USAGE;
         if (days > 0)
                 in.expires_at = time(NULL) + (int64_t)(days * 86400);
+        if (c->flag[F_RPC] != NULL && wt_bus_keypair(in.rpc_public, curve_secret) != WT_OK)
+                return verb_fail(c, "%s", wt_words());
         if ((c->flag[F_TENANT] == NULL && books_tenant(s, "default") != WT_OK) ||
             wt_key_create(s, &in, &out, secret) != WT_OK)
                 return verb_fail(c, "%s", wt_words());
+        if (c->flag[F_RPC] != NULL && write_client(c, &out, secret, curve_secret) != WT_OK) {
+                wt_key_revoke(s, out.id);        /* nobody has it */
+                return verb_fail(c, "%s", wt_words());
+        }
+        explicit_bzero(curve_secret, sizeof curve_secret);
         if (c->json) {
                 struct wt_buf b = { 0 };
                 put_key(&b, &out);
@@ -165,7 +202,8 @@ const struct verb verb_key = {
                   [F_ROLE] = {"role", "user|operator|auditor|admin", "what it may do [user]", 0},
                   [F_MODELS] = {"models", "LIST", "models it may use, separated by commas [all]",
                                 0},
-                  [F_DAYS] = {"days", "N", "days until it expires [never]", 0}},
+                  [F_DAYS] = {"days", "N", "days until it expires [never]", 0},
+                  [F_RPC] = {"rpc", "FILE", "also makes the file of an RPC client: endpoint, keys", 0}},
         .sets = books_sets,
         .run = run,
 };

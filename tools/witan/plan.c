@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BUS_PORT = 7071 };
+enum { BUS_PORT = 7071, RPC_PORT = 7070 };
 
 static int bound(int port)
 {
@@ -100,6 +100,25 @@ static wt_err add_witness(struct plan *p, const struct call *c)
         return wt_conf_decide(c->conf, WT_SET_audit_witness, add(p, "witness", 0)->metrics);
 }
 
+/* The gateway's RPC door: as named, or the default port, or a free one where that is taken. */
+static wt_err choose_rpc(struct plan *p, const struct call *c)
+{
+        const char *named = wt_conf_str(c->conf, WT_SET_rpc);
+        wt_err err = WT_OK;
+        char endpoint[64];
+
+        if (wt_conf_from(c->conf, WT_SET_rpc) == WT_FROM_DEFAULT) {
+                int port = keep_port(p, RPC_PORT);
+
+                snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d",
+                         port > 0 ? port : plan_free_port(p));
+                err = wt_conf_decide(c->conf, WT_SET_rpc, endpoint);
+                named = endpoint;
+        }
+        snprintf(p->cluster.rpc, sizeof p->cluster.rpc, "%s", named);
+        return err;
+}
+
 wt_err plan_make(struct plan *p, const struct call *c, const struct wt_shape *shape)
 {
         struct process *g;
@@ -120,6 +139,8 @@ wt_err plan_make(struct plan *p, const struct call *c, const struct wt_shape *sh
         for (uint32_t i = 0; i < p->n_experts; i++)
                 add(p, "expert", i);
         if (witnessed(c) && (err = add_witness(p, c)) != WT_OK)
+                return err;
+        if ((err = choose_rpc(p, c)) != WT_OK)
                 return err;
         g = add(p, "gateway", 0);                /* the last one: choose_http relies on it */
         snprintf(g->endpoint, sizeof g->endpoint, "http://%s", wt_conf_str(c->conf, WT_SET_http));

@@ -1,0 +1,306 @@
+/* rpc.c - the socket of the RPC door: calls come in, credits, cancels and deadlines find theirs. */
+#include "rpc.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/file.h"
+#include "base/log.h"
+#include "path.h"
+
+static const struct door *const doors[] = { &door_chat, &door_completions, &door_tokenize,
+                                            &door_detokenize };
+
+static struct rpc_call *find(const struct rpc *r, uint32_t peer, uint64_t id)
+{
+        struct rpc_call *c = r->open;
+
+        while (c != NULL && (c->peer != peer || c->id != id))
+                c = c->next;
+        return c;
+}
+
+/* An answer to what is no call, or cannot become one. */
+static void refuse(struct rpc *r, const wt_msg *m, wt_err status, const char *words)
+{
+        wt_msg *out = wt_msg_new(r->bus);
+
+        r->refused++;
+        out->peer = m->peer;
+        out->env.method = WT_M_RPC_END;
+        out->env.call_id = m->env.call_id;
+        out->env.status = (uint32_t)status;
+        out->env.message = WT_BYTES(wt_arena_str(&out->arena, words, strlen(words)), strlen(words));
+        out->env.body = WT_ARENA_NEW(&out->arena, struct wt_rpc_end);
+        if (wt_bus_send(r->bus, out) != WT_OK)
+                wt_msg_free(out);
+}
+
+static void on_deadline(void *arg, struct wt_timer *t)
+{
+        struct rpc_call *c = arg;
+        struct request *q = c->request;
+
+        (void)t;
+        c->request = NULL;
+        if (q != NULL)
+                request_left(q);
+        rpc_end(c, WT_EDEADLINE, "the call's time is over");
+        c->credit = UINT64_MAX;                  /* what is there already goes with it */
+        rpc_done(c);
+}
+
+static struct rpc_call *call_new(struct rpc *r, wt_msg *m, const struct api_method *method)
+{
+        struct rpc_call *c = calloc(1, sizeof *c);
+
+        if (c == NULL)
+                wt_out_of_memory("a call", sizeof *c);
+        c->rpc = r;
+        c->msg = m;
+        c->body = m->env.body;
+        c->method = method;
+        c->peer = m->peer;
+        c->id = m->env.call_id;
+        c->credit = c->body->credit > 0 ? c->body->credit : 1;
+        c->last = &c->piece;
+        c->deadline.fire = on_deadline;
+        c->deadline.arg = c;
+        c->next = r->open;
+        if (r->open != NULL)
+                r->open->prev = c;
+        r->open = c;
+        r->n_open++;
+        return c;
+}
+
+/* The request may be over, and c freed, when this returns. */
+static void serve(struct rpc_call *c)
+{
+        struct gateway *g = c->rpc->gateway;
+
+        if (c->body->timeout_us > 0)
+                wt_loop_timer_set(c->rpc->loop, &c->deadline,
+                                  wt_now_us(g->conf.clock) + c->body->timeout_us);
+        if (strcmp(c->method->door, "/v1/models") == 0) {
+                request_models(g, rpc_caller(c), NULL);
+                return;
+        }
+        for (size_t i = 0; i < sizeof doors / sizeof *doors; i++)
+                if (strcmp(doors[i]->path, c->method->door) == 0) {
+                        request_serve(g, rpc_caller(c), doors[i]);
+                        return;
+                }
+        WT_ASSERT(!"a method without a door");
+}
+
+/* Takes m. */
+static void take_call(struct rpc *r, wt_msg *m)
+{
+        const struct wt_rpc_call *b = m->env.body;
+        const struct api_method *method = api_method((const char *)b->path.data);
+        struct rpc_call *c;
+        const char *words = NULL;
+        wt_err err = WT_OK;
+
+        r->calls++;
+        if (method == NULL) {
+                err = WT_EUNSUPPORTED;
+                words = "there is no such method; proto/witan/v1/api.proto lists them";
+        } else if (find(r, m->peer, m->env.call_id) != NULL) {
+                err = WT_EEXIST;
+                words = "a call with this id is open already";
+        } else if (r->n_open >= r->max_open) {
+                err = WT_EEXHAUSTED;
+                words = "too many calls are open; try again later";
+        }
+        if (err != WT_OK) {
+                refuse(r, m, err, words);
+                wt_msg_free(m);
+                return;
+        }
+        c = call_new(r, m, method);
+        err = api_to_json(method->request, b->body.data, b->body.len, method->extra, &c->json);
+        if (err != WT_OK) {
+                rpc_end(c, err, wt_words());
+                rpc_done(c);
+                return;
+        }
+        serve(c);
+}
+
+static void take_credit(struct rpc *r, const wt_msg *m)
+{
+        struct rpc_call *c = find(r, m->peer, m->env.call_id);
+
+        if (c == NULL)
+                return;
+        c->credit += ((const struct wt_rpc_credit *)m->env.body)->messages;
+        rpc_flush(c);
+}
+
+static void take(struct rpc *r, wt_msg *m)
+{
+        struct rpc_call *c;
+
+        switch (m->env.method) {
+        case WT_M_RPC_CALL:
+                if (r->gateway != NULL) {
+                        take_call(r, m);
+                        return;
+                }
+                refuse(r, m, WT_EUNAVAILABLE, "this gateway is starting; try again");
+                break;
+        case WT_M_RPC_CREDIT: take_credit(r, m); break;
+        case WT_M_RPC_CANCEL:
+                if ((c = find(r, m->peer, m->env.call_id)) != NULL)
+                        rpc_lost(c);
+                break;
+        case WT_M_PING:
+                if (wt_bus_send(r->bus, m) == WT_OK)
+                        return;
+                break;
+        default:
+                refuse(r, m, WT_EUNSUPPORTED, "this is the RPC door; see docs/wire.md");
+        }
+        wt_msg_free(m);
+}
+
+static void end_lost(struct rpc *r)
+{
+        for (struct rpc_call *c = r->open, *next; c != NULL; c = next) {
+                next = c->next;
+                if (c->lost)
+                        rpc_lost(c);
+        }
+}
+
+bool rpc_drain(struct rpc *r)
+{
+        bool more = true;
+        wt_msg *m;
+
+        for (int i = 0; i < 64 && more; i++) {
+                more = wt_bus_recv(r->bus, &m) == WT_OK;
+                if (more)
+                        take(r, m);
+        }
+        end_lost(r);
+        return more || wt_bus_ready(r->bus);
+}
+
+/* After a connection was cut: who cannot be written to any more has left. */
+static void look_for_lost(struct rpc *r)
+{
+        for (struct rpc_call *c = r->open; c != NULL; c = c->next) {
+                wt_msg *m = wt_msg_new(r->bus);
+
+                m->peer = c->peer;
+                m->env.method = WT_M_PING;
+                m->env.body = WT_ARENA_NEW(&m->arena, struct wt_ping);
+                if (wt_bus_send(r->bus, m) == WT_OK)
+                        continue;
+                c->lost = true;
+                wt_msg_free(m);
+        }
+        end_lost(r);
+}
+
+/* The keys that may connect: the allow-list is written anew when they have changed. */
+static void write_allowed(struct rpc *r)
+{
+        struct gateway *g = r->gateway;
+        struct wt_buf b = { 0 };
+        uint64_t version;
+
+        if (g->conf.identity == NULL || r->allow_file[0] == '\0')
+                return;
+        version = wt_identity_rpc_version(g->conf.identity);
+        if (version == r->allowed_version)
+                return;
+        wt_buf_str(&b, "# written by the gateway: the keys of `witan key create --rpc`\n");
+        wt_identity_rpc_allowed(g->conf.identity, (int64_t)(wt_wall_us(g->conf.clock) / 1000000),
+                                &b);
+        if (wt_file_write(r->allow_file, b.data, b.len, 0600) == WT_OK)
+                r->allowed_version = version;
+        else
+                wt_log(WT_ERROR, "GATEWAY-RPC-ALLOWED", "words=\"%s\"", wt_words());
+        wt_buf_free(&b);
+}
+
+void rpc_tick(struct rpc *r)
+{
+        write_allowed(r);
+        if (wt_bus_lost(r->bus))
+                look_for_lost(r);
+}
+
+static void on_bus(void *arg, int fd, unsigned ready)
+{
+        (void)arg; (void)fd; (void)ready;        /* rpc_drain follows every batch */
+}
+
+wt_err rpc_open(struct rpc **out, const struct rpc_conf *conf)
+{
+        struct wt_bus_conf c = { .name = "rpc", .bind = conf->endpoint, .keys = conf->keys };
+        struct rpc *r = calloc(1, sizeof *r);
+        wt_err err = WT_OK;
+
+        if (r == NULL)
+                return wt_fail(WT_ENOMEM, "no memory for the RPC door");
+        r->loop = conf->loop;
+        r->max_open = conf->max_open;
+        r->max_unsent = conf->max_unsent;
+        if (conf->keys.allow_file != NULL) {
+                snprintf(r->allow_file, sizeof r->allow_file, "%s", conf->keys.allow_file);
+                err = wt_file_write(r->allow_file, "# nobody yet\n", 13, 0600);
+        }
+        if (err == WT_OK)
+                err = wt_bus_open(&r->bus, &c);
+        if (err == WT_OK)
+                err = wt_loop_add(r->loop, wt_bus_fd(r->bus), WT_READ, on_bus, r);
+        if (err != WT_OK) {
+                wt_bus_close(r->bus);
+                free(r);
+                return err;
+        }
+        *out = r;
+        return WT_OK;
+}
+
+void rpc_start(struct rpc *r, struct gateway *g)
+{
+        r->gateway = g;
+        rpc_tick(r);
+}
+
+void rpc_close(struct rpc *r)
+{
+        if (r == NULL)
+                return;
+        while (r->open != NULL) {
+                r->open->request = NULL;         /* the gateway has ended it */
+                rpc_caller(r->open).ops->abort(r->open);
+        }
+        wt_loop_remove(r->loop, wt_bus_fd(r->bus));
+        wt_bus_close(r->bus);
+        free(r);
+}
+
+const char *rpc_endpoint(const struct rpc *r) { return wt_bus_endpoint(r->bus); }
+
+void rpc_metrics(const struct rpc *r, struct wt_buf *out)
+{
+        struct wt_metric rows[] = {
+                { .name = "witan_rpc_calls_total", .help = "Calls at the RPC door." },
+                { .name = "witan_rpc_refused_total", .help = "Calls that were none." },
+                { .name = "witan_rpc_cut_total",
+                  .help = "Calls ended because the client took nothing." },
+                { .name = "witan_rpc_open_calls", .help = "Calls open now.", .kind = WT_GAUGE },
+        };
+        const double now[] = { (double)r->calls, (double)r->refused, (double)r->cut,
+                               (double)r->n_open };
+
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+                wt_metric_set(&rows[i], now[i]);
+        wt_metrics_text(out, rows, sizeof rows / sizeof *rows);
+}

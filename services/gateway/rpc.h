@@ -1,0 +1,64 @@
+/* rpc.h - the RPC door: calls of protobuf messages over ZeroMQ with CURVE (proto/witan/v1/rpc.proto,
+ * docs/wire.md). A call becomes a request like one of HTTP: its message as JSON at the same door,
+ * its answer as messages again. One thread: the gateway's loop. */
+#ifndef WITAN_GATEWAY_RPC_H
+#define WITAN_GATEWAY_RPC_H
+#include "bus/bus.h"
+#include "caller.h"
+#include "net/loop.h"
+#include "wire/api.h"
+
+struct gateway;
+struct request;
+
+/* A message of the answer that waits for credit. */
+struct rpc_piece { struct rpc_piece *next; struct wt_buf body; };
+
+struct rpc_call {
+        struct rpc *rpc;
+        wt_msg *msg;                             /* the call: its metadata lives in it */
+        const struct wt_rpc_call *body;
+        const struct api_method *method;
+        struct request *request;                 /* NULL: over, or never begun */
+        uint32_t peer; uint64_t id;
+        struct wt_buf json;                      /* the request as the door reads it */
+        uint64_t credit, seq, unsent;            /* unsent: bytes in pieces */
+        struct rpc_piece *piece, **last;
+        struct wt_buf headers;                   /* lines, for the end's metadata */
+        bool ended; wt_err status; char words[1024];     /* how it ends, once known */
+        bool closed;                             /* the request is done with it: c goes when all is
+                                                  * sent */
+        bool lost;                               /* a send failed: rpc_drain ends it */
+        struct wt_timer deadline;
+        struct rpc_call *next, *prev;            /* open calls */
+};
+
+struct rpc {
+        struct gateway *gateway;
+        wt_bus *bus;
+        wt_loop *loop;
+        struct rpc_call *open; uint32_t n_open, max_open;
+        size_t max_unsent;                       /* bytes of one call that the client does not take */
+        char allow_file[4096]; uint64_t allowed_version; /* of wt_identity_rpc_version */
+        uint64_t calls, refused, cut;            /* metrics */
+};
+
+/* rpc.c. endpoint: as for a bus, bound here. keys NULL: inproc only. */
+struct rpc_conf { const char *endpoint; struct wt_bus_keys keys; wt_loop *loop;
+                  uint32_t max_open; size_t max_unsent; };
+wt_err rpc_open(struct rpc **out, const struct rpc_conf *conf);
+void rpc_start(struct rpc *r, struct gateway *g);        /* from now on it serves */
+void rpc_close(struct rpc *r);                   /* NULL is fine; open calls end UNAVAILABLE */
+bool rpc_drain(struct rpc *r);                   /* reads the socket; true: more is there */
+void rpc_tick(struct rpc *r);                    /* a few times a second: peers, the allow-list */
+const char *rpc_endpoint(const struct rpc *r);
+void rpc_metrics(const struct rpc *r, struct wt_buf *out);
+
+/* rpc_call.c */
+struct caller rpc_caller(struct rpc_call *c);
+void rpc_flush(struct rpc_call *c);              /* what credit allows; frees c after its end */
+void rpc_end(struct rpc_call *c, wt_err status, const char *words);     /* the first one counts */
+void rpc_done(struct rpc_call *c);               /* no more comes: closes and flushes it */
+void rpc_free(struct rpc_call *c);               /* unlinks, without a word */
+void rpc_lost(struct rpc_call *c);               /* nobody waits for it: its request ends */
+#endif
