@@ -45,7 +45,7 @@ static void same_table(const struct wire_desc *d, const ProtobufCMessageDescript
 static void the_table(void **state)
 {
         (void)state;
-        same_table(&wt_audit_desc, &witan__v1__event__descriptor);
+        same_table(&wt_audit_desc, &witan__v1__audit_event__descriptor);
 }
 
 /* Random, then what binds the fields. */
@@ -86,7 +86,7 @@ static void both_ways(void **state)
         (void)state;
         for (uint64_t seed = 0; seed < N_RANDOM; seed++) {
                 struct wt_audit_event e, got;
-                Witan__V1__Event *p;
+                Witan__V1__AuditEvent *p;
                 uint8_t *its;
 
                 wt_arena_reset(&ours);
@@ -95,7 +95,7 @@ static void both_ways(void **state)
                 wt_buf_clear(&bytes);
                 if (wt_audit_encode(&e, &bytes) != WT_OK)
                         fail_msg("%s", wt_words());
-                p = witan__v1__event__unpack(NULL, bytes.len, (const uint8_t *)bytes.data);
+                p = witan__v1__audit_event__unpack(NULL, bytes.len, (const uint8_t *)bytes.data);
                 assert_non_null(p);
                 assert_int_equal(p->kind, e.kind);
                 assert_int_equal(p->total_us, e.total_us);
@@ -103,12 +103,12 @@ static void both_ways(void **state)
                 assert_string_equal(p->tenant ? p->tenant : "",
                                     e.tenant.len ? (const char *)e.tenant.data : "");
                 assert_int_equal(p->n_verdicts, e.n_verdicts);
-                assert_int_equal(witan__v1__event__get_packed_size(p), bytes.len);
+                assert_int_equal(witan__v1__audit_event__get_packed_size(p), bytes.len);
                 its = test_malloc(bytes.len);
-                witan__v1__event__pack(p, its);
+                witan__v1__audit_event__pack(p, its);
                 assert_memory_equal(its, bytes.data, bytes.len);
                 test_free(its);
-                witan__v1__event__free_unpacked(p, NULL);
+                witan__v1__audit_event__free_unpacked(p, NULL);
                 if (wt_audit_decode(&got, bytes.data, bytes.len, &theirs) != WT_OK)
                         fail_msg("%s", wt_words());
                 assert_true(equal(&e, &got));
