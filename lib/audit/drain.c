@@ -90,26 +90,24 @@ static wt_err turn(struct wt_drain *d)
         return err;
 }
 
-static void count(struct wt_drain *d, wt_err err, uint64_t *waits_since)
+static void count(struct wt_drain *d, wt_err err)
 {
-        uint64_t now = wt_now_us(&wt_clock_real);
         bool waits = wt_spool_durable(d->conf.spool) > d->seq;
 
-        if (!waits)
-                *waits_since = 0;
-        else if (*waits_since == 0)
-                *waits_since = now;
         pthread_mutex_lock(&d->lock);
         d->stats.drained = d->seq;
         d->stats.failures += err != WT_OK && err != WT_EAGAIN;
-        d->stats.lag_us = waits ? now - *waits_since : 0;
+        if (!waits)
+                d->waits_since_us = 0;
+        else if (d->waits_since_us == 0 || err == WT_OK)         /* it moves: since now */
+                d->waits_since_us = wt_now_us(&wt_clock_real);
         pthread_mutex_unlock(&d->lock);
 }
 
 static void *run(void *arg)
 {
         struct wt_drain *d = arg;
-        uint64_t until = 0, waits_since = 0, pause_ms = FIRST_PAUSE_MS;
+        uint64_t until = 0, pause_ms = FIRST_PAUSE_MS;
 
         for (;;) {
                 bool stop = asked_to_stop(d, &until);
@@ -118,7 +116,7 @@ static void *run(void *arg)
                 if (stop && wt_now_us(&wt_clock_real) >= until)
                         break;
                 err = turn(d);
-                count(d, err, &waits_since);
+                count(d, err);
                 if (err == WT_OK || err == WT_EAGAIN)
                         say(d, false);
                 if (err == WT_EAGAIN) {
@@ -209,5 +207,6 @@ void wt_drain_stats(wt_drain *d, struct wt_drain_stats *out)
 {
         pthread_mutex_lock(&d->lock);
         *out = d->stats;
+        out->lag_us = d->waits_since_us != 0 ? wt_now_us(&wt_clock_real) - d->waits_since_us : 0;
         pthread_mutex_unlock(&d->lock);
 }

@@ -32,6 +32,7 @@ struct wt_drain {
         pthread_t thread;
         pthread_mutex_t lock;                    /* guards what follows */
         bool stopping; uint64_t stop_at_us;
+        uint64_t waits_since_us;                 /* monotonic; 0: nothing durable waits */
         struct wt_drain_stats stats;
 };
 
