@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include "audit/erase.h"
 #include "audit/tree.h"
 #include "audit/witness.h"
 #include "base/clock.h"
@@ -13,7 +14,7 @@
 #include "net/http.h"
 #include "tls/sign.h"
 
-enum { LEASE_MS = 15000, WITNESS_MS = 5000 };
+enum { LEASE_MS = 15000, WITNESS_MS = 5000, FINISH_MS = 10000 };
 
 wt_err wt_log_key(const char *keys, struct wt_signer *out)
 {
@@ -160,6 +161,19 @@ static wt_err hold(struct wt_log_turn *t, wt_store *s, const struct wt_log_conf 
         return err;
 }
 
+/* A process that died between an erasure and its end leaves an old epoch key behind, which must not
+ * live for more than a minute. */
+static wt_err finish(struct wt_log_turn *t, wt_store *s, const struct wt_log_conf *c)
+{
+        uint64_t now = wt_now_us(&wt_clock_real), left;
+
+        if (c->epochs[0] == '\0' ||
+            (t->finished_us != 0 && now - t->finished_us < FINISH_MS * 1000))
+                return WT_OK;
+        t->finished_us = now;
+        return wt_erase_finish(s, c->epochs, &left);
+}
+
 wt_err wt_log_turn(struct wt_log_turn *t, wt_store *s, const struct wt_log_conf *c)
 {
         struct wt_hash root;
@@ -168,7 +182,8 @@ wt_err wt_log_turn(struct wt_log_turn *t, wt_store *s, const struct wt_log_conf 
 
         if (err == WT_EEXIST)
                 return WT_OK;                    /* another gateway does it */
-        if (err != WT_OK || (err = wt_tree_head(s, &size, &root)) != WT_OK)
+        if (err != WT_OK || (err = finish(t, s, c)) != WT_OK ||
+            (err = wt_tree_head(s, &size, &root)) != WT_OK)
                 return err;
         if (!t->has_key && (err = wt_log_key(c->keys, &t->key)) != WT_OK)
                 return err;
@@ -191,7 +206,7 @@ wt_err wt_log_turn(struct wt_log_turn *t, wt_store *s, const struct wt_log_conf 
 
 struct wt_log_signer {
         struct wt_log_conf conf;
-        char store[1100], keys[4100], holder[64], witness[300];
+        char store[4200], keys[4200], epochs[4300], holder[64], witness[300];
         pthread_t thread;
         pthread_mutex_t lock;                    /* of stop and state */
         pthread_cond_t wake;
@@ -208,7 +223,8 @@ static wt_err turn(struct wt_log_signer *g, wt_store **s)
                 return err;
         if (!g->migrated) {
                 if ((err = wt_tree_migrate(*s)) != WT_OK ||
-                    (err = wt_checkpoints_migrate(*s)) != WT_OK)
+                    (err = wt_checkpoints_migrate(*s)) != WT_OK ||
+                    (err = wt_subjects_migrate(*s)) != WT_OK)
                         return err;
                 g->migrated = true;
         }
@@ -263,11 +279,13 @@ wt_err wt_log_signer_start(wt_log_signer **out, const struct wt_log_conf *c)
                 return wt_fail(WT_ENOMEM, "no memory for the audit log's signer");
         snprintf(g->store, sizeof g->store, "%s", c->store);
         snprintf(g->keys, sizeof g->keys, "%s", c->keys);
+        snprintf(g->epochs, sizeof g->epochs, "%s", c->epochs);
         snprintf(g->holder, sizeof g->holder, "%s", c->holder);
         snprintf(g->witness, sizeof g->witness, "%s", c->witness);
         g->conf = *c;
         g->conf.store = g->store;
         g->conf.keys = g->keys;
+        g->conf.epochs = g->epochs;
         g->conf.holder = g->holder;
         g->conf.witness = g->witness;
         pthread_mutex_init(&g->lock, NULL);

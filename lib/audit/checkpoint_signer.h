@@ -9,6 +9,8 @@
 struct wt_log_conf {
         const char *store; uint64_t timeout_ms;  /* URL, as wt_store_open takes it */
         const char *keys;                        /* folder */
+        const char *epochs;                      /* folder of the epoch keys: what an erasure left
+                                                  * undone (erase.h) is done here; "": not */
         const char *holder;                      /* name in the lease: one for each process */
         const char *witness;                     /* "HOST:PORT", or "": none */
         uint64_t every_ms;
@@ -32,7 +34,7 @@ struct wt_log_turn {
         struct wt_signer key; bool has_key;
         struct wt_verifier witness; bool has_witness;
         struct wt_log_state state;
-        uint64_t renewed_us;                     /* the lease; monotonic */
+        uint64_t renewed_us, finished_us;        /* the lease; what erasures left; monotonic */
         bool rollback;
 };
 wt_err wt_log_turn(struct wt_log_turn *t, wt_store *s, const struct wt_log_conf *c);

@@ -36,11 +36,12 @@ wt_err gateway_signer_open(struct gateway_signer **out, const wt_conf *conf, con
 {
         struct gateway_signer *s = calloc(1, sizeof *s);
         const char *witness = wt_conf_str(conf, WT_SET_audit_witness);
-        char keys[4200];
+        char keys[4200], epochs[4300];
         struct wt_log_conf c = {
                 .store = store,
                 .timeout_ms = wt_conf_u64(conf, WT_SET_store_timeout),
                 .keys = keys,
+                .epochs = epochs,
                 .holder = name,
                 .witness = strcmp(witness, "none") == 0 ? "" : witness,
                 .every_ms = 1000,
@@ -52,6 +53,7 @@ wt_err gateway_signer_open(struct gateway_signer **out, const wt_conf *conf, con
         if (s == NULL)
                 return wt_fail(WT_ENOMEM, "no memory for the audit log's signer");
         snprintf(keys, sizeof keys, "%s/keys", wt_conf_str(conf, WT_SET_state));
+        snprintf(epochs, sizeof epochs, "%s/audit-epochs", keys);
         s->begun_us = wt_now_us(&wt_clock_real);
         if ((err = wt_log_signer_start(&s->thread, &c)) != WT_OK) {
                 free(s);
