@@ -6,17 +6,17 @@ state plain
 up --experts 3 --replicas 2 --routers 2
 result $? "up --detach" "$(cat "$tmp/up.err")"
 grep -q "^ready$" "$tmp/up.out" && grep -q "^witan answers at http://127.0.0.1:" "$tmp/up.out"; result $? "says that it is ready, and where it answers"
-grep -q "is ready (6 of 6)" "$tmp/up.err"; result $? "a line for each process" "$(cat "$tmp/up.err")"
+grep -q "is ready (7 of 7)" "$tmp/up.err"; result $? "a line for each process" "$(cat "$tmp/up.err")"
 ! grep -q $'\033\|\r' "$tmp/up.err"; result $? "plain lines where there is no terminal"
 answer=$(bash -c "$(grep '^ *curl' "$tmp/up.out")")
 grep -q '"content"' <<<"$answer"; result $? "the curl line works when pasted" "$answer"
-json "ps" 0 '[p["role"] for p in j] == ["router"] * 2 + ["expert"] * 3 + ["gateway"] and all(p["state"] == "ready" for p in j)
+json "ps" 0 '[p["role"] for p in j] == ["router"] * 2 + ["expert"] * 3 + ["witness", "gateway"] and all(p["state"] == "ready" for p in j)
   and all(len(p["shard"]["revisions"]) == 1 and len(p["shard"]["revisions"][0]) == 64 and p["shard"]["replicas"] == 2
   for p in j if p["role"] == "expert") and sum(p["shard"]["held"] for p in j if p["role"] == "expert") == 160' \
   -- "$w" ps -o json --state "$state"
 try "ps as a table" 0 "2 routers, 3 workers, every expert held by 2 of them" "revision" -- "$w" ps --state "$state"
 json "doctor finds it well" 0 'j["ok"] and any("held by our gateway-0" in f["words"] for f in j["findings"]) and
-  any("all 6 processes are ready" in f["words"] for f in j["findings"]) and
+  any("all 7 processes are ready" in f["words"] for f in j["findings"]) and
   any("key in witan.json is valid" in f["words"] for f in j["findings"])' -- "$w" doctor -o json --state "$state"
 json "models" 0 'j["data"][0]["id"] == "tiny"' -- "$w" models -o json --state "$state"
 try "models as a table" 0 "MODEL" "tiny" "1024" -- "$w" models list --state "$state"
