@@ -10,6 +10,8 @@
 
 enum { MAX_NAMES = MAX_FLAGS + N_WT_SETTINGS + 4 };
 const enum wt_set verb_state_only[] = { WT_SET_state, WT_SET_config, N_WT_SETTINGS };
+const enum wt_set verb_asks[] = { WT_SET_state, WT_SET_config, WT_SET_cacert, WT_SET_tls_name,
+                                  N_WT_SETTINGS };
 
 static unsigned role_of(const struct verb *v)
 {

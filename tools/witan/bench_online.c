@@ -322,6 +322,9 @@ static wt_err find_cluster(struct online *o)
 
         if (err != WT_OK || (err = wt_shape_load(&o->shape, o->cluster.model)) != WT_OK)
                 return err;
+        if (strncmp(o->cluster.http, "https://", 8) == 0)
+                return wt_fail(WT_EUNSUPPORTED, "%s: the benchmark measures over http alone; start "
+                               "a cluster without tls_cert for it", o->cluster.http);
         slash = strrchr(o->cluster.model, '/');
         snprintf(o->model, sizeof o->model, "%.255s", slash != NULL ? slash + 1 : o->cluster.model);
         snprintf(o->target.address, sizeof o->target.address, "%s",

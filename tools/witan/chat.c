@@ -136,6 +136,6 @@ const struct verb verb_chat = {
                   [CHAT_MAX] = {"max-tokens", "N", "longest answer [what the context leaves]", 0},
                   [CHAT_SEED] = {"seed", "N", "makes the answer repeatable [drawn anew each time]",
                                  0}},
-        .sets = verb_state_only,
+        .sets = verb_asks,
         .run = run,
 };

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "base/file.h"
 #include "base/json.h"
+#include "secure.h"
 
 static void copy(const wt_json *j, wt_jv v, const char *key, char *out, size_t n)
 {
@@ -54,6 +55,7 @@ wt_err cluster_read(struct cluster *c, const char *state)
         if (err != WT_OK)
                 return wt_fail(err, "%s: %s; witan up writes it anew", path, wt_words());
         copy(j, 0, "http", c->http, sizeof c->http);
+        copy(j, 0, "tls_cert", c->tls_cert, sizeof c->tls_cert);
         copy(j, 0, "rpc", c->rpc, sizeof c->rpc);
         copy(j, 0, "admin_key", c->admin_key, sizeof c->admin_key);
         copy(j, 0, "model", c->model, sizeof c->model);
@@ -73,6 +75,7 @@ wt_err cluster_read(struct cluster *c, const char *state)
                 p->restarts = number(j, v, "restarts");
         }
         wt_json_free(j);
+        secure_cluster(c->tls_cert);
         return WT_OK;
 }
 
@@ -84,6 +87,8 @@ wt_err cluster_write(const struct cluster *c, const char *state)
 
         wt_buf_str(&b, "{");
         wt_buf_json_kv(&b, "http", c->http);
+        if (c->tls_cert[0] != '\0')
+                wt_buf_json_kv(&b, "tls_cert", c->tls_cert);
         wt_buf_json_kv(&b, "rpc", c->rpc);
         wt_buf_json_kv(&b, "admin_key", c->admin_key);
         wt_buf_json_kv(&b, "model", c->model);

@@ -18,6 +18,7 @@ struct process {
 };
 struct cluster {
         char http[300];                          /* URL */
+        char tls_cert[4096];                     /* https: the gateway's certificate, a PEM file */
         char rpc[300];                           /* endpoint of the RPC door; "": none */
         char admin_key[80], model[4096];
         pid_t supervisor;

@@ -49,8 +49,8 @@ void doctor_ports(struct doctor *d)
         bool named = wt_conf_from(c, WT_SET_bus) != WT_FROM_DEFAULT;
 
         if (d->runs && wt_conf_from(c, WT_SET_http) == WT_FROM_DEFAULT &&
-            strncmp(d->cl.http, "http://", 7) == 0)
-                http = d->cl.http + 7; /* what runs counts, not what a next start would take */
+            strstr(d->cl.http, "://") != NULL)
+                http = strstr(d->cl.http, "://") + 3;    /* what runs, not what would start next */
         port(d, "http", http, D_FAIL, "stop it, or pass --http 127.0.0.1:0 for any free port");
         if (strncmp(bus, "tcp://", 6) == 0)
                 port(d, "bus", bus + 6, named ? D_FAIL : D_WARN,

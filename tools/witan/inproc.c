@@ -68,7 +68,7 @@ static void *tell(void *arg)
 
         up_say(u, '=', "this process");
         while (!wt_stop_asked() &&
-               !(atomic_load(&p->open) && up_answers(u->plan.cluster.http + 7))) {
+               !(atomic_load(&p->open) && up_answers(u->plan.cluster.http))) {
                 if (u->tell < 0)
                         progress_turn(&u->progress);
                 nanosleep(&nap, NULL);

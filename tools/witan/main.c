@@ -6,6 +6,7 @@
 #include "args.h"
 #include "help.h"
 #include "near.h"
+#include "secure.h"
 
 const struct verb *const witan_verbs[] = {
         &verb_up,     &verb_down,   &verb_ps,         &verb_logs,   &verb_doctor,
@@ -78,6 +79,8 @@ static int run(const struct verb *v, int argc, char **argv, char **envp)
         } else if (wt_conf_wants_help(c.conf)) {
                 help_verb(stdout, v);
                 rc = EXIT_DONE;
+        } else if (secure_settings(c.conf) != WT_OK) {
+                rc = verb_fail(&c, "%s", wt_words());
         } else {
                 c.state = wt_conf_str(c.conf, WT_SET_state);
                 c.n_words = wt_conf_rest(c.conf, &c.words);

@@ -70,7 +70,8 @@ static int run(struct call *c)
         return sub == c->verb->subs ? list(c) : inspect_run(c);
 }
 
-static const enum wt_set sets[] = { WT_SET_state, WT_SET_config, WT_SET_kv_bytes, N_WT_SETTINGS };
+static const enum wt_set sets[] = { WT_SET_state, WT_SET_config, WT_SET_kv_bytes,
+                                   WT_SET_cacert, WT_SET_tls_name, N_WT_SETTINGS };
 const struct verb verb_models = {
         .name = "models",
         .about = "lists the models that are served, or looks into a model folder",

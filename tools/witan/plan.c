@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "secure.h"
 
 enum { BUS_PORT = 7071, RPC_PORT = 7070 };
 
@@ -143,7 +144,8 @@ wt_err plan_make(struct plan *p, const struct call *c, const struct wt_shape *sh
         if ((err = choose_rpc(p, c)) != WT_OK)
                 return err;
         g = add(p, "gateway", 0);                /* the last one: choose_http relies on it */
-        snprintf(g->endpoint, sizeof g->endpoint, "http://%s", wt_conf_str(c->conf, WT_SET_http));
+        snprintf(g->endpoint, sizeof g->endpoint, "%s://%s", secure_scheme(c->conf),
+                 wt_conf_str(c->conf, WT_SET_http));
         return WT_OK;
 }
 

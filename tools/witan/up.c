@@ -17,10 +17,11 @@
 bool up_answers(const char *address)
 {
         struct wt_buf b = { 0 };
-        char url[128];
+        char url[400];
         int status = 0;
 
-        snprintf(url, sizeof url, "http://%s/readyz", address);
+        snprintf(url, sizeof url, "%s%s/readyz", strstr(address, "://") != NULL ? "" : "http://",
+                 address);
         if (wt_http_fetch("GET", url, NULL, NULL, 0, 2000000, &status, &b, NULL, NULL) != WT_OK)
                 status = 0;
         wt_buf_free(&b);

@@ -19,6 +19,7 @@
 #include "ports.h"
 #include "books.h"
 #include "identity/identity.h"
+#include "secure.h"
 #include "tls/sign.h"
 #include "up.h"
 #include "where.h"
@@ -199,7 +200,8 @@ static wt_err settle(struct up *u)
 {
         wt_err err = wt_conf_decide(u->c->conf, WT_SET_model, u->plan.cluster.model);
 
-        return err == WT_OK ? wt_conf_decide(u->c->conf, WT_SET_http, u->plan.cluster.http + 7)
+        return err == WT_OK ? wt_conf_decide(u->c->conf, WT_SET_http,
+                                             strstr(u->plan.cluster.http, "://") + 3)
                             : err;
 }
 
@@ -214,8 +216,9 @@ static void choose_http(struct up *u)
                 return;
         snprintf(address, sizeof address, "%.*s:%d", (int)(colon - http), http,
                  plan_free_port(&u->plan));
-        snprintf(u->plan.cluster.http, sizeof u->plan.cluster.http, "http://%s", address);
-        snprintf(g->p->endpoint, sizeof g->p->endpoint, "http://%s", address);
+        snprintf(u->plan.cluster.http, sizeof u->plan.cluster.http, "%s://%s",
+                 secure_scheme(u->c->conf), address);
+        snprintf(g->p->endpoint, sizeof g->p->endpoint, "%s", u->plan.cluster.http);
         for (uint32_t i = 0; i < g->n_argv; i++)
                 if (strncmp(g->argv[i], "--http=", 7) == 0) {
                         free(g->argv[i]);
@@ -240,6 +243,18 @@ static wt_err make_cores(struct up *u)
         return err == WT_OK ? wt_conf_decide(u->c->conf, WT_SET_cores_file, path) : err;
 }
 
+/* So that the command line trusts this gateway, wherever it is called from. */
+static void name_cert(struct up *u)
+{
+        const char *cert = wt_conf_str(u->c->conf, WT_SET_tls_cert);
+        char *full = *cert != '\0' ? realpath(cert, NULL) : NULL;
+
+        snprintf(u->plan.cluster.tls_cert, sizeof u->plan.cluster.tls_cert, "%s",
+                 full != NULL ? full : cert);
+        free(full);
+        secure_cluster(u->plan.cluster.tls_cert);
+}
+
 wt_err up_prepare(struct up *u)
 {
         wt_err err;
@@ -253,7 +268,9 @@ wt_err up_prepare(struct up *u)
             (err = make_log_key(u)) != WT_OK ||
             (err = make_cores(u)) != WT_OK)
                 return err;
-        snprintf(u->plan.cluster.http, sizeof u->plan.cluster.http, "http://%s",
+        name_cert(u);
+        snprintf(u->plan.cluster.http, sizeof u->plan.cluster.http, "%s://%s",
+                 secure_scheme(u->c->conf),
                  wt_conf_str(u->c->conf, WT_SET_http));
         u->n = u->plan.cluster.n;
         for (uint32_t i = 0; i < u->n && err == WT_OK; i++)

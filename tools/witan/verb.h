@@ -49,6 +49,7 @@ extern const struct verb verb_bench, verb_store, verb_audit;
 extern const struct verb verb_up, verb_down, verb_ps, verb_chat, verb_models, verb_key, verb_config,
         verb_plugin;
 extern const enum wt_set verb_state_only[];      /* for .sets: --state and --config */
+extern const enum wt_set verb_asks[];            /* and --cacert and --tls-name: asks the gateway */
 
 /* Says what went wrong on stderr, "witan VERB: ...", and returns EXIT_FAILED or EXIT_USAGE. */
 int verb_fail(const struct call *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -1,0 +1,13 @@
+/* secure.h - how the command line speaks https to the gateway. */
+#ifndef WITAN_TOOLS_SECURE_H
+#define WITAN_TOOLS_SECURE_H
+#include "base/conf.h"
+
+/* By the settings cacert and tls_name, or the system's authorities; once, before any request. */
+wt_err secure_settings(const wt_conf *c);
+/* A cluster of this machine is asked at its own address: the certificate that its gateway was
+/* A cluster of this machine is asked at its own address: the certificate that its gateway was
+void secure_cluster(const char *cert);
+/* "https" when a gateway with these settings serves that, else "http". */
+const char *secure_scheme(const wt_conf *c);
+#endif
