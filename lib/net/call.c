@@ -72,6 +72,10 @@ bool wt_call_write(wt_call *c, const void *data, size_t len)
                 return false;
         if (len == 0 || c->bodiless)
                 return true;                     /* an empty chunk would end the stream */
+        if (conn_unsent(k) > k->http->lim.max_unsent) {
+                conn_die(k);
+                return false;
+        }
         if (!conn_room(k, len + CHUNK_ROOM))
                 return false;
         if (c->chunked)
@@ -81,13 +85,20 @@ bool wt_call_write(wt_call *c, const void *data, size_t len)
                 wt_buf_add(&k->out, "\r\n", 2);
         if (!conn_flush(k))
                 return false;
-        if (conn_unsent(k) > k->http->lim.max_unsent) {
-                conn_die(k);
-                return false;
-        }
         if (!k->in_step)
                 conn_settle(k);
         return true;
+}
+
+bool wt_call_full(wt_call *c)
+{
+        const struct conn *k = c->conn;
+        const struct wt_http *h = k->http;
+        size_t unsent = conn_unsent(k);
+
+        c->waits = k->mode != DEAD && (unsent > h->lim.max_unsent ||
+                                       (unsent > 0 && h->unsent > h->lim.max_unsent_all));
+        return c->waits;
 }
 
 void wt_call_end(wt_call *c)

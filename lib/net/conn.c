@@ -27,6 +27,12 @@ static void hold(struct conn *c, size_t bytes)
         c->held = bytes;
 }
 
+static void count_unsent(struct conn *c, size_t bytes)
+{
+        c->http->unsent += bytes - c->counted;
+        c->counted = bytes;
+}
+
 /* What is waited for next has its own time, even if it is of the same kind. */
 static void limit_anew(struct conn *c)
 {
@@ -44,6 +50,7 @@ void conn_die(struct conn *c)
         conn_unlink(c, !c->call.owed && conn_unsent(c) == 0);
         close(c->fd);
         c->fd = -1;
+        count_unsent(c, 0);
         wt_loop_timer_off(c->http->loop, &c->limit);
         wt_loop_timer_set(c->http->loop, &c->kick, wt_loop_now(c->http->loop));
 }
@@ -96,7 +103,12 @@ bool conn_flush(struct conn *c)
                 wt_buf_drop_front(&c->out, c->out_at);
                 c->out_at = 0;
         }
-        return c->mode != DEAD;
+        if (c->mode == DEAD)
+                return false;
+        count_unsent(c, conn_unsent(c));
+        if (c->call.waits && conn_unsent(c) == 0)        /* not from inside the handler */
+                wt_loop_timer_set(c->http->loop, &c->kick, wt_loop_now(c->http->loop));
+        return true;
 }
 
 bool conn_room(struct conn *c, size_t n)
@@ -347,6 +359,11 @@ static void on_kick(void *arg, struct wt_timer *t)
         (void)t;
         if (c->mode == DEAD)
                 return conn_free(c);
+        if (c->call.owed && c->call.waits && conn_unsent(c) == 0) {
+                c->call.waits = false;
+                if (c->http->on_room)
+                        c->http->on_room(c->http->handler.arg, &c->call);
+        }
         step(c);
 }
 

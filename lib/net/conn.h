@@ -21,6 +21,7 @@ struct wt_call {
         void *user;
         bool owed;                               /* the handler has not completed its answer */
         bool begun, chunked, bodiless;           /* bodiless: HEAD, 204, 304 */
+        bool waits;                              /* was told that it is full: on_room is owed */
 };
 
 struct conn {
@@ -34,7 +35,7 @@ struct conn {
         bool eof, said_continue, close_after, in_step;
         char peer[64];
         struct wt_buf in, out;                   /* in: bytes behind the request being answered */
-        size_t in_at, out_at, lingered, held;
+        size_t in_at, out_at, lingered, held, counted;   /* counted: unsent, in http->unsent */
         uint64_t limit_us;                       /* when the limit of `timed` is over */
         struct wt_timer limit, kick;
         struct wt_call call;
@@ -47,11 +48,13 @@ struct wt_http {
         int fd;                                  /* -1: drained */
         bool draining;
         struct wt_http_handler handler;
+        void (*on_room)(void *arg, wt_call *c);
         struct wt_http_limits lim;
         char address[80];
         struct conn *conns;
         uint32_t n_open;
         size_t held;                             /* bytes of bodies in memory */
+        size_t unsent;                           /* bytes of answers in memory */
         struct wt_timer rest;                    /* no descriptors: accepts again later */
         int64_t date_at;
         char date[32];

@@ -114,6 +114,8 @@ wt_err wt_http_listen(wt_http **out, wt_loop *l, const char *address,
         h->lim = lim ? *lim : wt_http_default;
         if (h->lim.max_held == 0)
                 h->lim.max_held = 32 * h->lim.max_body;
+        if (h->lim.max_unsent_all == 0)
+                h->lim.max_unsent_all = 64 * h->lim.max_unsent;
         h->handler = *handler;
         h->rest = (struct wt_timer){ .fire = on_rest, .arg = h };
         getsockname(h->fd, (struct sockaddr *)&sa, &len);
@@ -123,8 +125,10 @@ wt_err wt_http_listen(wt_http **out, wt_loop *l, const char *address,
 }
 
 void wt_http_secure(wt_http *h, const struct wt_secure *s) { h->secure = s; }
+void wt_http_on_room(wt_http *h, void (*on_room)(void *arg, wt_call *c)) { h->on_room = on_room; }
 const char *wt_http_address(const wt_http *h) { return h->address; }
 uint32_t wt_http_open(const wt_http *h) { return h->n_open; }
+size_t wt_http_unsent(const wt_http *h) { return h->unsent; }
 
 static void stop_listening(wt_http *h)
 {

@@ -13,7 +13,8 @@ struct wt_http_limits {
         size_t max_line, max_headers, max_body;  /* bytes */
         uint32_t max_connections;
         uint64_t request_timeout_us, idle_timeout_us;
-        size_t max_unsent;
+        size_t max_unsent;                       /* of one connection */
+        size_t max_unsent_all;                   /* of all; 0: 64 x max_unsent */
         size_t max_held;                         /* bodies of all connections; 0: 32 x max_body */
 };
 extern const struct wt_http_limits wt_http_default;     /* 8 KiB, 32 KiB, 8 MiB, 4096, 10 s, 75 s,
@@ -36,9 +37,13 @@ wt_err wt_http_listen(wt_http **out, wt_loop *l, const char *address,
 /* Connections taken from now on speak by s (tls.h); borrowed until wt_http_close. Handshakes have
  * request_timeout_us. */
 void wt_http_secure(wt_http *h, const struct wt_secure *s);
+/* For writers that ask wt_call_full: it was true, and now all that was written has been sent. Comes
+ * from the loop's timers, with the handler's arg. */
+void wt_http_on_room(wt_http *h, void (*on_room)(void *arg, wt_call *c));
 const char *wt_http_address(const wt_http *h);   /* as bound */
 void wt_http_drain(wt_http *h);                  /* no new connections; idle ones are closed */
 uint32_t wt_http_open(const wt_http *h);         /* connections */
+size_t wt_http_unsent(const wt_http *h);         /* bytes of answers that wait for their readers */
 void wt_http_close(wt_http *h);                  /* cuts all; not from inside a handler */
 
 /* Request; lent until the answer is complete. */
@@ -58,11 +63,15 @@ bool wt_call_half_closed(const wt_call *c);
 void wt_call_reply(wt_call *c, int status, const char *type, const char *headers,
                    const void *body, size_t len);
 /* Answer as a stream (chunked): begin, then write any number of times, then end. write returns
- * false when the client is gone or reads so slowly that max_unsent is passed (then the connection
- * is cut and on_gone follows). abort cuts the connection so that the client sees a broken
- * stream. */
+ * false when the client is gone, or when more than max_unsent lay unsent before it (then the
+ * connection is cut and on_gone follows). A writer that asks full before it writes is never cut for
+ * that: what it has to say waits until on_room, and a reader that takes nothing for idle_timeout is
+ * cut. Full is a connection with more than max_unsent unsent, or with anything while all together
+ * have more than max_unsent_all; so one whose reader keeps up never waits for the slow ones. abort
+ * cuts the connection so that the client sees a broken stream. */
 void wt_call_begin(wt_call *c, int status, const char *type, const char *headers);
 bool wt_call_write(wt_call *c, const void *data, size_t len);
+bool wt_call_full(wt_call *c);
 void wt_call_end(wt_call *c);
 void wt_call_abort(wt_call *c);
 

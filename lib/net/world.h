@@ -30,7 +30,7 @@ struct world {
         wt_loop *loop;
         wt_http *http;
         wt_call *held;                           /* the latest of /later and /stream */
-        int requests, gone;
+        int requests, gone, room;
         struct wt_buf got;                       /* what the client under test has read */
         bool ended;                              /* ... up to the end of its connection */
 };
@@ -71,6 +71,15 @@ static void world_gone(void *arg, wt_call *c)
                 w->held = NULL;
 }
 
+static void world_room(void *arg, wt_call *c)
+{
+        struct world *w = arg;
+
+        assert_ptr_equal(*wt_call_user(c), w);
+        assert_false(wt_call_full(c));
+        w->room++;
+}
+
 static UNUSED void world_listen(struct world *w, const struct wt_http_limits *lim,
                                 const char *address)
 {
@@ -82,6 +91,7 @@ static UNUSED void world_listen(struct world *w, const struct wt_http_limits *li
         assert_int_equal(wt_loop_new(&w->loop, &w->clock), WT_OK);
         if (wt_http_listen(&w->http, w->loop, address, lim, &h) != WT_OK)
                 fail_msg("%s", wt_words());
+        wt_http_on_room(w->http, world_room);
 }
 
 static UNUSED void world_open(struct world *w, const struct wt_http_limits *lim)

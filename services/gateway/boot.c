@@ -216,6 +216,9 @@ static wt_err open_gateway(struct gateway_boot *b)
         };
 
         c.limits.max_body = wt_conf_u64(s, WT_SET_max_body);
+        c.limits.max_unsent_all = wt_conf_u64(s, WT_SET_max_unsent);
+        if (c.limits.max_unsent > c.limits.max_unsent_all)
+                c.limits.max_unsent = c.limits.max_unsent_all;
         c.limits.max_connections = (uint32_t)wt_conf_u64(s, WT_SET_max_connections);
         c.limits.request_timeout_us = wt_conf_u64(s, WT_SET_request_timeout) * 1000;
         return gateway_open(&b->gateway, &c);

@@ -20,6 +20,7 @@ struct caller_ops {
                       const void *body, size_t len);
         void (*begin)(void *end, int status, const char *type, const char *headers);
         bool (*write)(void *end, const void *data, size_t len);
+        bool (*full)(void *end);                 /* NULL: never */
         void (*finish)(void *end);
         void (*abort)(void *end);
 };
@@ -53,6 +54,10 @@ static inline void caller_begin(const struct caller *c, int status, const char *
 static inline bool caller_write(const struct caller *c, const void *data, size_t len)
 {
         return c->ops->write(c->end, data, len);
+}
+static inline bool caller_full(const struct caller *c)
+{
+        return c->ops->full != NULL && c->ops->full(c->end);
 }
 static inline void caller_finish(const struct caller *c) { c->ops->finish(c->end); }
 static inline void caller_abort(const struct caller *c) { c->ops->abort(c->end); }

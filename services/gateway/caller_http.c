@@ -22,13 +22,15 @@ static bool send(void *end, const void *data, size_t len)
         return wt_call_write(end, data, len);
 }
 
+static bool full(void *end) { return wt_call_full(end); }
 static void finish(void *end) { wt_call_end(end); }
 static void cut(void *end) { wt_call_abort(end); }
 
 static const struct caller_ops ops = {
         .name = "", .before = "data: ", .after = "\n\n", .last = "data: [DONE]\n\n",
         .bind = bind, .header = header, .peer = peer, .body = body, .half_closed = half_closed,
-        .reply = reply, .begin = begin, .write = send, .finish = finish, .abort = cut,
+        .reply = reply, .begin = begin, .write = send, .full = full,
+        .finish = finish, .abort = cut,
 };
 
 struct caller caller_http(wt_call *c)

@@ -44,6 +44,11 @@ static const struct wt_metric rows[N_METRICS] = {
         [M_WAITING] = {.name = "witan_gateway_waiting_requests",
                        .help = "Requests that wait for their turn.",
                        .kind = WT_GAUGE},
+        [M_UNSENT] = {.name = "witan_gateway_unsent_bytes",
+                      .help = "Bytes of answers that wait for slow readers.",
+                      .kind = WT_GAUGE},
+        [M_PAUSED] = {.name = "witan_gateway_paused_total",
+                      .help = "Sequences that waited for a slow reader."},
         [M_TTFT] = {.name = "witan_gateway_first_token_seconds",
                     .help = "Time to the first token.",
                     .kind = WT_HISTOGRAM,
@@ -76,6 +81,13 @@ static void on_gone(void *arg, wt_call *c)
         (void)arg;
         if (*wt_call_user(c) != NULL)
                 request_left(*wt_call_user(c));
+}
+
+static void on_room(void *arg, wt_call *c)
+{
+        (void)arg;
+        if (*wt_call_user(c) != NULL)
+                stream_resume(*wt_call_user(c));
 }
 
 void request_left(struct request *r)
@@ -175,8 +187,10 @@ wt_err gateway_open(struct gateway **out, const struct gateway_conf *conf)
         }
         if (err == WT_OK)
                 err = wt_http_listen(&g->http, conf->loop, conf->http, &conf->limits, &h);
-        if (err == WT_OK)
+        if (err == WT_OK) {
+                wt_http_on_room(g->http, on_room);
                 gateway_tls_guard(conf->tls, g->http);
+        }
         if (err == WT_OK)
                 err = wt_loop_add(conf->loop, wt_bus_fd(conf->bus), WT_READ, on_bus, g);
         if (err == WT_OK)
@@ -274,6 +288,7 @@ bool gateway_ready(struct gateway *g, const char **words)
 
 void gateway_metrics(struct gateway *g, struct wt_buf *out)
 {
+        wt_metric_set(&g->metrics[M_UNSENT], (double)wt_http_unsent(g->http));
         wt_metrics_text(out, g->metrics, N_METRICS);
         audit_metrics(g, out);
         if (g->conf.rpc != NULL)

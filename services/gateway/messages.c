@@ -124,8 +124,8 @@ static wt_err names_a_call(struct chat *c, wt_jv v)
         for (size_t i = 0; i < c->n_calls; i++)
                 if (c->id[i].len == len && memcmp(c->id[i].text, id, len) == 0)
                         return WT_OK;
-        return wt_fail(WT_EINVAL, "messages[%zu] answers call \"%.80s\", which no assistant message "
-                       "before it made", c->n, id);
+        return wt_fail(WT_EINVAL, "messages[%zu] answers call \"%.80s\", which no assistant "
+                       "message before it made", c->n, id);
 }
 
 static wt_err take_message(struct chat *c, wt_jv v)

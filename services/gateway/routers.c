@@ -121,7 +121,8 @@ static void serve_waiting(struct gateway *g)
                 for (uint32_t i = 0; i < r->n_seqs; i++) {
                         struct sequence *s = &r->seqs[i];
 
-                        if (s->finish != NULL || s->router >= 0 || serve(g, s))
+                        if (s->finish != NULL || s->paused || s->router >= 0 ||
+                            serve(g, s))
                                 continue;
                         request_refuse(
                                 r, refusal_of(WT_EUNAVAILABLE),

@@ -60,7 +60,8 @@ struct sequence {
         size_t offset;                           /* characters before text: text_offset */
         double logprob;                          /* sum over what was made: ranks best_of */
         const char *finish;                      /* "stop", "length", or NULL while it runs */
-        bool begun;                              /* its first chunk has left */
+        bool begun, told;                        /* its first chunk has left; its last one */
+        bool paused;                             /* its reader is slow: no router makes it now */
         /* echo: prompt tokens whose log-probability is here */
         uint32_t n_scored;
         uint64_t queue_us, prefill_us, decode_us;
@@ -106,6 +107,7 @@ struct request {
         struct sequence *seqs; uint32_t n_seqs, n_open;
         uint32_t per_prompt;                     /* sequences of one prompt: n, or best_of */
         bool begun;                              /* the answer's head has left, or is held */
+        bool behind; uint32_t turn;              /* its reader is slow; whose chunk is next then */
         int status;
         struct hold hold;
         struct tally tally;
@@ -130,7 +132,8 @@ struct gateway {
         struct wt_metric *metrics;
 };
 enum { M_REQUESTS, M_REFUSED, M_FAILED, M_GONE, M_OPEN, M_PROMPT_TOKENS, M_COMPLETION_TOKENS,
-       M_RESUBMITTED, M_ROUTERS, M_PLAN, M_POLICY, M_KEYS_REVOKED, M_LIMITED, M_WAITING, M_TTFT,
+       M_RESUBMITTED, M_ROUTERS, M_PLAN, M_POLICY, M_KEYS_REVOKED, M_LIMITED, M_WAITING, M_UNSENT,
+       M_PAUSED, M_TTFT,
        M_DURATION, N_METRICS };
 wt_err gateway_metrics_init(struct gateway *g);
 
@@ -180,6 +183,7 @@ bool options_parse(struct request *r);
 /* stream.c */
 void stream_head(struct request *r);
 void stream_finish(struct request *r);           /* all sequences are done */
+void stream_resume(struct request *r);           /* its reader has caught up */
 
 /* routers.c: hello, welcome, push, loss. */
 void routers_tick(void *arg, struct wt_timer *t);

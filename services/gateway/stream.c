@@ -4,6 +4,8 @@
 #include <string.h>
 #include "base/sha256.h"
 
+enum { KEPT_BYTES = 64 << 10 };                  /* of a sequence, for a slow reader */
+
 /* Words for every answer: request, revision, and the arithmetic as system_fingerprint (N0). */
 static void answer_headers(const struct request *r, struct wt_buf *out)
 {
@@ -138,21 +140,82 @@ void stream_finish(struct request *r)
         request_end(r, "ok");
 }
 
+/* What is new of a sequence leaves as one chunk. False: the client is gone, on_gone ends the
+ * request. */
+static bool speak(struct sequence *s)
+{
+        const struct request *r = s->r;
+        bool news = s->text.len > 0 || s->marks.len > 0 || (s->finish != NULL && !s->told);
+
+        /* The whole prompt's scores are one piece with the echo in front of it. */
+        if (!news || (s->finish == NULL && r->opt.echo && r->opt.logprobs &&
+                      s->n_scored < r->prompt[s->prompt].len))
+                return true;
+        s->told = s->finish != NULL;
+        return write_chunk(s);
+}
+
+/* The reader is slow: what is made waits here, and beyond KEPT_BYTES the making does, too. The
+ * sequence record goes on later, as it would after the loss of a router. */
+static void wait_for_reader(struct sequence *s)
+{
+        size_t kept = s->text.len + s->marks.len + s->marks_top.len + s->marks_offset.len +
+                      s->marks_logprob.len;
+
+        s->r->behind = true;
+        if (s->finish != NULL || s->router < 0 || kept <= KEPT_BYTES)
+                return;
+        routers_cancel(s);
+        s->paused = true;
+        wt_metric_add(&s->r->g->metrics[M_PAUSED], 1);
+}
+
+/* All sequences in turn, until there is no room again. False: the client is gone. */
+static bool catch_up(struct request *r)
+{
+        r->behind = false;
+        for (uint32_t n = 0; n < r->n_seqs && !r->behind; n++) {
+                struct sequence *s = &r->seqs[r->turn];
+
+                r->turn = (r->turn + 1) % r->n_seqs;
+                if (!speak(s))
+                        return false;
+                if (s->paused) {
+                        s->paused = false;
+                        gateway_choose(s);
+                        gateway_submit(s);
+                }
+                r->behind = caller_full(r->call);
+        }
+        return true;
+}
+
+/* Is there more to come? If not, the end leaves. */
+static bool go_on(struct request *r)
+{
+        if (r->n_open > 0 || r->behind)
+                return true;
+        stream_finish(r);
+        return false;
+}
+
 bool gateway_stream(struct sequence *s)
 {
         struct request *r = s->r;
 
         if (r->opt.stream) {
-                bool news = s->text.len > 0 || s->marks.len > 0 || s->finish != NULL;
                 if (!r->begun)
                         stream_head(r);
-                /* The whole prompt's scores are one piece with the echo in front of it. */
-                if (news && (s->finish != NULL || !s->r->opt.echo || !s->r->opt.logprobs ||
-                             s->n_scored >= r->prompt[s->prompt].len) && !write_chunk(s))
-                        return false;            /* on_gone ends the request */
+                if (caller_full(r->call))
+                        wait_for_reader(s);
+                else if (!(r->behind ? catch_up(r) : speak(s)))
+                        return false;
         }
-        if (r->n_open > 0)
-                return true;
-        stream_finish(r);
-        return false;
+        return go_on(r);
+}
+
+void stream_resume(struct request *r)
+{
+        if (r->behind && catch_up(r))
+                go_on(r);
 }

@@ -249,7 +249,7 @@ static bool strike(void *arg, struct answer *a)
         return true;
 }
 
-static void start_gateway(char http[64])
+static void start_gateway(char http[64], const char *more)
 {
         char flag[80], both[160];
         uint32_t g;
@@ -258,7 +258,7 @@ static void start_gateway(char http[64])
         snprintf(flag, sizeof flag, "--http=%s", http);
         snprintf(both, sizeof both, "--routers-at=%s,%s", at[0], at[1]);
         g = field_start(&f, NULL, "gateway", "gateway-0", flag, both, "--open-door",
-                        "--router-wait=30s", NULL);
+                        "--router-wait=30s", more, NULL);
         field_ready(&f, g);
 }
 
@@ -287,7 +287,7 @@ static void stream_twice(uint32_t n_routers, void (*how)(void))
                 start_router(1, "--drain=0");
                 field_ready(&f, router[1]);
         }
-        start_gateway(http);
+        start_gateway(http, NULL);
         g = f.n - 1;
         field_until(&f, g, "witan_gateway_routers", n_routers, n_routers);
         assert_int_equal(answer_stream(http, BODY, &quiet), 200);
@@ -356,6 +356,41 @@ static void router_and_worker_are_killed(void **state)
         stream_twice(2, kill_worker);
 }
 
+/* ---- a client that reads slowly ---- */
+
+/* Some ten MB, far more than the kernel takes. */
+#define MUCH "{\"model\":\"tiny\",\"prompt\":\"Once upon a time\",\"max_tokens\":900," \
+             "\"temperature\":1,\"seed\":11,\"n\":8,\"ignore_eos\":true,\"logprobs\":20," \
+             "\"stream\":true}"
+
+/* Reads nothing until all eight have been taken back from the router. */
+static void read_nothing(void)
+{
+        field_until(&f, f.n - 1, "witan_gateway_paused_total", 8, 1e9);
+        field_until(&f, router[0], "witan_router_sequences_running", 0, 0);
+        assert_true(field_metric(&f, f.n - 1, "witan_gateway_unsent_bytes") > 64 << 10);
+}
+
+static void slow_reader_is_waited_for(void **state)
+{
+        struct blow none = { 0 }, one = { .at_chunk = 100, .strike = read_nothing };
+        struct answer quiet = { .each = strike, .arg = &none }, a = { .each = strike, .arg = &one };
+        char http[64];
+
+        (void)state;
+        start("--drain=0");
+        start_gateway(http, "--max-unsent=64K");
+        assert_int_equal(answer_stream(http, MUCH, &quiet), 200);
+        assert_int_equal(answer_stream(http, MUCH, &a), 200);
+        same_text(&a, &quiet);
+        print_message("# %.0f pauses\n", field_metric(&f, f.n - 1, "witan_gateway_paused_total"));
+        assert_true(field_metric(&f, f.n - 1, "witan_gateway_unsent_bytes") == 0);
+        assert_true(field_metric(&f, f.n - 1, "witan_gateway_client_closed_total") == 0);
+        answer_free(&quiet);
+        answer_free(&a);
+        field_close(&f);
+}
+
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
@@ -364,7 +399,8 @@ int main(void)
                 cmocka_unit_test(draining_refuses), cmocka_unit_test(router_comes_back),
                 cmocka_unit_test(router_comes_back_late),
                 cmocka_unit_test(one_of_two_is_killed), cmocka_unit_test(one_of_two_drains),
-                cmocka_unit_test(router_and_worker_are_killed) };
+                cmocka_unit_test(router_and_worker_are_killed),
+                cmocka_unit_test(slow_reader_is_waited_for) };
 
         return cmocka_run_group_tests_name("continue", tests, NULL, NULL);
 }
