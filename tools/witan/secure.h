@@ -6,7 +6,8 @@
 /* By the settings cacert and tls_name, or the system's authorities; once, before any request. */
 wt_err secure_settings(const wt_conf *c);
 /* A cluster of this machine is asked at its own address: the certificate that its gateway was
-/* A cluster of this machine is asked at its own address: the certificate that its gateway was
+ * started with is trusted as it is, unless cacert or tls_name say otherwise. "": nothing
+ * changes. */
 void secure_cluster(const char *cert);
 /* "https" when a gateway with these settings serves that, else "http". */
 const char *secure_scheme(const wt_conf *c);
