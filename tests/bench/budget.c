@@ -1,20 +1,22 @@
-/* budget.c - what the numeric contract costs: the linear kernels as shares of what one thread of
- * this machine can read and multiply. All figures come from one process, measured in turn, round
- * after round; a share is the median over the rounds of (kernel / limit of the same round). Time is
- * the thread's own, so that slices given to neighbours do not count.
- * Prints JSON; not a test, for a time is never pass or fail.
- * Exit 1: a row of the GEMM is not the GEMV. */
+/* budget.c - what the numeric contract costs: the linear kernels, and products with weights of
+ * eight bits (q8.h), as shares of what one thread of this machine can read and multiply
+ * (bench_limits.h). All figures come from one process, measured in turn, round after round; a
+ * share is the median over the rounds of (kernel / limit of the same round). Products by one row are held
+ * against reading, others against multiply-adds of FP32, those of bytes too. Time is the thread's
+ * own, so that slices given to neighbours do not count. Prints JSON; not a test, for a time is
+ * never pass or fail. Exit 1: a row of a product of many is not the product by that row. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
-#ifdef __x86_64__
-#include <immintrin.h>
-#endif
 #include "base/rng.h"
+#include "bench_limits.h"
 #include "math/kernels.h"
+#include "q8.h"
 
-enum { BYTES = 256 << 20, K = 2048, N_GEMM = 1408, MAX_M = 512, ROUNDS = 15, MAX_FIGURES = 16 };
+enum { BYTES = 256 << 20, K = 2048, N_GEMM = 1408, MAX_M = 512, ROUNDS = 15, MAX_FIGURES = 24 };
+enum { Q8_0 = 1000 };                            /* beside the dtypes of plugin.h */
 
 struct figure {
         const char *name, *unit, *dtype_name;
@@ -24,7 +26,11 @@ struct figure {
 
 struct bench {
         const struct wt_kernels *k;
-        uint32_t *weights;                       /* BYTES; as F32 and as pairs of BF16 of size ~1 */
+        const struct q8_kernels *q8;
+        struct bench_limits *limits;
+        struct q8_rows rows;
+        uint32_t *weights;                       /* BYTES; as F32 and as pairs of BF16 of size ~1,
+                                                  * as bytes anything under scales of size ~1 */
         float *x, *y;
         struct figure f[MAX_FIGURES];
         uint32_t n;
@@ -38,14 +44,16 @@ static double now(void)
         return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+/* In huge pages where the system has them, as packs and the limits' memory are. */
 static void *get(size_t bytes)
 {
-        void *p = aligned_alloc(4096, bytes);
+        void *p;
 
-        if (!p) {
+        if (posix_memalign(&p, 2 << 20, bytes) != 0) {
                 fprintf(stderr, "no memory for %zu bytes\n", bytes);
                 exit(2);
         }
+        madvise(p, bytes, MADV_HUGEPAGE);
         return p;
 }
 
@@ -53,9 +61,16 @@ static void prepare(struct bench *b)
 {
         uint32_t key[2] = { 1, 2 }, r[4];
 
+        if (bench_limits_open(&b->limits, BYTES) != WT_OK) {
+                fprintf(stderr, "%s\n", wt_words());
+                exit(2);
+        }
         b->weights = get(BYTES);
         b->x = get((size_t)MAX_M * K * sizeof(float));
         b->y = get((size_t)MAX_M * 65536 * sizeof(float) / 32);
+        b->rows.q = get((size_t)MAX_M * K);
+        b->rows.d = get((size_t)MAX_M * K / Q8_BLOCK * sizeof(float));
+        b->rows.offset = get((size_t)MAX_M * K / Q8_BLOCK * sizeof(int32_t));
         for (uint32_t i = 0; i < BYTES / 16; i++) {      /* sign, fraction drawn; about 2^-5 */
                 wt_philox(key, (uint32_t[4]){ i, 0, 0, 0 }, r);
                 for (int j = 0; j < 4; j++)
@@ -65,89 +80,39 @@ static void prepare(struct bench *b)
                 b->x[i] = (float)(wt_philox_unit(3, i, 0, 0) - 0.5);
 }
 
-static volatile uint64_t sink;
-
-/* Bytes a second of a plain loop. */
-static double read_rate(const struct bench *b)
+static void release(struct bench *b)
 {
-        const uint64_t *p = (const uint64_t *)b->weights;
-        uint64_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
-        double t = now();
+        bench_limits_close(b->limits);
+        free(b->weights);
+        free(b->x);
+        free(b->y);
+        free(b->rows.q);
+        free(b->rows.d);
+        free(b->rows.offset);
+}
 
-        for (size_t i = 0; i < BYTES / 8; i += 4) {
-                s0 += p[i];
-                s1 += p[i + 1];
-                s2 += p[i + 2];
-                s3 += p[i + 3];
+/* y (M, N) = W x, with the rows' quantising where the weights are of eight bits. */
+static void multiply(struct bench *b, uint32_t dtype, uint32_t n, uint32_t m, const float *x,
+                     float *y)
+{
+        struct wt_packed w = { .data = b->weights, .dtype = dtype, .n = n, .k = K };
+
+        if (dtype == Q8_0) {
+                q8_quantise(x, m, K, &b->rows);
+                b->q8->linear(b->weights, n, &b->rows, y);
+        } else {
+                b->k->linear(&w, 0, (n + WT_PANEL - 1) / WT_PANEL, x, K, m, y, n);
         }
-        sink = s0 + s1 + s2 + s3;
-        return BYTES / (now() - t);
-}
-
-/* FLOP a second of multiply-adds that touch no memory, as wide as the kernels' own. */
-enum { TURNS = 20000000, CHAINS = 12 };
-#ifdef __x86_64__
-#define FMA_RATE(NAME, TARGET, V, WIDTH, P)                                                       \
-        __attribute__((target(TARGET))) static double NAME(void)                                  \
-        {                                                                                         \
-                V a[CHAINS], x = P##set1_ps(0.999f), y = P##set1_ps(0.001f);                      \
-                double t = now();                                                                 \
-                                                                                                  \
-                for (int i = 0; i < CHAINS; i++)                                                  \
-                        a[i] = P##set1_ps((float)i);                                              \
-                for (int n = 0; n < TURNS; n++) {                                                 \
-                        a[0] = P##fmadd_ps(a[0], x, y);   a[1] = P##fmadd_ps(a[1], x, y);         \
-                        a[2] = P##fmadd_ps(a[2], x, y);   a[3] = P##fmadd_ps(a[3], x, y);         \
-                        a[4] = P##fmadd_ps(a[4], x, y);   a[5] = P##fmadd_ps(a[5], x, y);         \
-                        a[6] = P##fmadd_ps(a[6], x, y);   a[7] = P##fmadd_ps(a[7], x, y);         \
-                        a[8] = P##fmadd_ps(a[8], x, y);   a[9] = P##fmadd_ps(a[9], x, y);         \
-                        a[10] = P##fmadd_ps(a[10], x, y); a[11] = P##fmadd_ps(a[11], x, y);       \
-                }                                                                                 \
-                for (int i = 1; i < CHAINS; i++)                                                  \
-                        a[0] = P##add_ps(a[0], a[i]);                                             \
-                sink += (uint64_t)P##cvtss_f32(a[0]);                                             \
-                return 2.0 * TURNS * CHAINS * (WIDTH) / (now() - t);                              \
-        }
-FMA_RATE(fma_rate_8, "avx2,fma", __m256, 8, _mm256_)
-FMA_RATE(fma_rate_16, "avx512f", __m512, 16, _mm512_)
-#endif
-
-static double fma_rate(const struct bench *b)
-{
-#ifdef __x86_64__
-        return strcmp(b->k->name, "avx512") == 0 ? fma_rate_16() : fma_rate_8();
-#else
-        float a[64] = { 0 };
-        double t = now();
-
-        (void)b;
-        for (int n = 0; n < TURNS; n++)
-                for (int i = 0; i < 64; i++)
-                        a[i] = __builtin_fmaf(a[i], 0.999f, 0.001f);
-        for (int i = 0; i < 64; i++)
-                sink += (uint64_t)a[i];
-        return 2.0 * TURNS * 64 / (now() - t);
-#endif
-}
-
-static struct wt_packed matrix(const struct bench *b, uint32_t dtype, uint32_t n)
-{
-        return (struct wt_packed){ .data = b->weights, .dtype = dtype, .n = n, .k = K };
-}
-
-static void multiply(struct bench *b, uint32_t dtype, uint32_t n, uint32_t m, float *y)
-{
-        struct wt_packed w = matrix(b, dtype, n);
-
-        b->k->linear(&w, 0, (n + WT_PANEL - 1) / WT_PANEL, b->x, K, m, y, n);
 }
 
 static double gemv_rate(struct bench *b, uint32_t dtype)
 {
+        uint32_t n = dtype == Q8_0 ? BYTES / (uint32_t)q8_panel_bytes(K) * Q8_PANEL
+                                   : BYTES / K / (dtype == WT_F32 ? 4 : 2);
         double t = now();
 
-        multiply(b, dtype, BYTES / K / (dtype == WT_F32 ? 4 : 2), 1, b->y);
-        return BYTES / (now() - t);
+        multiply(b, dtype, n, 1, b->x, b->y);
+        return (dtype == Q8_0 ? (double)q8_bytes(n, K) : BYTES) / (now() - t);
 }
 
 static double gemm_rate(struct bench *b, uint32_t dtype, uint32_t m)
@@ -156,22 +121,20 @@ static double gemm_rate(struct bench *b, uint32_t dtype, uint32_t m)
         double t = now();
 
         for (uint32_t i = 0; i < turns; i++)
-                multiply(b, dtype, N_GEMM, m, b->y);
+                multiply(b, dtype, N_GEMM, m, b->x, b->y);
         return 2.0 * turns * m * N_GEMM * K / (now() - t);
 }
 
 static int rows_equal(struct bench *b, uint32_t dtype, uint32_t m)
 {
         float *one = b->y + (size_t)MAX_M * N_GEMM;
-        const float *x = b->x;
         int equal = 1;
 
-        multiply(b, dtype, N_GEMM, m, b->y);
-        for (uint32_t r = 0; r < m; r++, b->x += K) {
-                multiply(b, dtype, N_GEMM, 1, one);
+        multiply(b, dtype, N_GEMM, m, b->x, b->y);
+        for (uint32_t r = 0; r < m; r++) {
+                multiply(b, dtype, N_GEMM, 1, b->x + (size_t)r * K, one);
                 equal &= memcmp(one, b->y + (size_t)r * N_GEMM, N_GEMM * sizeof *one) == 0;
         }
-        b->x = (float *)x;
         return equal;
 }
 
@@ -191,26 +154,31 @@ static double median(double *v)
 static void figure(struct bench *b, const char *name, const char *unit, uint32_t dtype, uint32_t m)
 {
         b->f[b->n++] = (struct figure){ .name = name, .unit = unit, .dtype = dtype, .m = m,
-                                        .dtype_name = dtype == WT_F32 ? "f32" : "bf16" };
+                                        .dtype_name = dtype == WT_F32    ? "f32"
+                                                      : dtype == WT_BF16 ? "bf16"
+                                                                         : "q8_0" };
 }
 
 static void list_figures(struct bench *b)
 {
+        static const uint32_t dtypes[] = { WT_F32, WT_BF16, Q8_0 };
+
         figure(b, "read", "GB/s", WT_F32, 0);
         figure(b, "fma", "GFLOP/s", WT_F32, 0);
-        for (int i = 0; i < 2; i++) {
-                uint32_t dtype = i ? WT_BF16 : WT_F32;
-
-                figure(b, "gemv", "GB/s", dtype, 1);
+        for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++) {
+                if (dtypes[i] == Q8_0 && !b->q8)
+                        continue;
+                figure(b, "gemv", "GB/s", dtypes[i], 1);
                 for (uint32_t m = 64; m <= MAX_M; m *= 2)
-                        figure(b, "gemm", "GFLOP/s", dtype, m);
+                        figure(b, "gemm", dtypes[i] == Q8_0 ? "GOP/s" : "GFLOP/s", dtypes[i], m);
         }
 }
 
 static void measure(struct bench *b, uint32_t round)
 {
-        double read = b->f[0].rate[round] = read_rate(b);
-        double fma = b->f[1].rate[round] = fma_rate(b);
+        unsigned wide = strcmp(b->k->name, "avx512") == 0 ? 16 : 8;      /* as the kernels */
+        double read = b->f[0].rate[round] = 1 / bench_read_time(b->limits, NULL, BYTES).cpu;
+        double fma = b->f[1].rate[round] = 2 / bench_fma_time(b->limits, NULL, wide).cpu;
 
         for (uint32_t i = 2; i < b->n; i++) {
                 struct figure *f = &b->f[i];
@@ -273,15 +241,14 @@ int main(int argc, char **argv)
                 fprintf(stderr, "usage: budget [ref|avx2|avx512]; no such kernels here\n");
                 return 2;
         }
+        b.q8 = q8_pick(b.k->name);
         prepare(&b);
         list_figures(&b);
         equal = rows_equal(&b, WT_F32, 67) && rows_equal(&b, WT_BF16, 67) &&
-                rows_equal(&b, WT_F32, MAX_M);
+                rows_equal(&b, WT_F32, MAX_M) && (!b.q8 || rows_equal(&b, Q8_0, 67));
         for (uint32_t round = 0; round < ROUNDS; round++)
                 measure(&b, round);
         print(&b, equal);
-        free(b.weights);
-        free(b.x);
-        free(b.y);
+        release(&b);
         return equal ? 0 : 1;
 }

@@ -1,7 +1,7 @@
 /* stories_cluster_test.c - a trained model over a router and workers that hold different experts:
- * the golden greedy tokens, and logits within 1e-4 of the golden ones. The digest of all logits that
- * the router tells is that of the same rows computed in this process, and those are compared number
- * by number. */
+ * the golden greedy tokens, and logits within 1e-4 of the golden ones. The digest of all logits
+ * that the router tells is that of the same rows computed in this process, and those are compared
+ * number by number. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

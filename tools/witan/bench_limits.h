@@ -20,10 +20,11 @@ wt_err bench_limits_open(struct bench_limits **out, size_t most);
 void bench_limits_close(struct bench_limits *l);
 /* Seconds a byte of a loop that reads the same `bytes` (at most those of open) again and again, as
  * a model is read token after token: what fits into a cache comes out of the cache. Seconds a
- * multiply-add of chains that touch no memory, as wide as this processor's registers. By all
- * threads of the pool (NULL: the calling one); some tens of milliseconds each. */
+ * multiply-add of chains that touch no memory, `wide` floats at a time (0: as wide as this
+ * processor's registers, which is the most). By all threads of the pool (NULL: the calling one);
+ * some tens of milliseconds each. */
 struct bench_time bench_read_time(struct bench_limits *l, wt_pool *pool, double bytes);
-struct bench_time bench_fma_time(struct bench_limits *l, wt_pool *pool);
-/* The width that bench_fma_rate uses, in floats. */
+struct bench_time bench_fma_time(struct bench_limits *l, wt_pool *pool, unsigned wide);
+/* The width of this processor's registers, in floats. */
 unsigned bench_fma_lanes(void);
 #endif

@@ -126,7 +126,7 @@ static wt_err one_round(struct offline *o, struct bench_round *r)
         wt_err err = WT_OK;
 
         memset(r, 0, sizeof *r);
-        r->fma = bench_fma_time(o->limits, o->pool);
+        r->fma = bench_fma_time(o->limits, o->pool, 0);
         for (int k = 0; k < N_LOADS; k++) {
                 if ((err = run_direct(o, k, r)) != WT_OK)
                         return err;
