@@ -19,7 +19,9 @@ const struct wt_plugin *wt_plugin_store_sqlite(void);
                         fail_msg("%s: %s", #call, wt_words());                                  \
         } while (0)
 
-void rig_open(struct rig *r)
+void rig_open(struct rig *r) { rig_open_on(r, NULL); }
+
+void rig_open_on(struct rig *r, const char *url)
 {
         static const struct wt_plugin *(*const entries[])(void) = { wt_plugin_store_sqlite, NULL };
         char folder[128];
@@ -28,7 +30,8 @@ void rig_open(struct rig *r)
         strcpy(r->folder, "/tmp/witan-audit-XXXXXX");
         assert_non_null(mkdtemp(r->folder));
         snprintf(r->db, sizeof r->db, "%s/witan.db", r->folder);
-        snprintf(r->url, sizeof r->url, "sqlite:%s", r->db);
+        snprintf(r->url, sizeof r->url, "%s%s", url != NULL ? url : "sqlite:",
+                 url != NULL ? "" : r->db);
         GOOD(wt_plugin_register(entries));
         GOOD(wt_store_open(&r->store, r->url, 5000));
         GOOD(wt_audit_migrate(r->store));

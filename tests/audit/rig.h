@@ -7,7 +7,7 @@
 #include "audit/witness.h"
 
 struct rig {
-        char folder[32], url[96], db[64];
+        char folder[32], url[256], db[64];
         wt_store *store;
         struct wt_signer key;                    /* of the log */
         struct wt_lease lease;
@@ -17,6 +17,7 @@ struct rig {
 
 /* Failures end the test with their words. */
 void rig_open(struct rig *r);
+void rig_open_on(struct rig *r, const char *url);        /* another database, empty */
 void rig_close(struct rig *r);                   /* removes the folder */
 /* n more events: intent and outcome of requests in turn, every tenth a note. seed tells logs
  * apart. */
