@@ -1,4 +1,4 @@
-/* verify_export.c - an export, on whatever machine it is read: the checkpoint, then line by line. */
+/* verify_export.c - an export, on whatever machine it is read: its checkpoint, then each line. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

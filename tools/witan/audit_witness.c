@@ -23,7 +23,8 @@ static void metrics(void *arg, struct wt_buf *out)
         uint64_t size;
 
         wt_witness_last(s->w, &size);
-        wt_buf_fmt(out, "# HELP witan_witness_rows Rows of the newest checkpoint that was cosigned.\n"
+        wt_buf_fmt(out,
+                   "# HELP witan_witness_rows Rows of the newest checkpoint that was cosigned.\n"
                    "# TYPE witan_witness_rows gauge\nwitan_witness_rows %llu\n"
                    "# HELP witan_witness_cosigned_total Checkpoints that were cosigned.\n"
                    "# TYPE witan_witness_cosigned_total counter\n"
