@@ -214,28 +214,31 @@ static void old_or_new(void *arg)
 
 static const wt_err io[] = { WT_EIO, WT_OK }, full[] = { WT_EEXHAUSTED, WT_OK };
 static const struct sweep rows[] = {
-        { "JSON, malloc", json, .fault = { FAULT_MEMORY }, .codes = sweep_enomem },
-        { "JSON, no malloc from there on", json, .fault = { FAULT_MEMORY, .lasts = true },
+        { "JSON, malloc", json, .fault = { .kind = FAULT_MEMORY }, .codes = sweep_enomem },
+        { "JSON, no malloc from there on", json, .fault = { .kind = FAULT_MEMORY, .lasts = true },
           .codes = sweep_enomem },
         /* asprintf does without the last of its two calls. */
-        { "settings, malloc", conf, .fault = { FAULT_MEMORY }, .codes = sweep_enomem, .ok = true },
-        { "settings, no malloc from there on", conf, .fault = { FAULT_MEMORY, .lasts = true },
+        { "settings, malloc", conf, .fault = { .kind = FAULT_MEMORY },
+          .codes = sweep_enomem, .ok = true },
+        { "settings, no malloc from there on", conf,
+          .fault = { .kind = FAULT_MEMORY, .lasts = true },
           .codes = sweep_enomem, .ok = true },
         { "buffers and arenas that may refuse, malloc", try_to_grow,
-          .fault = { FAULT_MEMORY, .lasts = true }, .codes = sweep_enomem },
-        { "buffers and arenas that may not, malloc", must_grow, .fault = { FAULT_MEMORY },
+          .fault = { .kind = FAULT_MEMORY, .lasts = true }, .codes = sweep_enomem },
+        { "buffers and arenas that may not, malloc", must_grow, .fault = { .kind = FAULT_MEMORY },
           .codes = sweep_enomem },
-        { "a file is read, malloc", read_back, .fault = { FAULT_MEMORY }, .codes = sweep_enomem },
+        { "a file is read, malloc", read_back, .fault = { .kind = FAULT_MEMORY },
+          .codes = sweep_enomem },
         { "a file is replaced, write: EIO", replace, .after = old_or_new,
-          .fault = { FAULT_WRITE }, .codes = io },
+          .fault = { .kind = FAULT_WRITE }, .codes = io },
         { "a file is replaced, write: ENOSPC", replace, .after = old_or_new,
-          .fault = { FAULT_WRITE, .error = ENOSPC, .lasts = true }, .codes = full },
+          .fault = { .kind = FAULT_WRITE, .error = ENOSPC, .lasts = true }, .codes = full },
         { "a file is replaced, fsync: EIO", replace, .after = old_or_new,
-          .fault = { FAULT_SYNC }, .codes = io },
+          .fault = { .kind = FAULT_SYNC }, .codes = io },
         { "a file is replaced, killed while it writes", replace, .after = old_or_new,
-          .fault = { FAULT_WRITE, .dies = true }, .codes = io },
+          .fault = { .kind = FAULT_WRITE, .dies = true }, .codes = io },
         { "a file is replaced, killed before it is synced", replace, .after = old_or_new,
-          .fault = { FAULT_SYNC, .dies = true }, .codes = io },
+          .fault = { .kind = FAULT_SYNC, .dies = true }, .codes = io },
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };
 

@@ -171,13 +171,14 @@ static wt_err sent(void *arg)
 static const wt_err again[] = { WT_EAGAIN, WT_OK }, gone[] = { WT_EUNAVAILABLE, WT_OK };
 static const struct sweep rows[] = {
         { "ZeroMQ, malloc", work, .arg = (void *)"tcp",
-          .fault = { FAULT_MEMORY, .ours = true },
+          .fault = { .kind = FAULT_MEMORY, .ours = true },
           .codes = sweep_enomem, .ok = true, .step = 3 },
         { "ZeroMQ, a send is refused: EAGAIN", sent, .arg = (void *)"tcp",
-          .fault = { FAULT_SEND, .error = EAGAIN }, .codes = again },
+          .fault = { .kind = FAULT_SEND, .error = EAGAIN }, .codes = again },
         { "ZeroMQ, a send is refused: EHOSTUNREACH", sent, .arg = (void *)"tcp",
-          .fault = { FAULT_SEND, .error = EHOSTUNREACH }, .codes = gone },
-        { "within the process, malloc", work, .arg = (void *)"inproc", .fault = { FAULT_MEMORY },
+          .fault = { .kind = FAULT_SEND, .error = EHOSTUNREACH }, .codes = gone },
+        { "within the process, malloc", work, .arg = (void *)"inproc",
+          .fault = { .kind = FAULT_MEMORY },
           .codes = sweep_enomem, .ok = true },
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };

@@ -1,5 +1,5 @@
-/* model_test.c - the n-th malloc, write or sync fails, or the process is killed there, while a model
- * is opened and packed. A pack is whole or not there: what a later process maps gives the same
+/* model_test.c - the n-th malloc or write fails, or the process is killed there, while a model is
+ * opened and packed. A pack is whole or not there: what a later process maps gives the same
  * logits, whatever came before it. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -139,16 +139,19 @@ static void after(void *arg)
 static const wt_err io[] = { WT_EIO, WT_OK }, full[] = { WT_EEXHAUSTED, WT_OK };
 /* A digest that cannot be kept is only computed again: that may do without. */
 static const struct sweep rows[] = {
-        { "a model, malloc", work, .fault = { FAULT_MEMORY }, .codes = sweep_enomem, .ok = true,
+        { "a model, malloc", work, .fault = { .kind = FAULT_MEMORY },
+          .codes = sweep_enomem, .ok = true,
           .step = 11 },
-        { "a model, no malloc from there on", work, .fault = { FAULT_MEMORY, .lasts = true },
+        { "a model, no malloc from there on", work,
+          .fault = { .kind = FAULT_MEMORY, .lasts = true },
           .codes = sweep_enomem, .step = 17 },
-        { "a model, write: EIO", work, .fault = { FAULT_WRITE }, .codes = io, .ok = true,
+        { "a model, write: EIO", work, .fault = { .kind = FAULT_WRITE }, .codes = io, .ok = true,
           .after = after, .step = 7 },
         { "a model, write: ENOSPC from there on", work,
-          .fault = { FAULT_WRITE, .error = ENOSPC, .lasts = true }, .codes = full, .ok = true,
+          .fault = { .kind = FAULT_WRITE, .error = ENOSPC, .lasts = true },
+          .codes = full, .ok = true,
           .after = after, .step = 7 },
-        { "a model, killed in a write", work, .fault = { FAULT_WRITE, .dies = true },
+        { "a model, killed in a write", work, .fault = { .kind = FAULT_WRITE, .dies = true },
           .codes = io, .after = after, .step = 5 },
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };

@@ -84,7 +84,8 @@ static size_t talk(wt_loop *l, int fd, const char *text, size_t len, size_t want
 static bool serves(wt_loop *l, wt_http *h)
 {
         static char ask[BODY + 256];
-        int len = sprintf(ask, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", BODY);
+        int len = sprintf(ask, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n",
+                          BODY);
         int fd = dial(wt_http_address(h));
         char *at;
         size_t n;
@@ -148,7 +149,8 @@ static wt_err serve(void *arg)
 }
 
 static const struct sweep rows[] = {
-        { "a server, malloc", serve, .fault = { FAULT_MEMORY }, .codes = sweep_enomem, .ok = true },
+        { "a server, malloc", serve, .fault = { .kind = FAULT_MEMORY },
+          .codes = sweep_enomem, .ok = true },
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };
 

@@ -118,9 +118,9 @@ static wt_err open_both(void *arg)
 }
 
 static const struct sweep rows[] = {
-        { "a router and a worker open, malloc", open_both, .fault = { FAULT_MEMORY },
+        { "a router and a worker open, malloc", open_both, .fault = { .kind = FAULT_MEMORY },
           .codes = sweep_enomem, .ok = true, .step = 11 },
-        { "a request, malloc", request, .fault = { FAULT_MEMORY }, .codes = sweep_enomem,
+        { "a request, malloc", request, .fault = { .kind = FAULT_MEMORY }, .codes = sweep_enomem,
           .ok = true },
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };

@@ -148,20 +148,23 @@ static const wt_err io[] = { WT_EIO, WT_OK }, full[] = { WT_EEXHAUSTED, WT_OK },
                     memory[] = { WT_ENOMEM, WT_OK };
 /* Closing may fail without being said: what is in the log is moved by the next who opens. */
 static const struct sweep rows[] = {
-        { "keys, malloc", work, .after = after, .fault = { FAULT_MEMORY }, .codes = memory,
+        { "keys, malloc", work, .after = after, .fault = { .kind = FAULT_MEMORY }, .codes = memory,
           .ok = true, .step = 7 },
         { "keys, no malloc from there on", work, .after = after,
-          .fault = { FAULT_MEMORY, .lasts = true }, .codes = memory, .ok = true, .step = 7 },
-        { "keys, write: EIO", work, .after = after, .fault = { FAULT_WRITE }, .codes = io,
+          .fault = { .kind = FAULT_MEMORY, .lasts = true },
+          .codes = memory, .ok = true, .step = 7 },
+        { "keys, write: EIO", work, .after = after, .fault = { .kind = FAULT_WRITE }, .codes = io,
           .ok = true },
         { "keys, write: ENOSPC from there on", work, .after = after,
-          .fault = { FAULT_WRITE, .error = ENOSPC, .lasts = true }, .codes = full, .ok = true },
-        { "keys, fsync: EIO", work, .after = after, .fault = { FAULT_SYNC }, .codes = io,
+          .fault = { .kind = FAULT_WRITE, .error = ENOSPC, .lasts = true },
+          .codes = full, .ok = true },
+        { "keys, fsync: EIO", work, .after = after, .fault = { .kind = FAULT_SYNC }, .codes = io,
           .ok = true },
-        { "keys, killed in a write", work, .after = after, .fault = { FAULT_WRITE, .dies = true },
+        { "keys, killed in a write", work,
+          .after = after, .fault = { .kind = FAULT_WRITE, .dies = true },
           .codes = io },
         { "keys, killed before a sync", work, .after = after,
-          .fault = { FAULT_SYNC, .dies = true }, .codes = io },
+          .fault = { .kind = FAULT_SYNC, .dies = true }, .codes = io },
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };
 

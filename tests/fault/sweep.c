@@ -43,7 +43,7 @@ const char *sweep_dir(void)
         const char *tmp = getenv("TMPDIR");
 
         if (!*dir) {
-                /* In memory where that can be: a sync then costs nothing, and a fault is a fault. */
+                /* In memory where that can be: a sync then costs nothing. */
                 if (!tmp)
                         tmp = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : P_tmpdir;
                 snprintf(dir, sizeof dir, "%.200s/witan-fault-XXXXXX", tmp);

@@ -27,7 +27,8 @@ struct sweep {
 const char *sweep_dir(void);
 /* 4 KiB that all processes of a sweep share, zeroed before each. */
 void *sweep_shared(void);
-/* A cmocka test; state points to a struct sweep. The work is done once here, too, without a fault. */
+/* A cmocka test; state points to a struct sweep. The work is done once here, too, without
+ * a fault. */
 void sweep(void **state);
 
 /* Fails a process of a sweep; not cmocka's asserts, which belong to the parent. */

@@ -140,14 +140,16 @@ static wt_err chat(void *arg)
 }
 
 static const struct sweep rows[] = {
-        { "a tokenizer is loaded, malloc", load, .fault = { FAULT_MEMORY },
+        { "a tokenizer is loaded, malloc", load, .fault = { .kind = FAULT_MEMORY },
           .codes = sweep_enomem, .ok = true },
-        { "a text is encoded, malloc", encode, .fault = { FAULT_MEMORY }, .codes = sweep_enomem },
+        { "a text is encoded, malloc", encode, .fault = { .kind = FAULT_MEMORY },
+          .codes = sweep_enomem },
         { "a text is encoded, no malloc from there on", encode,
-          .fault = { FAULT_MEMORY, .lasts = true }, .codes = sweep_enomem },
+          .fault = { .kind = FAULT_MEMORY, .lasts = true }, .codes = sweep_enomem },
         { "a text is normalized and encoded, malloc", encode, .arg = &normalizing,
-          .fault = { FAULT_MEMORY }, .codes = sweep_enomem, .ok = true },
-        { "a conversation, malloc", chat, .fault = { FAULT_MEMORY }, .codes = sweep_enomem },
+          .fault = { .kind = FAULT_MEMORY }, .codes = sweep_enomem, .ok = true },
+        { "a conversation, malloc", chat, .fault = { .kind = FAULT_MEMORY },
+          .codes = sweep_enomem },
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };
 

@@ -66,8 +66,9 @@ static wt_err encode_and_own(void *arg)
 }
 
 static const struct sweep rows[] = {
-        { "decode, malloc", decode, .fault = { FAULT_MEMORY }, .codes = sweep_enomem, .step = 3 },
-        { "encode and own, malloc", encode_and_own, .fault = { FAULT_MEMORY },
+        { "decode, malloc", decode, .fault = { .kind = FAULT_MEMORY },
+          .codes = sweep_enomem, .step = 3 },
+        { "encode and own, malloc", encode_and_own, .fault = { .kind = FAULT_MEMORY },
           .codes = sweep_enomem, .step = 5 },
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };
