@@ -85,7 +85,7 @@ static int settle(wt_db *db)
                 return db->host->fail(WT_EPRECONDITION, "this PostgreSQL runs with fsync off: it "
                                       "loses what it acknowledged; turn fsync on");
         }
-        return err;
+        return err != WT_OK ? err : pg_look_for_turns(db);
 }
 
 static int reopen(wt_db *db)

@@ -23,6 +23,8 @@ struct wt_db {
         uint64_t timeout_ms, deadline_us;
         enum tx tx;
         bool failed;                             /* in this transaction: only rollback is left */
+        bool turns, aborted;                     /* tx.c: there is witan_turn; the last transaction
+                                                  * lost against another one */
         struct statement statements[N_STATEMENTS];
         uint64_t clock;                          /* counts uses and names of statements */
         /* feed.c */
@@ -79,6 +81,7 @@ int pg_rollback(wt_db *db);
  * did while it waited for the schema's lock, which it then holds). */
 int pg_within(wt_db *db, int (*work)(wt_db *db, void *arg), void *arg);
 int pg_may(wt_db *db);                           /* WT_OK, or the transaction has failed */
+int pg_look_for_turns(wt_db *db);                /* sets db->turns */
 
 /* schema.c */
 int pg_migrate(wt_db *db, const char *name, const char *const *steps, uint32_t n);

@@ -104,7 +104,10 @@ int pg_migrate(wt_db *db, const char *name, const char *const *steps, uint32_t n
                 return err;
         if (at > n)
                 return too_new(db, &c, at);
-        return at == n ? WT_OK : pg_within(db, climb, &c);
+        if (at == n || (err = pg_within(db, climb, &c)) != WT_OK || db->tx != TX_NONE)
+                return err;
+        err = pg_start(db, db->timeout_ms);      /* a transaction of its own: it is there to stay */
+        return err != WT_OK ? err : pg_look_for_turns(db);
 }
 
 /* Only what is missing: CREATE TRIGGER waits for all who write. ALWAYS: also under
@@ -198,6 +201,6 @@ int pg_columns(wt_db *db, wt_on_row row, void *arg)
                 "FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid "
                 "WHERE c.relnamespace = current_schema()::regnamespace "
                 "AND c.relkind IN ('r', 'p') AND NOT c.relispartition "
-                "AND a.attnum > 0 AND NOT a.attisdropped "
+                "AND c.relname <> 'witan_turn' AND a.attnum > 0 AND NOT a.attisdropped "
                 "ORDER BY c.relname COLLATE \"C\", a.attnum", NULL, 0, row, arg, NULL);
 }

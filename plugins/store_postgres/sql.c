@@ -5,6 +5,7 @@
  * make no tables, can make room for a day. ATTACH holds up nobody who reads or inserts, as CREATE
  * ... PARTITION OF would. The lock is what makes the second look a fresh one. */
 const char pg_functions[] =
+        "CREATE TABLE IF NOT EXISTS witan_turn (n BIGINT);"
         "CREATE OR REPLACE FUNCTION witan_refuse() RETURNS trigger LANGUAGE plpgsql AS $f$ "
         "BEGIN RAISE EXCEPTION 'table % is sealed', TG_TABLE_NAME USING ERRCODE = '42501'; END $f$;"
         "CREATE OR REPLACE FUNCTION witan_day_add(t text, d bigint) RETURNS void "

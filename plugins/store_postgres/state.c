@@ -65,6 +65,7 @@ int pg_fail(wt_db *db, const PGresult *res, const char *doing)
                         lost = rows[i].lost;
                         hint = rows[i].hint;
                 }
+        db->aborted = code == WT_EABORTED;
         one_line(words, sizeof words, said != NULL ? said : PQerrorMessage(db->c));
         if (db->c == NULL || PQstatus(db->c) == CONNECTION_BAD)
                 lost = true;

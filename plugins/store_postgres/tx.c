@@ -3,6 +3,8 @@
 #include <string.h>
 #include "db.h"
 
+enum { TURN_MS = 250 };
+
 /* Migrations, seals and days wait for each other, in one database: any number will do, as long as
  * it is ours. */
 #define SCHEMA_LOCK "SELECT pg_advisory_xact_lock(8751974420165)"
@@ -15,6 +17,22 @@ int pg_may(wt_db *db)
         return WT_OK;
 }
 
+/* The words of a failure before it stay as they are. */
+static void undo(wt_db *db)
+{
+        db->tx = TX_NONE;
+        if (db->c != NULL && PQtransactionStatus(db->c) != PQTRANS_IDLE) {
+                bool aborted = db->aborted;
+
+                db->deadline_us = db->host->now_us() + db->timeout_ms * 1000;
+                if (PQtransactionStatus(db->c) == PQTRANS_ACTIVE ||
+                    pg_exec(db, "ROLLBACK", "rolling back") != WT_OK)
+                        pg_lose(db);             /* the server rolls back what is lost */
+                db->aborted = aborted;
+        }
+        db->failed = false;
+}
+
 static int open_tx(wt_db *db, enum tx tx, const char *sql)
 {
         int err;
@@ -25,17 +43,49 @@ static int open_tx(wt_db *db, enum tx tx, const char *sql)
         db->failed = false;
         if ((err = pg_start(db, db->timeout_ms)) != WT_OK ||
             (err = pg_exec(db, sql, "beginning")) != WT_OK) {
-                if (db->c != NULL)
-                        pg_lose(db);             /* whatever it is in now, it is not ours */
+                undo(db);
                 return err;
         }
         db->tx = tx;
         return WT_OK;
 }
 
+static int take_turns(void *arg, const struct wt_value *v, uint32_t n)
+{
+        (void)n;
+        *(bool *)arg = v[0].as.i != 0;
+        return WT_OK;
+}
+
+int pg_look_for_turns(wt_db *db)
+{
+        return pg_run(db, "SELECT count(*) FROM pg_class WHERE relname = 'witan_turn' "
+                      "AND relnamespace = current_schema()::regnamespace", NULL, 0, take_turns,
+                      &db->turns, NULL);
+}
+
+/* Who runs into others again and again would give up in the end. So a transaction that lost takes
+ * its next turn alone: it locks a table of which all others hold a weaker lock, before the moment
+ * that it sees is fixed (LOCK TABLE fixes none). When that does not come to pass soon (one of the
+ * others hangs), it runs with the others, and nobody waits behind it. */
 int pg_begin(wt_db *db)
 {
-        return open_tx(db, TX_WRITE, "BEGIN ISOLATION LEVEL SERIALIZABLE");
+        char sql[256];
+        int err;
+
+        if (db->tx == TX_NONE && db->aborted && db->c != NULL && db->turns) {
+                snprintf(sql, sizeof sql, "BEGIN ISOLATION LEVEL SERIALIZABLE;"
+                         "SET LOCAL lock_timeout = %d; LOCK TABLE witan_turn IN EXCLUSIVE MODE;"
+                         "SET LOCAL lock_timeout = %llu", TURN_MS,
+                         (unsigned long long)db->timeout_ms);
+                err = open_tx(db, TX_WRITE, sql);
+                db->aborted = false;
+                if (err == WT_OK || db->c == NULL)
+                        return err;
+        }
+        return open_tx(db, TX_WRITE, db->turns ? "BEGIN ISOLATION LEVEL SERIALIZABLE;"
+                                                 "LOCK TABLE witan_turn IN ROW SHARE MODE"
+                                               : "BEGIN ISOLATION LEVEL SERIALIZABLE");
 }
 
 /* The first read fixes the moment; it shall be that of this call. */
@@ -43,23 +93,6 @@ int pg_snapshot(wt_db *db)
 {
         return open_tx(db, TX_READ, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
                        "SET LOCAL statement_timeout = 0; SELECT 1");
-}
-
-static int undo(wt_db *db)
-{
-        int err = WT_OK;
-
-        db->tx = TX_NONE;
-        if (db->c != NULL && PQtransactionStatus(db->c) != PQTRANS_IDLE) {
-                db->deadline_us = db->host->now_us() + db->timeout_ms * 1000;
-                err = PQtransactionStatus(db->c) == PQTRANS_ACTIVE ? WT_EUNAVAILABLE
-                                                                   : pg_exec(db, "ROLLBACK",
-                                                                             "rolling back");
-                if (err != WT_OK && db->c != NULL)
-                        pg_lose(db);             /* the server rolls back what is lost */
-        }
-        db->failed = false;
-        return WT_OK;
 }
 
 int pg_commit(wt_db *db)
@@ -73,13 +106,16 @@ int pg_commit(wt_db *db)
                 return err;
         }
         err = pg_exec(db, "COMMIT", "committing");
+        if (err == WT_OK)
+                db->aborted = false;
         undo(db);
         return err;
 }
 
 int pg_rollback(wt_db *db)
 {
-        return undo(db);
+        undo(db);
+        return WT_OK;
 }
 
 static int no_limit(wt_db *db, bool on)

@@ -147,6 +147,21 @@ static void a_writer_waits_no_longer_than_told(void **state)
         ops->close(b);
 }
 
+static void a_full_disk_is_said(void **state)
+{
+        wt_db *db = opened(1000);
+        int err;
+
+        (void)state;
+        assert_int_equal(run(db, "CREATE TABLE wide (b BLOB)"), WT_OK);
+        assert_int_equal(run(db, "PRAGMA max_page_count = 1"), WT_OK);   /* no page beyond these */
+        err = run(db, "INSERT INTO wide VALUES (zeroblob(100000000))");
+        assert_int_equal(err, WT_EEXHAUSTED);
+        assert_int_equal(run(db, "PRAGMA max_page_count = 1000000"), WT_OK);
+        assert_int_equal(run(db, "INSERT INTO wide VALUES (zeroblob(100000))"), WT_OK);
+        ops->close(db);
+}
+
 /* Damage must not look like a bad row: a caller would throw good ones away. */
 static void no_database_is_said(void **state)
 {
@@ -180,6 +195,7 @@ int main(void)
                 cmocka_unit_test(it_is_durable),
                 cmocka_unit_test(replacing_is_deleting),
                 cmocka_unit_test(a_writer_waits_no_longer_than_told),
+                cmocka_unit_test(a_full_disk_is_said),
                 cmocka_unit_test(no_database_is_said),
         };
 

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <dirent.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,6 +173,56 @@ static void transactions(const char *url)
         assert_int_equal(c.made, 1);
         assert_int_equal(wt_store_do(s, nested, NULL), WT_EINVAL);       /* the inner one as well */
         assert_int_equal(number(s, "SELECT count(*) FROM t"), 1);
+        wt_store_close(s);
+}
+
+enum { THREADS = 5, TIMES = 60 };
+struct raiser { const char *url; int given_up; };
+
+static wt_err raise_once(void *arg, wt_store *s)
+{
+        struct wt_value v = wt_v_int(0);
+        wt_err err = wt_store_query(s, "SELECT n FROM t", NULL, 0, take, &v.as.i, NULL);
+
+        (void)arg;
+        v.as.i++;
+        return err != WT_OK ? err : wt_store_query(s, "UPDATE t SET n = $1", &v, 1, NULL, NULL,
+                                                   NULL);
+}
+
+static void *raise_often(void *arg)
+{
+        struct raiser *r = arg;
+        wt_store *s = NULL;
+
+        if (wt_store_open(&s, r->url, 20000) != WT_OK) {
+                r->given_up = TIMES;
+                return NULL;
+        }
+        for (int i = 0; i < TIMES; i++)
+                r->given_up += wt_store_do(s, raise_once, NULL) != WT_OK;
+        wt_store_close(s);
+        return NULL;
+}
+
+/* All at one row, without a pause: nobody gives up. */
+static void crowds(const char *url)
+{
+        static const char *const step[] = { "CREATE TABLE t (n BIGINT); INSERT INTO t VALUES (0)" };
+        struct raiser r[THREADS];
+        pthread_t thread[THREADS];
+        wt_store *s = opened(url);
+
+        works(wt_store_migrate(s, "crowd", step, 1));
+        for (int i = 0; i < THREADS; i++) {
+                r[i] = (struct raiser){ url, 0 };
+                assert_int_equal(pthread_create(&thread[i], NULL, raise_often, &r[i]), 0);
+        }
+        for (int i = 0; i < THREADS; i++) {
+                pthread_join(thread[i], NULL);
+                assert_int_equal(r[i].given_up, 0);
+        }
+        assert_int_equal(number(s, "SELECT n FROM t"), THREADS * TIMES);
         wt_store_close(s);
 }
 
@@ -441,6 +492,7 @@ static void bad_backups(const char *url)
 static const struct row { const char *name; void (*test)(const char *url); } rows[] = {
         { "URLs and their plugins", urls },
         { "a transaction is run again, and not for ever", transactions },
+        { "a crowd at one row", crowds },
         { "one holder of a lease, fenced by its token", leases },
         { "blobs are what they were, or damaged", blobs },
         { "a backup comes back, into either kind", backups },
