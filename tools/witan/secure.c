@@ -1,5 +1,6 @@
 /* secure.c - see secure.h. */
 #include "secure.h"
+#include <string.h>
 #include "net/http.h"
 #include "tls/tls.h"
 
@@ -32,6 +33,23 @@ void secure_cluster(const char *cert)
 
         if (!told && *cert != '\0' && wt_tls_pinned(&t, cert) == WT_OK)
                 use(t);
+}
+
+wt_err secure_check(const wt_conf *c)
+{
+        const struct wt_tls_files f = { .cert = wt_conf_str(c, WT_SET_tls_cert),
+                                        .key = wt_conf_str(c, WT_SET_tls_key) };
+        const char *least = wt_conf_str(c, WT_SET_tls_min);
+        wt_tls *t = NULL;
+        wt_err err = WT_OK;
+
+        if (strcmp(least, "1.2") != 0 && strcmp(least, "1.3") != 0)
+                return wt_fail(WT_EINVAL, "tls_min: '%s' (%s) is no version; say 1.2 or 1.3", least,
+                               wt_conf_where(c, WT_SET_tls_min));
+        if (*f.cert != '\0' || *f.key != '\0')
+                err = wt_tls_server(&t, &f);
+        wt_tls_free(t);
+        return err;
 }
 
 const char *secure_scheme(const wt_conf *c)

@@ -9,6 +9,8 @@ wt_err secure_settings(const wt_conf *c);
  * started with is trusted as it is, unless cacert or tls_name say otherwise. "": nothing
  * changes. */
 void secure_cluster(const char *cert);
+/* Could a gateway serve by these settings: certificate, key, oldest version? In words. */
+wt_err secure_check(const wt_conf *c);
 /* "https" when a gateway with these settings serves that, else "http". */
 const char *secure_scheme(const wt_conf *c);
 #endif

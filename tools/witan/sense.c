@@ -4,6 +4,7 @@
 #include <string.h>
 #include "base/log.h"
 #include "near.h"
+#include "secure.h"
 
 int sense_port(const char *address)
 {
@@ -83,7 +84,8 @@ static wt_err gpu(const wt_conf *c)
                 s, wt_conf_where(c, WT_SET_gpu));
 }
 
-static wt_err (*const rules[])(const wt_conf *) = { log_level, http, bus, replicas, gpu };
+static wt_err (*const rules[])(const wt_conf *) = { log_level, http, bus, replicas, gpu,
+                                                   secure_check };
 enum { N_RULES = sizeof rules / sizeof *rules };
 
 uint32_t sense_each(const wt_conf *c, void (*each)(void *arg, const char *words), void *arg)
