@@ -68,44 +68,33 @@ void wt_audit_row(const struct wt_audit_event *e, struct wt_bytes body, uint64_t
         row[WT_COL_BODY] = blob(body);
 }
 
+enum { CHUNK = 64 };                             /* requests that one query asks for */
+
 /* What one call carries from the events to the rows. */
 struct batch {
         struct wt_arena arena;                   /* the decoded events */
-        struct wt_value *row;                    /* (n, N_WT_COLS), those that are new */
-        struct wt_hash *leaf;
-        uint32_t n;
+        struct wt_value *row;                    /* (n, N_WT_COLS) */
+        bool *known;                             /* (n): in the table, or earlier in this batch */
+        struct wt_hash *leaf;                    /* (n): of those that are new */
+        uint32_t n, first, end;                  /* the chunk that is asked for: first <= i < end */
         int64_t day;                             /* the last one that has room */
 };
 
-static int seen(void *arg, const struct wt_value *column, uint32_t n)
+static struct wt_value *row_of(const struct batch *b, uint32_t i)
 {
-        (void)column;
-        (void)n;
-        *(bool *)arg = true;
-        return WT_OK;
+        return b->row + (size_t)i * N_WT_COLS;
 }
 
-/* Is the event in the table, or earlier in this batch? */
-static wt_err known(wt_store *s, const struct batch *b, const struct wt_value *row, bool *out)
+static bool same_event(const struct wt_value *row, const void *request, int64_t kind)
 {
-        *out = false;
-        for (uint32_t i = 0; i < b->n && !*out; i++) {
-                const struct wt_value *r = b->row + (size_t)i * N_WT_COLS;
-
-                *out = r[WT_COL_KIND].as.i == row[WT_COL_KIND].as.i &&
-                       memcmp(r[WT_COL_REQUEST].as.data, row[WT_COL_REQUEST].as.data, 16) == 0;
-        }
-        if (*out)
-                return WT_OK;
-        return wt_store_query(s, "SELECT 1 FROM audit_events WHERE day = $1 AND request = $2"
-                              " AND kind = $3", row + WT_COL_DAY, 3, seen, out, NULL);
+        return row[WT_COL_KIND].as.i == kind &&
+               memcmp(row[WT_COL_REQUEST].as.data, request, 16) == 0;
 }
 
 static wt_err take(wt_store *s, struct batch *b, struct wt_bytes body, uint32_t at, uint32_t *bad)
 {
-        struct wt_value *row = b->row + (size_t)b->n * N_WT_COLS;
+        struct wt_value *row = row_of(b, at);
         struct wt_audit_event e;
-        bool is_known;
         wt_err err;
 
         if ((err = wt_audit_decode(&e, body.data, body.len, &b->arena)) != WT_OK ||
@@ -115,42 +104,108 @@ static wt_err take(wt_store *s, struct batch *b, struct wt_bytes body, uint32_t 
                 return err != WT_OK ? err : wt_fail(WT_EDATA, "an event without a request id");
         }
         wt_audit_row(&e, body, 0, row);
-        if (row[WT_COL_DAY].as.i != b->day &&
-            (err = wt_store_day_add(s, "audit_events", row[WT_COL_DAY].as.i)) != WT_OK)
-                return err;
+        for (uint32_t i = 0; i < at && !b->known[at]; i++)
+                b->known[at] = same_event(row_of(b, i), e.request.data, e.kind);
+        if (row[WT_COL_DAY].as.i == b->day)
+                return WT_OK;
         b->day = row[WT_COL_DAY].as.i;
-        if ((err = known(s, b, row, &is_known)) != WT_OK)
-                return err;
-        if (!is_known)
-                wt_merkle_leaf(body.data, body.len, &b->leaf[b->n++]);
+        return wt_store_day_add(s, "audit_events", b->day);
+}
+
+static int on_known(void *arg, const struct wt_value *column, uint32_t n)
+{
+        struct batch *b = arg;
+        uint64_t at = b->first + (uint64_t)column[0].as.i;
+
+        WT_ASSERT(n == 2 && column[0].type == WT_INT);
+        if (at < b->end && column[1].type != WT_NULL)
+                b->known[at] = true;
         return WT_OK;
+}
+
+/* Which of a chunk does the table hold? Neighbours of one day, for the key begins with the day. A
+ * short chunk asks for its last event again and again, so that there is one statement. */
+static wt_err look_up(wt_store *s, struct batch *b, const char *sql)
+{
+        const struct wt_value *first = row_of(b, b->first);
+        struct wt_value v[2 * CHUNK + 1];
+
+        for (b->end = b->first; b->end < b->n && b->end < b->first + CHUNK; b->end++) {
+                const struct wt_value *row = row_of(b, b->end);
+
+                if (row[WT_COL_DAY].as.i != first[WT_COL_DAY].as.i)
+                        break;
+                v[2 * (b->end - b->first)] = row[WT_COL_REQUEST];
+                v[2 * (b->end - b->first) + 1] = row[WT_COL_KIND];
+        }
+        for (uint32_t i = 2 * (b->end - b->first); i < 2 * CHUNK; i++)
+                v[i] = v[i - 2];
+        v[2 * CHUNK] = first[WT_COL_DAY];
+        return wt_store_query(s, sql, v, 2 * CHUNK + 1, on_known, b, NULL);
+}
+
+/* A subquery for each event, not a join or IN: a database that knows nothing of a table that is
+ * young would read all of the day for those, and this one by its key. */
+static wt_err find_known(wt_store *s, struct batch *b)
+{
+        struct wt_buf sql = { 0 };
+        wt_err err = WT_OK;
+
+        wt_buf_str(&sql, "WITH v (i, request, kind) AS (VALUES ");
+        for (int i = 0; i < CHUNK; i++)
+                wt_buf_fmt(&sql, "%s(%d, $%d, $%d)", i > 0 ? ", " : "", i, 2 * i + 1, 2 * i + 2);
+        wt_buf_fmt(&sql, ") SELECT i, (SELECT e.leaf FROM audit_events e WHERE e.day = $%d AND"
+                   " e.request = v.request AND e.kind = v.kind) FROM v", 2 * CHUNK + 1);
+        for (b->first = 0; b->first < b->n && err == WT_OK; b->first = b->end)
+                err = look_up(s, b, sql.data);
+        wt_buf_free(&sql);
+        return err;
+}
+
+/* The rows that are new move together, and get their leaves. */
+static wt_err put_new(wt_store *s, struct batch *b, const struct wt_bytes *body, uint64_t *first,
+                      uint32_t *n_new)
+{
+        uint32_t n = 0;
+        uint64_t at = 0;
+        wt_err err = WT_OK;
+
+        for (uint32_t i = 0; i < b->n; i++) {
+                if (b->known[i])
+                        continue;
+                wt_merkle_leaf(body[i].data, body[i].len, &b->leaf[n]);
+                memmove(row_of(b, n++), row_of(b, i), N_WT_COLS * sizeof *b->row);
+        }
+        if (n > 0 && (err = wt_tree_add(s, b->leaf, n, &at)) == WT_OK) {
+                for (uint32_t i = 0; i < n; i++)
+                        row_of(b, i)[WT_COL_LEAF] = wt_v_int((int64_t)(at + i));
+                err = wt_store_load(s, "audit_events", wt_audit_columns, N_WT_COLS, b->row, n);
+        }
+        if (err == WT_OK) {
+                *first = at;
+                *n_new = n;
+        }
+        return err;
 }
 
 wt_err wt_audit_append(wt_store *s, const struct wt_bytes *body, uint32_t n, uint64_t *first,
                        uint32_t *n_new, uint32_t *bad)
 {
-        struct batch b = { .day = -1 };
-        uint64_t at = 0;
+        struct batch b = { .day = -1, .n = n };
         wt_err err = WT_OK;
 
         b.row = calloc((size_t)n + 1, N_WT_COLS * sizeof *b.row);
+        b.known = calloc((size_t)n + 1, sizeof *b.known);
         b.leaf = calloc((size_t)n + 1, sizeof *b.leaf);
-        if (b.row == NULL || b.leaf == NULL)
+        if (b.row == NULL || b.known == NULL || b.leaf == NULL)
                 err = wt_fail(WT_ENOMEM, "no memory for %u audit events", n);
         for (uint32_t i = 0; i < n && err == WT_OK; i++)
                 err = take(s, &b, body[i], i, bad);
-        if (err == WT_OK && b.n > 0)
-                err = wt_tree_add(s, b.leaf, b.n, &at);
-        for (uint32_t i = 0; i < b.n; i++)
-                b.row[(size_t)i * N_WT_COLS + WT_COL_LEAF] = wt_v_int((int64_t)(at + i));
-        if (err == WT_OK && b.n > 0)
-                err = wt_store_load(s, "audit_events", wt_audit_columns, N_WT_COLS, b.row, b.n);
-        if (err == WT_OK) {
-                *first = at;
-                *n_new = b.n;
-        }
+        if (err == WT_OK && (err = find_known(s, &b)) == WT_OK)
+                err = put_new(s, &b, body, first, n_new);
         wt_arena_fini(&b.arena);
         free(b.row);
+        free(b.known);
         free(b.leaf);
         return err;
 }
