@@ -5,7 +5,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 
 build_packages="gcc libc6-dev cmake ninja-build pkg-config libzmq3-dev libsqlite3-dev libpq-dev libpcre2-dev libutf8proc-dev libssl-dev"
-test_packages="clang libcmocka-dev libprotobuf-c-dev protobuf-c-compiler libjansson-dev curl python3 python3-venv zsh fish man-db groff-base postgresql"
+test_packages="clang openssl libcmocka-dev libprotobuf-c-dev protobuf-c-compiler libjansson-dev curl python3 python3-venv zsh fish man-db groff-base postgresql"
 
 say() { printf '%s\n' "$*" >&2; }
 
