@@ -227,6 +227,16 @@ static void watch_out(struct router *r, struct call *c)
         }
 }
 
+/* Is something of this attempt open, and all of it at a worker? One that lacks a holder as well is
+ * nothing to wait for. */
+static bool may_come_home(const struct share *s, uint32_t attempt)
+{
+        for (const struct call *c = s->calls; c != NULL; c = c->next)
+                if (c->attempt == attempt && c->state == CALL_QUEUED && c->worker < 0)
+                        return false;
+        return s->n_open[attempt] > 0;
+}
+
 /* It waits for credit, or for a holder. */
 static void watch_queued(struct router *r, struct call *c)
 {
@@ -246,8 +256,8 @@ static void watch_queued(struct router *r, struct call *c)
                 for (struct call *n = c->share->calls; n != before; n = n->next)
                         if (n->worker < 0)
                                 n->since = since;        /* one wait, looked at often */
-        } else if (c->share->n_open[1 - c->attempt] == 0) {
-                put_back(r, c);                  /* else the other attempt may yet come home */
+        } else if (!may_come_home(c->share, 1 - c->attempt)) {
+                put_back(r, c);
         }
 }
 
