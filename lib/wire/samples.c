@@ -24,9 +24,11 @@ static uint32_t roll(struct dice *d)
 
 static uint32_t below(struct dice *d, uint32_t n) { return roll(d) % n; }
 
+/* Up to the limit, and often at it; a body of megabytes is as good with a few thousand. */
 static struct wt_bytes random_bytes(struct dice *d, const struct wire_field *f)
 {
-        uint32_t len = below(d, 4) ? below(d, f->limit + 1) : f->limit;
+        uint32_t most = f->limit < 8192 ? f->limit : 8192;
+        uint32_t len = below(d, 4) ? below(d, most + 1) : most;
         uint8_t *p = wt_arena_take(d->a, len + 1);
 
         for (uint32_t i = 0; i < len; i++)
