@@ -3,7 +3,7 @@
  * the store says that something changed, so that a database that is away stops nobody.
  *
  * Tables (schema name "identity"): identity_tenants, identity_teams, identity_keys,
- * identity_prices. Secrets are stored as salted hashes. Channel of changes: "identity". */
+ * identity_prices, identity_usage (usage.h). Secrets are stored as salted hashes. Channel of changes: "identity". */
 #ifndef WITAN_IDENTITY_IDENTITY_H
 #define WITAN_IDENTITY_IDENTITY_H
 #include <stdbool.h>
@@ -18,6 +18,10 @@ struct wt_limits { int64_t most[WT_N_LIMITS]; }; /* -1: no limit */
 extern const struct wt_limits wt_no_limits;
 /* "requests_per_minute", ...: the names of the API, the columns, and the flags ('-' for '_'). */
 const char *wt_limit_name(enum wt_limit l);
+bool wt_limit_named(const char *name, enum wt_limit *out);
+/* An amount as people write it, costs as money (money.h); WT_EINVAL in words. And back. */
+wt_err wt_limit_read(enum wt_limit l, const char *text, size_t len, int64_t *out);
+const char *wt_limit_text(enum wt_limit l, int64_t n, char out[32]);
 
 struct wt_tenant {
         char id[65], name[65];                   /* id is what keys and rows name */
@@ -60,6 +64,9 @@ wt_err wt_team_list(wt_store *s, void (*each)(void *arg, const struct wt_team *t
 wt_err wt_key_create(wt_store *s, const struct wt_key *in, struct wt_key *out, char secret[80]);
 wt_err wt_key_revoke(wt_store *s, const char *id);       /* WT_ENOTFOUND */
 wt_err wt_key_list(wt_store *s, void (*each)(void *arg, const struct wt_key *k), void *arg);
+/* Of "tenant:ID", "team:TENANT/ID" or "key:ID" those limits whose bits are given. WT_EINVAL: no
+ * scope, or nothing given; WT_ENOTFOUND. */
+wt_err wt_limits_set(wt_store *s, const char *scope, const struct wt_limits *l, uint32_t given);
 wt_err wt_price_set(wt_store *s, const struct wt_price *p);
 wt_err wt_price_list(wt_store *s, void (*each)(void *arg, const struct wt_price *p), void *arg);
 

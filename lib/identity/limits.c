@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "identity/identity.h"
+#include "identity/money.h"
 
 const struct wt_limits wt_no_limits = { { -1, -1, -1, -1, -1, -1, -1 } };
 
@@ -20,6 +21,42 @@ const char *wt_limit_name(enum wt_limit l)
         };
 
         return names[l];
+}
+
+bool wt_limit_named(const char *name, enum wt_limit *out)
+{
+        for (int i = 0; i < WT_N_LIMITS; i++)
+                if (strcmp(name, wt_limit_name((enum wt_limit)i)) == 0) {
+                        *out = (enum wt_limit)i;
+                        return true;
+                }
+        return false;
+}
+
+static bool is_cost(enum wt_limit l) { return l == WT_COST_PER_DAY || l == WT_COST_PER_MONTH; }
+
+wt_err wt_limit_read(enum wt_limit l, const char *text, size_t len, int64_t *out)
+{
+        int64_t n = 0;
+        size_t i = 0;
+
+        if (is_cost(l))
+                return wt_money_read(text, len, out);
+        for (; i < len && i < 16 && text[i] >= '0' && text[i] <= '9'; i++)
+                n = 10 * n + (text[i] - '0');
+        if (i == 0 || i < len)
+                return wt_fail(WT_EINVAL, "%s must be a whole number from 0 to 10^16 - 1, not "
+                               "\"%.*s\"", wt_limit_name(l), len < 40 ? (int)len : 40, text);
+        *out = n;
+        return WT_OK;
+}
+
+const char *wt_limit_text(enum wt_limit l, int64_t n, char out[32])
+{
+        if (is_cost(l))
+                return wt_money_text(n, out);
+        snprintf(out, 32, "%lld", (long long)n);
+        return out;
 }
 
 bool wt_role_known(const char *role)

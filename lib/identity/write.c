@@ -26,6 +26,10 @@ static const char *const steps[] = {
         " prompt_nano BIGINT NOT NULL, completion_nano BIGINT NOT NULL,"
         " PRIMARY KEY (model, tenant))",
         "ALTER TABLE identity_keys ADD COLUMN rpc_public TEXT NOT NULL DEFAULT ''",
+        "CREATE TABLE identity_usage(day BIGINT NOT NULL, tenant TEXT NOT NULL, team TEXT NOT NULL,"
+        " key_id TEXT NOT NULL, model TEXT NOT NULL, requests BIGINT NOT NULL,"
+        " prompt_tokens BIGINT NOT NULL, completion_tokens BIGINT NOT NULL,"
+        " cost_nano BIGINT NOT NULL, PRIMARY KEY (day, tenant, team, key_id, model))",
 };
 enum { N_STEPS = sizeof steps / sizeof *steps, MAX_VALUES = 14 + WT_N_LIMITS };
 
@@ -229,6 +233,63 @@ wt_err wt_key_revoke(wt_store *s, const char *id)
         put(&c, wt_v_int(time(NULL)));
         put(&c, wt_v_text(id));
         return change_do(s, &c);
+}
+
+/* What a scope's row is found by: its table, and one column or two. */
+static wt_err scope_row(const char *scope, struct change *c, struct wt_buf *sql, char room[130])
+{
+        static const struct { const char *kind, *table; } kinds[] = {
+                { "tenant:", "identity_tenants" }, { "key:", "identity_keys" },
+                { "team:", "identity_teams" } };
+        size_t i = 0, n = sizeof kinds / sizeof *kinds;
+        char *slash;
+
+        while (i < n && strncmp(scope, kinds[i].kind, strlen(kinds[i].kind)) != 0)
+                i++;
+        if (i == n || strlen(scope) - strlen(kinds[i].kind) >= 130)
+                return wt_fail(WT_EINVAL, "\"%.80s\" is no scope; write tenant:NAME, "
+                               "team:TENANT/NAME or key:ID", scope);
+        strcpy(room, scope + strlen(kinds[i].kind));
+        wt_buf_fmt(sql, "UPDATE %s SET ", kinds[i].table);
+        if (i < 2) {
+                put(c, wt_v_text(room));
+                return WT_OK;
+        }
+        if ((slash = strchr(room, '/')) == NULL)
+                return wt_fail(WT_EINVAL, "a team is written team:TENANT/NAME");
+        *slash = '\0';
+        put(c, wt_v_text(slash + 1));
+        put(c, wt_v_text(room));
+        return WT_OK;
+}
+
+wt_err wt_limits_set(wt_store *s, const char *scope, const struct wt_limits *l, uint32_t given)
+{
+        struct change c = { .missing = "there is no such tenant, team or key; witan tenant list, "
+                                       "witan team list and witan key list show them" };
+        struct wt_buf sql = { 0 };
+        char room[130];
+        wt_err err = scope_row(scope, &c, &sql, room);
+        uint32_t n_names = c.n;
+        bool first = true;
+
+        for (int i = 0; i < WT_N_LIMITS && err == WT_OK; i++)
+                if (given >> i & 1) {
+                        put(&c, l->most[i] < 0 ? wt_v_null() : wt_v_int(l->most[i]));
+                        wt_buf_fmt(&sql, "%s%s = $%u", first ? "" : ", ",
+                                   wt_limit_name((enum wt_limit)i), c.n);
+                        first = false;
+                }
+        if (err == WT_OK && first)
+                err = wt_fail(WT_EINVAL, "no limit is named; there are requests_per_minute, "
+                              "tokens_per_minute, concurrency, tokens_per_day, tokens_per_month, "
+                              "cost_per_day and cost_per_month");
+        wt_buf_str(&sql, n_names > 1 ? " WHERE id = $1 AND tenant = $2" : " WHERE id = $1");
+        c.sql = sql.data;
+        if (err == WT_OK)
+                err = change_do(s, &c);
+        wt_buf_free(&sql);
+        return err;
 }
 
 wt_err wt_price_set(wt_store *s, const struct wt_price *p)
