@@ -23,7 +23,8 @@ static void fill(void *ops, size_t bytes)
 static struct wt_compute_ops compute_ops;
 static struct wt_place_ops place_ops;
 static struct wt_sample_ops sample_ops;
-static struct wt_plugin compute, place, sample;
+static struct wt_store_ops store_ops;
+static struct wt_plugin compute, place, sample, store;
 
 static int reset(void **state)
 {
@@ -38,8 +39,11 @@ static int reset(void **state)
         fill(&compute_ops, sizeof compute_ops);
         fill(&place_ops, sizeof place_ops);
         fill(&sample_ops, sizeof sample_ops);
+        fill(&store_ops, sizeof store_ops);
         compute_ops.backward = NULL;
-        compute = place = sample = p;
+        compute = place = sample = store = p;
+        store.kind = WT_STORE;
+        store.ops = &store_ops;
         compute.kind = WT_COMPUTE;
         compute.ops = &compute_ops;
         place.kind = WT_PLACE;
@@ -55,6 +59,7 @@ static void good(void **state)
         assert_int_equal(wt_plugin_check(&compute, WT_COMPUTE), WT_OK);
         assert_int_equal(wt_plugin_check(&place, WT_PLACE), WT_OK);
         assert_int_equal(wt_plugin_check(&sample, 0), WT_OK);
+        assert_int_equal(wt_plugin_check(&store, WT_STORE), WT_OK);
 }
 
 static void magic(void) { place.magic++; }
@@ -115,6 +120,21 @@ static void each_compute_callback_is_required(void **state)
                 refusals++;
         }
         assert_int_equal(refusals, 28);          /* profile, layout and 26 callbacks */
+}
+
+static void each_store_callback_is_required(void **state)
+{
+        int refusals = 0;
+
+        (void)state;
+        for (size_t at = sizeof(void *); at < sizeof store_ops; at += sizeof(void *)) {
+                reset(NULL);
+                memset((char *)&store_ops + at, 0, sizeof(void *));
+                assert_int_equal(wt_plugin_check(&store, WT_STORE), WT_EINVAL);
+                assert_non_null(strstr(wt_words(), "lacks"));
+                refusals++;
+        }
+        assert_int_equal(refusals, 19);          /* scheme and 18 callbacks */
 }
 
 static void compute_matches_exactly_others_by_major(void **state)
@@ -189,16 +209,17 @@ static void host_runs_each_item_once(void **state)
 
 int main(void)
 {
-        struct CMUnitTest tests[N_BADS + 5] = {
+        struct CMUnitTest tests[N_BADS + 6] = {
                 cmocka_unit_test_setup(good, reset),
                 cmocka_unit_test_setup(each_compute_callback_is_required, reset),
+                cmocka_unit_test_setup(each_store_callback_is_required, reset),
                 cmocka_unit_test_setup(compute_matches_exactly_others_by_major, reset),
                 cmocka_unit_test_setup(registered_and_found, reset),
                 cmocka_unit_test(host_runs_each_item_once),
         };
 
         for (size_t i = 0; i < N_BADS; i++)
-                tests[5 + i] =
+                tests[6 + i] =
                         (struct CMUnitTest){bads[i].name, refused, NULL, NULL, (void *)&bads[i]};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,7 +45,7 @@ static wt_err load(const char *scheme, size_t n)
                 return wt_fail(err, "no plugin opens a store of the kind \"%.*s\": there is no "
                                "%s; %s", (int)n, scheme, path,
                                n == 10 && memcmp(scheme, "postgresql", 10) == 0
-                                       ? "install libpq-dev and build again"
+                                       ? "install libpq-dev, then run cmake and build again"
                                        : "write sqlite, sqlite:PATH or postgresql://...");
         return err != WT_OK ? err : wt_plugin_add(p);
 }
