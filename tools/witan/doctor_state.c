@@ -132,8 +132,8 @@ static void keys(struct doctor *d)
                 return;
         for (uint32_t i = 0; i < d->cl.n; i++) {
                 const struct process *p = &d->cl.processes[i];
-                if (strcmp(p->role, "all") == 0)
-                        continue;                /* one process needs no keys */
+                if (strcmp(p->role, "all") == 0 || strcmp(p->role, "witness") == 0)
+                        continue;                /* they are on no bus */
                 n++;
                 if (wt_keyring_load(&ring, dir, p->name) == WT_OK)
                         continue;
