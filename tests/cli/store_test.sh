@@ -7,7 +7,7 @@ mkdir "$s"
 try "an empty store" 0 "SQLite" "migrations: none yet" -- "$w" store info --state "$s"
 try "a key goes into it" 0 -- "$w" key create --name anna --state "$s"
 id=$("$w" key list -o json --state "$s" | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["id"])')
-try "info shows tables and migrations" 0 "identity 1" "identity_keys" "ROWS" -- "$w" store info --state "$s"
+try "info shows tables and migrations" 0 "identity_keys" "ROWS" -- "$w" store info --state "$s"
 json "info as JSON" 0 'j["schemas"]["identity"] >= 1 and [t["rows"] for t in j["tables"] if t["name"] == "identity_keys"] == [1]' \
   -- "$w" store info -o json --state "$s"
 json "a backup" 0 'j["rows"] >= 2 and j["from"].startswith("SQLite")' -- "$w" store backup "$tmp/copy" -o json --state "$s"
