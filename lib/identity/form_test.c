@@ -68,7 +68,8 @@ static void a_key_there_and_back(void **state)
         assert_int_equal(k.limits.most[WT_COST_PER_DAY], 2500000000);
         assert_int_equal(k.limits.most[WT_CONCURRENCY], -1);
         wt_key_json(&k, false, &b);
-        assert_non_null(strstr(b.data, "\"limits\":{\"requests_per_minute\":5,\"cost_per_day\":2.5}"));
+        assert_non_null(strstr(b.data, "\"limits\":{\"requests_per_minute\":5,"
+                               "\"cost_per_day\":2.5}"));
         assert_non_null(strstr(b.data, "\"models\":[\"tiny\",\"big\"]"));
         assert_non_null(strstr(b.data, "\"revoked_at\":null"));
         assert_int_equal(read_key(b.data, &again, &field), WT_EINVAL);   /* "id" is not asked for */

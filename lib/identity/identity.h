@@ -3,7 +3,8 @@
  * the store says that something changed, so that a database that is away stops nobody.
  *
  * Tables (schema name "identity"): identity_tenants, identity_teams, identity_keys,
- * identity_prices, identity_usage (usage.h). Secrets are stored as salted hashes. Channel of changes: "identity". */
+ * identity_prices, identity_usage (usage.h). Secrets are stored as salted hashes. Channel of
+ * changes: "identity". */
 #ifndef WITAN_IDENTITY_IDENTITY_H
 #define WITAN_IDENTITY_IDENTITY_H
 #include <stdbool.h>

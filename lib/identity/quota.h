@@ -78,9 +78,9 @@ bool wt_quota_left(wt_quota *q, const struct wt_ticket *t, enum wt_limit l, int6
 /* In the caller's transaction: usage of a request that ended. gateway: whose lease it was. */
 wt_err wt_quota_bill(wt_store *s, const char *gateway, const char *const *scopes, uint32_t n_scopes,
                      uint64_t time_us, const struct wt_charge *used);
-/* Every limit of a tenant, a team or a key that is not revoked, as the store knows it now. used: booked
- * in the window that runs; leased: with gateways, of it what is charged and what they keep; left: not
- * used (of concurrency: not leased). scope: only this one; NULL: all. WT_ENOTFOUND. */
+/* Every limit of a tenant, a team or a key that is not revoked, as the store knows it now. used:
+ * booked in the window that runs; leased: with gateways, charged or kept by them; left: not used
+ * (of concurrency: not leased). scope: only this one; NULL: all. WT_ENOTFOUND. */
 struct wt_quota_line {
         char scope[WT_SCOPE_NAME];
         enum wt_limit limit;

@@ -1,6 +1,6 @@
-/* usage.h - what was used, by day, tenant, team, key and model: booked in the transaction that takes
- * the ends of requests out of the audit spool, so that it agrees with the audit log and with the
- * quotas. Table identity_usage (migrated with those of identity.h). */
+/* usage.h - what was used, by day, tenant, team, key and model: booked in the transaction that
+ * takes the ends of requests out of the audit spool, so that it agrees with the audit log and with
+ * the quotas. Table identity_usage (migrated with those of identity.h). */
 #ifndef WITAN_IDENTITY_USAGE_H
 #define WITAN_IDENTITY_USAGE_H
 #include "base/buf.h"

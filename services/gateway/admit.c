@@ -53,20 +53,24 @@ static bool over_limit(struct request *r)
         const struct wt_scope *s = &t->scope[t->why_scope];
         int64_t most = s->limits.most[t->why], need = t->charge.n[t->why];
         bool budget = t->why > WT_CONCURRENCY, never = need > most;
+        char needs[32], limit[32], left[32];
         struct refusal why = { 429, budget ? "insufficient_quota" : "rate_limit_error",
                                budget ? "insufficient_quota" : "rate_limit_exceeded", NULL };
 
         wt_metric_add(&r->g->metrics[M_LIMITED], 1);
         r->no_retry = never || budget;
         r->retry_s = never ? 0 : t->why == WT_CONCURRENCY ? 1 : t->retry_s;
+        wt_limit_text(t->why, need, needs);
+        wt_limit_text(t->why, most, limit);
+        wt_limit_text(t->why, t->why_left, left);
         if (never)
-                return request_refuse(r, why, "this request needs %lld of %s of %s, and the limit "
-                        "is %lld; ask for fewer tokens (max_tokens) or for a higher limit",
-                        (long long)need, limit_words(t->why), s->name, (long long)most);
-        return request_refuse(r, why, "the limit of %s of %s is reached: %lld of %lld are left and "
-                "this request needs %lld (prompt and max_tokens); try again in %llu s",
-                limit_words(t->why), s->name, (long long)t->why_left, (long long)most,
-                (long long)need, (unsigned long long)r->retry_s);
+                return request_refuse(r, why, "this request needs %s of %s of %s, and the limit "
+                        "is %s; ask for fewer tokens (max_tokens) or for a higher limit", needs,
+                        limit_words(t->why), s->name, limit);
+        return request_refuse(r, why, "the limit of %s of %s is reached: %s of %s are left and "
+                "this request needs %s (prompt and max_tokens); try again in %llu s",
+                limit_words(t->why), s->name, left, limit, needs,
+                (unsigned long long)r->retry_s);
 }
 
 static bool no_books(struct request *r)

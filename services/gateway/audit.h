@@ -5,7 +5,7 @@
 #include "audit/event.h"
 #include "audit/spool.h"
 
-enum { ITL_BUCKETS = 96, FLOOD_SLOTS = 256 };
+enum { ITL_BUCKETS = 96, FLOOD_SLOTS = 256, WORDS_MOST = 256 };
 struct request;
 struct sequence;
 struct gateway;
@@ -27,6 +27,7 @@ struct tally {
         bool learnt, intended, recorded, unwritten, shed, ended;
         const char *outcome, *code;              /* static */
         char source[64], door[64];
+        char words[WORDS_MOST];                  /* of an admin call: what it did */
         uint8_t revision[32], session[32];
         bool has_revision, has_session;
         uint64_t mark_us, marked;                /* the last mark: when, tokens */

@@ -17,6 +17,7 @@ struct job {
         uint8_t id[16];
         struct wt_audit_filter f;
         enum desk_form form;
+        struct desk_task task;                   /* work NULL: it is a reading */
         struct wt_buf made;                      /* the thread's own */
         /* Under the desk's lock. */
         struct wt_buf piece;
@@ -111,7 +112,7 @@ static wt_err read_page(struct job *j, wt_store *s)
         return WT_OK;
 }
 
-static wt_err read_log(struct job *j)
+static wt_err ask_store(struct job *j)
 {
         wt_store *s;
         uint64_t n;
@@ -119,8 +120,11 @@ static wt_err read_log(struct job *j)
 
         if (err != WT_OK)
                 return err;
-        err = j->form == DESK_EXPORT ? wt_audit_export(s, &j->f, on_data, j, &n)
-                                     : read_page(j, s);
+        if (j->task.work != NULL)
+                err = j->task.work(j->task.arg, s, &j->made);
+        else
+                err = j->form == DESK_EXPORT ? wt_audit_export(s, &j->f, on_data, j, &n)
+                                             : read_page(j, s);
         wt_store_close(s);
         return err == WT_OK ? pass(j) : err;
 }
@@ -129,7 +133,7 @@ static void *run(void *arg)
 {
         struct job *j = arg;
         struct desk *d = j->desk;
-        wt_err err = read_log(j);
+        wt_err err = ask_store(j);
 
         pthread_mutex_lock(&d->lock);
         j->err = err;
@@ -145,9 +149,24 @@ static void *run(void *arg)
 
 static void job_free(struct job *j)
 {
+        if (j->task.drop != NULL)
+                j->task.drop(j->task.arg);
         wt_buf_free(&j->made);
         wt_buf_free(&j->piece);
         free(j);
+}
+
+static bool tell(struct desk *d, struct job *j, const struct wt_buf *piece, bool done)
+{
+        const char *data = piece->data != NULL ? piece->data : "";
+        wt_err err = done ? j->err : WT_OK;
+
+        if (err != WT_OK)
+                wt_fail(err, "%s", j->words);
+        if (j->task.done == NULL)
+                return d->conf.piece(d->conf.arg, j->id, j->form, data, piece->len, done, err);
+        j->task.done(d->conf.arg, j->id, j->task.arg, data, piece->len, err);
+        return true;
 }
 
 /* Takes what a job has; true when it is over. */
@@ -160,20 +179,15 @@ static bool look(struct desk *d, struct job *j)
         full = j->full;
         done = j->done;
         unwanted = j->unwanted;
-        if (full) {
+        if (full && (j->task.work == NULL || done)) {
                 piece = j->piece;
                 j->piece = (struct wt_buf){ 0 };
                 j->full = false;
                 pthread_cond_broadcast(&d->room);
         }
         pthread_mutex_unlock(&d->lock);
-        if (!unwanted && (full || done)) {
-                if (done && j->err != WT_OK)
-                        wt_fail(j->err, "%s", j->words);
-                wanted = d->conf.piece(d->conf.arg, j->id, j->form,
-                                       piece.data != NULL ? piece.data : "", piece.len, done,
-                                       done ? j->err : WT_OK);
-        }
+        if (!unwanted && (full || done) && (j->task.done == NULL || done))
+                wanted = tell(d, j, &piece, done);
         if (!wanted) {
                 pthread_mutex_lock(&d->lock);
                 j->unwanted = true;
@@ -212,7 +226,7 @@ wt_err desk_open(struct desk **out, const struct desk_conf *c)
         wt_err err;
 
         if (d == NULL)
-                return wt_fail(WT_ENOMEM, "no memory to read the audit log");
+                return wt_fail(WT_ENOMEM, "no memory to ask the store");
         d->conf = *c;
         d->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (d->fd < 0) {
@@ -230,28 +244,37 @@ wt_err desk_open(struct desk **out, const struct desk_conf *c)
         return WT_OK;
 }
 
-wt_err desk_read(struct desk *d, const uint8_t id[16], const struct wt_audit_filter *f,
-                 enum desk_form form)
+static wt_err begin(struct desk *d, const uint8_t id[16], const struct job *what)
 {
         struct job *j;
 
         if (d->n == DESK_JOBS)
-                return wt_fail(WT_EEXHAUSTED, "%d readings of the audit log are under way; ask "
-                               "again later", DESK_JOBS);
-        if ((j = calloc(1, sizeof *j)) == NULL)
-                return wt_fail(WT_ENOMEM, "no memory to read the audit log");
+                return wt_fail(WT_EEXHAUSTED, "%d readings of the audit log and admin calls are "
+                               "under way; ask again later", DESK_JOBS);
+        if ((j = malloc(sizeof *j)) == NULL)
+                return wt_fail(WT_ENOMEM, "no memory to ask the store");
+        *j = *what;
         j->desk = d;
         memcpy(j->id, id, 16);
-        j->f = *f;
-        j->form = form;
         if (pthread_create(&j->thread, NULL, run, j) != 0) {
                 free(j);
-                return wt_fail(WT_EEXHAUSTED, "no thread to read the audit log");
+                return wt_fail(WT_EEXHAUSTED, "no thread to ask the store");
         }
         j->next = d->jobs;
         d->jobs = j;
         d->n++;
         return WT_OK;
+}
+
+wt_err desk_read(struct desk *d, const uint8_t id[16], const struct wt_audit_filter *f,
+                 enum desk_form form)
+{
+        return begin(d, id, &(struct job){ .f = *f, .form = form });
+}
+
+wt_err desk_do(struct desk *d, const uint8_t id[16], const struct desk_task *t)
+{
+        return begin(d, id, &(struct job){ .task = *t });
 }
 
 void desk_close(struct desk *d)

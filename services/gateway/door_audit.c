@@ -5,8 +5,10 @@
 #include <string.h>
 #include "desk.h"
 
-static const struct door door_query = { .path = "/v1/admin/audit" };
-static const struct door door_export = { .path = "/v1/admin/audit/export" };
+static const struct door door_query = { .path = "/v1/admin/audit",
+                                        .action = "admin.audit.query" };
+static const struct door door_export = { .path = "/v1/admin/audit/export",
+                                         .action = "admin.audit.export" };
 
 static const char *const types[] = {
         [DESK_JSON] = "application/json", [DESK_NDJSON] = "application/x-ndjson",

@@ -7,6 +7,7 @@
 #include "audit/drain.h"
 #include "base/log.h"
 #include "identity/quota.h"
+#include "identity/usage.h"
 #include "net/metrics.h"
 
 enum { PAUSE_MS = 100, LAST_MS = 3000, MINUTE_US = 60 * 1000 * 1000 };
@@ -29,7 +30,12 @@ static void said(void *arg, const char *id, const char *words)
 
 /* ---- bills --------------------------------------------------------------------------------- */
 
-struct sum { const struct wt_audit_event *of; uint64_t time_us; struct wt_charge used; };
+struct sum {
+        const struct wt_audit_event *of;         /* the first of them */
+        uint64_t time_us;
+        struct wt_charge used;
+        struct wt_usage usage;
+};
 
 static bool same(struct wt_bytes a, struct wt_bytes b)
 {
@@ -56,6 +62,34 @@ static void add(struct sum *s, const struct wt_audit_event *e)
         s->used.n[WT_TOKENS_PER_MONTH] += tokens;
         s->used.n[WT_COST_PER_DAY] += (int64_t)e->cost_nano;
         s->used.n[WT_COST_PER_MONTH] += (int64_t)e->cost_nano;
+        s->usage.requests++;
+        s->usage.prompt_tokens += (int64_t)e->prompt_tokens;
+        s->usage.completion_tokens += (int64_t)e->completion_tokens;
+        s->usage.cost_nano += (int64_t)e->cost_nano;
+}
+
+static void copy(char *out, size_t cap, struct wt_bytes b)
+{
+        snprintf(out, cap, "%.*s", (int)b.len, b.len > 0 ? (const char *)b.data : "");
+}
+
+/* The same for reports, which no gateway's lease is a part of. */
+static wt_err book_usage(wt_store *s, struct sum *u)
+{
+        const struct wt_audit_event *e = u->of;
+
+        u->usage.day = (int64_t)(u->time_us / 1000000 / 86400);
+        copy(u->usage.tenant, sizeof u->usage.tenant, e->tenant);
+        copy(u->usage.team, sizeof u->usage.team, e->team);
+        copy(u->usage.key_id, sizeof u->usage.key_id, e->key_id);
+        copy(u->usage.model, sizeof u->usage.model, e->model);
+        return wt_usage_add(s, &u->usage);
+}
+
+/* Is it of the admin API, whose calls are charged to nobody? */
+static bool is_admin(const struct wt_audit_event *e)
+{
+        return e->cause.len == 5 && memcmp(e->cause.data, "admin", 5) == 0;
 }
 
 static wt_err book(const struct gateway_ledger *l, wt_store *s, const struct sum *u)
@@ -89,19 +123,21 @@ static wt_err bill(void *arg, wt_store *s, const struct wt_audit_event *ends, ui
                 uint64_t t = came_us(e);
                 uint32_t k = 0;
 
-                if (e->tenant.len == 0)
+                if (e->tenant.len == 0 || is_admin(e))
                         continue;                /* the door was open: nobody pays */
                 while (k < n_sums && !(sum[k].time_us / MINUTE_US == t / MINUTE_US &&
                                        same(sum[k].of->key_id, e->key_id) &&
                                        same(sum[k].of->tenant, e->tenant) &&
-                                       same(sum[k].of->team, e->team)))
+                                       same(sum[k].of->team, e->team) &&
+                                       same(sum[k].of->model, e->model)))
                         k++;
                 if (k == n_sums)
                         sum[n_sums++] = (struct sum){ .of = e, .time_us = t };
                 add(&sum[k], e);
         }
         for (uint32_t k = 0; k < n_sums && err == WT_OK; k++)
-                err = book(l, s, &sum[k]);
+                if ((err = book(l, s, &sum[k])) == WT_OK)
+                        err = book_usage(s, &sum[k]);
         free(sum);
         return err;
 }

@@ -115,7 +115,7 @@ static void nowhere(wt_call *call, const char *method, const char *path)
                 }
         call_refuse(c, "-", no_path, "there is nothing at %s %.200s; this server has "
                     "/v1/chat/completions, /v1/completions, /v1/generate, /v1/tokenize, "
-                    "/v1/detokenize and /v1/models", method, path);
+                    "/v1/detokenize, /v1/models and, for admins, /v1/admin/", method, path);
 }
 
 void gateway_listen(void *arg, wt_call *c)
@@ -138,6 +138,9 @@ void gateway_listen(void *arg, wt_call *c)
                 request_audit(g, caller_http(c), wt_call_query(c), false);
         else if (get && strcmp(path, "/v1/admin/audit/export") == 0)
                 request_audit(g, caller_http(c), wt_call_query(c), true);
+        else if (strncmp(path, "/v1/admin/", 10) == 0 &&
+                 request_admin(g, caller_http(c), method, path, wt_call_query(c)))
+                return;
         else if (!health(g, c))
                 nowhere(c, method, path);
 }

@@ -72,7 +72,9 @@ void record_hash(const struct request *r, const char *what, bool prompts, uint8_
 
 const char *record_action(const struct door *d)
 {
-        return d == NULL ? "models" : d == &door_chat ? "chat" : d->path + strlen("/v1/");
+        if (d == NULL || d == &door_chat)
+                return d == NULL ? "models" : "chat";
+        return d->action != NULL ? d->action : d->path + strlen("/v1/");
 }
 
 /* What only the call and the routers know: before they are gone. */
@@ -141,7 +143,8 @@ void record_describe(struct request *r, uint32_t kind, struct wt_audit_event *e)
                 e->revision = WT_BYTES(r->tally.revision, 32);
         if (r->tally.has_session)
                 e->session = WT_BYTES(r->tally.session, 32);
-        e->cause = WT_STR("user");
+        e->cause = r->door != NULL && r->door->action != NULL ? WT_STR("admin") : WT_STR("user");
+        e->words = audit_text(r->tally.words, WORDS_MOST);
         e->source = audit_text(r->tally.source, 64);
         e->prompt_tokens = tokens_given(r);
 }

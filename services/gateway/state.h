@@ -71,6 +71,7 @@ struct sequence {
  * router has `answer` alone: it answers and ends the request, or refuses. */
 struct door {
         const char *path, *object, *object_chunk, *id_prefix;
+        const char *action;                      /* in the log, "admin.key.create"; NULL: by path */
         const char *choices;                     /* name of what chunk and choice write; NULL: a list
                                                   * "choices" */
         bool any_model;                          /* "model" may be left out */
@@ -155,6 +156,9 @@ void request_serve(struct gateway *g, struct caller c, const struct door *d);
 void request_models(struct gateway *g, struct caller c, const char *name);
 /* door_audit.c: /v1/admin/audit, or /export. */
 void request_audit(struct gateway *g, struct caller c, const char *query, bool whole);
+/* door_admin.c: the rest of /v1/admin; false: there is nothing at this path. */
+bool request_admin(struct gateway *g, struct caller c, const char *method, const char *path,
+                   const char *query);
 void request_left(struct request *r);            /* gateway.c: its client is gone */
 void request_go(struct request *r);              /* listen.c: its turn: sequences to routers */
 bool request_seqs(struct request *r);            /* prompts x n (or best_of) sequences */

@@ -1,0 +1,68 @@
+/* admin_usage.c - the query string of GET /v1/admin/usage: by, since, until, tenant, key, model,
+ * format. Times and words are those of the audit log's filters. */
+#include <stdio.h>
+#include <string.h>
+#include "admin.h"
+#include "audit/query.h"
+
+enum { DAY_US = 86400 };
+
+/* The value of a word that needs no decoding; false: it is not given. */
+static bool word_of(const char *query, const char *name, char out[16])
+{
+        size_t len = strlen(name), n;
+
+        for (const char *at = query; *at != '\0'; at += *at == '&') {
+                n = strcspn(at, "&");
+                if (n > len && memcmp(at, name, len) == 0 && at[len] == '=') {
+                        snprintf(out, 16, "%.*s", (int)(n - len - 1), at + len + 1);
+                        return true;
+                }
+                at += n;
+        }
+        return false;
+}
+
+static wt_err read_by(const char *query, enum wt_usage_by *by)
+{
+        char word[16];
+
+        if (!word_of(query, "by", word))
+                return WT_OK;
+        for (int i = 0; i < WT_N_BY; i++)
+                if (strcmp(word, wt_usage_by_name[i]) == 0) {
+                        *by = (enum wt_usage_by)i;
+                        return WT_OK;
+                }
+        return wt_fail(WT_EINVAL, "by is tenant, team, key, model or day, not \"%s\"", word);
+}
+
+wt_err admin_usage_parse(struct admin_job *j, const char *query, int64_t now_us)
+{
+        static const char *const other[] = { "by", "format", NULL };
+        const int64_t day = (int64_t)DAY_US * 1000000;
+        struct wt_audit_filter f = { .limit = 0 };
+        char word[16];
+        wt_err err;
+
+        j->ask.by = WT_BY_DAY;
+        if ((err = wt_audit_filter_parse(&f, query, now_us, other)) != WT_OK ||
+            (err = read_by(query, &j->ask.by)) != WT_OK)
+                return err;
+        if (f.actor[0] != '\0' || f.arm[0] != '\0' || f.outcome[0] != '\0' || f.has_revision ||
+            f.has_request || f.has_after || f.limit != 0)
+                return wt_fail(WT_EINVAL, "usage takes by, since, until, tenant, key, model and "
+                               "format, nothing else");
+        if (word_of(query, "format", word)) {
+                if (strcmp(word, "csv") != 0 && strcmp(word, "json") != 0)
+                        return wt_fail(WT_EINVAL, "format is json or csv, not \"%s\"", word);
+                j->csv = strcmp(word, "csv") == 0;
+        }
+        j->ask.since_day = f.since_us / day;     /* whole days: that of since, before until */
+        j->ask.until_day = f.until_us > 0 ? (f.until_us + day - 1) / day : 0;
+        snprintf(j->ask.tenant, sizeof j->ask.tenant, "%s", f.tenant);
+        snprintf(j->ask.key, sizeof j->ask.key, "%s", f.key);
+        snprintf(j->ask.model, sizeof j->ask.model, "%s", f.model);
+        snprintf(j->words, sizeof j->words, "by=%s", wt_usage_by_name[j->ask.by]);
+        return WT_OK;
+}
