@@ -73,8 +73,12 @@ wt_err wt_spool_open(wt_spool **out, const struct wt_spool_conf *conf)
                 free(s);
                 return wt_fail(WT_ENOMEM, "no memory for a spool");
         }
-        s->segment_bytes = conf->segment_bytes;
+        /* The newest segment is never deleted: alone it must not fill the spool, nor with the
+         * largest group that may still come to it. */
         s->max_bytes = conf->max_bytes;
+        s->segment_bytes = conf->segment_bytes < s->max_bytes / 8 ? conf->segment_bytes
+                                                                  : s->max_bytes / 8;
+        s->most_pending = s->max_bytes / 4 < MOST_PENDING ? s->max_bytes / 4 : MOST_PENDING;
         s->io = conf->io != NULL ? conf->io : &wt_spool_disk;
         s->lock_fd = s->event_fd = s->fd = s->read_fd = -1;
         pthread_mutex_init(&s->lock, NULL);
@@ -134,7 +138,7 @@ static wt_err append(struct wt_spool *s, const void *data, size_t len, uint64_t 
                 return wt_fail(WT_EEXHAUSTED, "the spool is full: %" PRIu64 " bytes in %s wait for "
                                "the store; is the database there? (spool_bytes is the limit)",
                                s->disk_bytes + waiting, s->folder);
-        if (waiting + need > MOST_PENDING || wt_buf_try(&s->pending, need) == NULL)
+        if (waiting + need > s->most_pending || wt_buf_try(&s->pending, need) == NULL)
                 return wt_fail(WT_EEXHAUSTED, "%" PRIu64 " bytes wait for the disk of %s",
                                waiting, s->folder);
         if (s->pending.len == 0)

@@ -37,7 +37,7 @@ extern const struct wt_spool_io wt_spool_disk;
 
 struct wt_spool_conf {
         const char *folder;                      /* made 0700 when absent; locked: one process */
-        uint64_t segment_bytes, max_bytes;
+        uint64_t segment_bytes, max_bytes;       /* a segment is at most an eighth of all */
         const struct wt_spool_io *io;            /* NULL: wt_spool_disk */
 };
 enum { WT_SPOOL_BUCKETS = 14 };

@@ -13,7 +13,7 @@ struct seg { uint64_t first, last, bytes; };
 struct wt_spool {
         char *folder, id[33];
         uint8_t raw_id[16];
-        uint64_t segment_bytes, max_bytes;
+        uint64_t segment_bytes, max_bytes, most_pending;
         const struct wt_spool_io *io;
         int lock_fd, event_fd;
         pthread_t thread; bool started;

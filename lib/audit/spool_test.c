@@ -331,6 +331,30 @@ static void full(void **state)
         wt_spool_close(s);
 }
 
+/* The newest segment stays: with the largest group in it there is room all the same. */
+static void never_full_for_good(void **state)
+{
+        struct rig *r = calloc(1, sizeof *r);
+        wt_spool *s;
+        char b[100] = { 7 };
+        uint64_t seq = 0;
+
+        (void)state;
+        rig_init(r, at);
+        s = open_spool(at, 1 << 20, 8000, r);
+        for (int i = 0; i < 4; i++) {
+                __atomic_store_n(&r->hold, 1, __ATOMIC_RELEASE);
+                while (wt_spool_append(s, b, sizeof b, &seq) == WT_OK)
+                        ;
+                __atomic_store_n(&r->hold, 0, __ATOMIC_RELEASE);
+                settle(s, seq);
+                wt_spool_release(s, seq);
+        }
+        assert_int_equal(wt_spool_append(s, b, sizeof b, &seq), WT_OK);
+        wt_spool_close(s);
+        free(r);
+}
+
 /* Each kind of call fails once, at each of its first times: nothing that was appended is lost or
  * doubled, and a descriptor whose sync failed is not asked again. */
 static void one_failure(void **state)
@@ -530,6 +554,7 @@ int main(void)
                 CASE("a segment that is gone is said", a_gap_is_said),
                 CASE("a folder belongs to one process", one_process),
                 CASE("a full spool refuses", full),
+                CASE("no spool is full for good", never_full_for_good),
                 CASE("each call fails once, at each time", one_failure),
                 CASE("a disk that fails is not appended to, and comes back",
                      refused_while_it_fails),

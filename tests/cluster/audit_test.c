@@ -27,7 +27,7 @@ static struct field f;
 static struct pg pg;
 static uint32_t gateway;
 static char http[64], store[300], preload[600];
-static const char *segment;                      /* a flag */
+static const char *segment, *bytes;              /* flags */
 static struct { pthread_mutex_t lock; FILE *log; bool stop; uint32_t finished, refused; } load = {
         .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -51,7 +51,7 @@ static void start_gateway(void)
                 setenv("LD_PRELOAD", preload, 1);
         }
         gateway = field_start(&f, NULL, "gateway", "gateway-0", at, url, "--open-door",
-                              segment, "--audit-wait=2s",
+                              segment, bytes, "--audit-wait=2s",
                               "--store-timeout=1s", NULL);
         unsetenv("LD_PRELOAD");
 }
@@ -64,6 +64,7 @@ static void start(void)
         snprintf(http, sizeof http, "127.0.0.1:%d", field_port());
         snprintf(store, sizeof store, "sqlite");
         segment = "--spool-segment-bytes=8192";        /* many turns */
+        bytes = "--spool-bytes=1G";
         r = field_start(&f, NULL, "router", "router-0", "--threads=1", NULL);
         e = field_start(&f, NULL, "expert", "expert-0", "--threads=1", NULL);
         field_ready(&f, e);
@@ -357,6 +358,46 @@ static void a_store_that_is_held(void **state)
         field_close(&f);
 }
 
+/* Its spool full, because the store does not take anything: what comes is turned away in words, and
+ * what has begun ends; when the store is back, all goes on. */
+static void a_full_spool(void **state)
+{
+        char path[200], id[40];
+        struct wt_buf b = { 0 };
+        uint64_t end;
+        sqlite3 *db;
+        int n = 0;
+
+        (void)state;
+        preload[0] = '\0';
+        start();
+        bytes = "--spool-bytes=64K";
+        start_gateway();
+        field_ready(&f, gateway);
+        path_of("witan.db", path);
+        field_until(&f, gateway, "witan_audit_lag_seconds", 0, 0);       /* its tables are there */
+        assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+        sqlite3_busy_timeout(db, 20000);
+        assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+        begin_load();
+        end = now() + 60 * SECOND;
+        while (ask(n % 2 == 0, 2, id, &b) == 200 && n++ < 1000)
+                assert_true(now() < end);
+        assert_non_null(strstr(b.data, "spool of the audit log is full"));
+        end_load();
+        assert_true(load.finished > 20);
+        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+        sqlite3_close(db);
+        while (ask(true, 3, id, &b) != 200)
+                assert_true(now() < end);
+        drained();
+        field_kill(&f, gateway, SIGTERM);
+        assert_int_equal(field_wait(&f, gateway), 0);
+        assert_int_equal(check(), 0);
+        wt_buf_free(&b);
+        field_close(&f);
+}
+
 static int count_rows(const char *sql)
 {
         char path[200];
@@ -457,6 +498,7 @@ int main(void)
                 { "kills without syncs are seen", kills_without_syncs, NULL, NULL, NULL },
                 { "a disk that fails", a_disk_that_fails, NULL, NULL, NULL },
                 { "a store that is held", a_store_that_is_held, NULL, NULL, NULL },
+                { "a full spool", a_full_spool, NULL, NULL, NULL },
                 { "on PostgreSQL, frozen and killed", on_postgresql, NULL, NULL, NULL },
         };
 
