@@ -47,8 +47,15 @@ int db_fail(wt_db *db, int rc, const char *doing)
 {
         const char *said = db->db ? sqlite3_errmsg(db->db) : sqlite3_errstr(rc);
         const char *hint = "try again";
+        int why = db->db && (rc & 0xff) == SQLITE_IOERR ? sqlite3_system_errno(db->db) : 0;
         int code = WT_EINTERNAL;
         bool lost = false;
+
+        /* What SQLite calls an error of the disk may be one of memory, or of room for its -shm. */
+        if (rc == SQLITE_IOERR_NOMEM)
+                rc = SQLITE_NOMEM;
+        if (why == ENOSPC || why == EDQUOT)
+                rc = SQLITE_FULL;
 
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
                 if (rc == rows[i].rc || (rc & 0xff) == rows[i].rc) {

@@ -158,7 +158,8 @@ static int bind(wt_db *db, sqlite3_stmt *s, const struct wt_value *args, uint32_
         return WT_OK;
 }
 
-static struct wt_value column(sqlite3_stmt *s, int i)
+/* SQLITE_NOMEM: a text or blob that could not be had; it must not be taken for an empty one. */
+static int column(sqlite3_stmt *s, int i, struct wt_value *out)
 {
         struct wt_value v = { 0 };
 
@@ -182,9 +183,13 @@ static struct wt_value column(sqlite3_stmt *s, int i)
                 v.len = (uint32_t)sqlite3_column_bytes(s, i);
                 break;
         }
-        if (v.type >= WT_TEXT && v.as.data == NULL)
-                v.as.data = "";
-        return v;
+        if (v.type >= WT_TEXT && v.as.data == NULL) {
+                if ((sqlite3_errcode(sqlite3_db_handle(s)) & 0xff) == SQLITE_NOMEM)
+                        return SQLITE_NOMEM;
+                v.as.data = "";                  /* an empty blob */
+        }
+        *out = v;
+        return SQLITE_OK;
 }
 
 /* Rows until the end, or until the caller has enough. */
@@ -202,7 +207,8 @@ static int step(wt_db *db, sqlite3_stmt *s, wt_on_row row, void *arg)
                 if (row == NULL)
                         continue;
                 for (int i = 0; i < n; i++)
-                        v[i] = column(s, i);
+                        if ((rc = column(s, i, &v[i])) != SQLITE_OK)
+                                return db_fail(db, rc, "reading a row");
                 if ((stop = row(arg, v, (uint32_t)n)) != 0)
                         return stop;
                 if (db->tx == TX_READ)
