@@ -133,7 +133,7 @@ static void keys(struct doctor *d)
         for (uint32_t i = 0; i < d->cl.n; i++) {
                 const struct process *p = &d->cl.processes[i];
                 if (strcmp(p->role, "all") == 0 || strcmp(p->role, "witness") == 0)
-                        continue;                /* they are on no bus */
+                        continue;                /* threads, and who speaks HTTP, need none */
                 n++;
                 if (wt_keyring_load(&ring, dir, p->name) == WT_OK)
                         continue;
@@ -150,6 +150,25 @@ static void keys(struct doctor *d)
         else if (lacking == 0)
                 doctor_say(d, D_OK, "keys", NULL,
                            "%u processes have theirs, and nobody else may read them", n);
+}
+
+/* A witness that lost its memory does not start: said before it is tried. */
+static void witness(struct doctor *d)
+{
+        char key[4300], memory[4300];
+
+        snprintf(key, sizeof key, "%s/witness/key", d->c->state);
+        snprintf(memory, sizeof memory, "%s/witness/checkpoint", d->c->state);
+        if (access(key, F_OK) != 0)
+                return;                          /* none here, or none yet */
+        if (access(memory, F_OK) != 0)
+                doctor_say(d, D_FAIL, "witness", "put the file back, or move the folder away: a "
+                           "new witness is made then, which knows nothing of the past",
+                           "the witness of the audit log has a key and no memory: %s is gone",
+                           memory);
+        else
+                doctor_say(d, D_OK, "witness", NULL, "the witness of the audit log has its key and "
+                           "its memory; witan audit verify asks more");
 }
 
 /* Packs are as large as the weights, once per machine. */
@@ -186,7 +205,9 @@ static void disk(struct doctor *d)
 
 void doctor_state(struct doctor *d)
 {
-        if (folder(d))
+        if (folder(d)) {
                 keys(d);
+                witness(d);
+        }
         disk(d);
 }
