@@ -49,8 +49,8 @@ result $? "up with a certificate and an issuer" "$(cat "$tmp/up.err")"
 url=$(field "$state/witan.json" 'j["http"]')
 address=${url#https://}
 case $url in https://127.0.0.1:*) result 0 "its address is https" ;; *) result 1 "its address is https" "$url" ;; esac
-answer=$(bash -c "$(grep '^ *curl' "$tmp/up.out" | sed "s|curl|curl --cacert $tmp/cert.pem|")")
-grep -q '"content"' <<<"$answer"; result $? "the curl line works with --cacert" "$answer"
+answer=$(bash -c "$(grep '^ *curl' "$tmp/up.out")")
+grep -q '"content"' <<<"$answer"; result $? "the curl line works when pasted" "$answer"
 try "the command line trusts its own cluster" 0 "tiny model" -- "$w" chat --temperature 0 --state "$state" "Who are you?"
 try "by an authority" 0 "tiny" -- "$w" models list --state "$state" --cacert "$tmp/cert.pem"
 try "by an authority and a name" 0 "tiny" -- "$w" models list --state "$state" --cacert "$tmp/cert.pem" --tls-name gateway.example

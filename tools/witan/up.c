@@ -160,11 +160,14 @@ void up_announce(const struct up *u, FILE *to)
                 return;
         }
         fprintf(to,
-                "\nready\nwitan answers at %s\nkey %s\n\ntry it:\n  curl -s %s/v1/chat/completions "
+                "\nready\nwitan answers at %s\nkey %s\n\ntry it:\n  curl -s %s%s%s"
+                "%s/v1/chat/completions "
                 "-H 'Authorization: Bearer %s' -H 'Content-Type: application/json' -d '{\"model\": "
                 "\"%s\", \"messages\": [{\"role\": \"user\", \"content\": \"Who are you?\"}], "
                 "\"temperature\": 0}'\n\nor: %s/witan chat%s%s\n\n%s\n",
-                cl->http, cl->admin_key, cl->http, cl->admin_key, strrchr(cl->model, '/') + 1,
+                cl->http, cl->admin_key, cl->tls_cert[0] != '\0' ? "--cacert '" : "", cl->tls_cert,
+                cl->tls_cert[0] != '\0' ? "' " : "", cl->http, cl->admin_key,
+                strrchr(cl->model, '/') + 1,
                 u->plan.bin, there ? "" : " --state ", there ? "" : u->c->state,
                 wt_conf_bool(u->c->conf, WT_SET_detach) ? "witan down stops it"
                                                         : "Ctrl-C stops everything");
