@@ -1,6 +1,8 @@
 /* doctor_machine.c - processor, cores, clock, descriptors, libraries, programs. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/timex.h>
 #include <time.h>
@@ -11,6 +13,7 @@
 #include "math/kernels.h"
 #include "identity/identity.h"
 #include "books.h"
+#include "plugin/plugin.h"
 #include "text/tokenizer.h"
 #include "where.h"
 
@@ -113,15 +116,56 @@ static void descriptors(struct doctor *d)
                            (unsigned long long)r.rlim_cur, (unsigned long long)need);
 }
 
+const struct wt_plugin *wt_plugin_store_sqlite(void);
+
+/* SQLite names itself only over an open database, and doctor makes nothing in a state folder. */
+static wt_err scratch_store(wt_store **out, char folder[64])
+{
+        static const struct wt_plugin *(*const built_in[])(void) = { wt_plugin_store_sqlite, NULL };
+        char url[96];
+        wt_err err = wt_plugin_register(built_in);
+
+        strcpy(folder, "/tmp/witan-doctor-XXXXXX");
+        if (err != WT_OK || mkdtemp(folder) == NULL)
+                return err != WT_OK ? err : wt_fail(WT_EIO, "/tmp takes no folder");
+        snprintf(url, sizeof url, "sqlite:%s/w.db", folder);
+        return wt_store_open(out, url, 1000);
+}
+
+static void scratch_remove(const char *folder)
+{
+        static const char *const ends[] = { "", "-wal", "-shm", "-journal" };
+        char path[96];
+
+        for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+                snprintf(path, sizeof path, "%s/w.db%s", folder, ends[i]);
+                unlink(path);
+        }
+        rmdir(folder);
+}
+
+static void describe_store(struct doctor *d, char store[128])
+{
+        char db[4300], folder[64] = "";
+        wt_store *s = NULL;
+        wt_err err;
+
+        snprintf(db, sizeof db, "%s/witan.db", d->c->state);
+        err = strcmp(wt_conf_str(d->c->conf, WT_SET_store), "sqlite") == 0 && access(db, F_OK) != 0
+                      ? scratch_store(&s, folder) : books_open(d->c, &s);
+        if (err != WT_OK || wt_store_describe(s, store, 128) != WT_OK)
+                snprintf(store, 128, "no store: %.100s", wt_words());
+        wt_store_close(s);
+        if (folder[0] != '\0')
+                scratch_remove(folder);
+}
+
 static void libraries(struct doctor *d)
 {
         char bus[64], store[128], text[64];
-        wt_store *s = NULL;
 
         wt_bus_library(bus);
-        if (books_open(d->c, &s) != WT_OK || wt_store_describe(s, store, sizeof store) != WT_OK)
-                snprintf(store, sizeof store, "no store: %.100s", wt_words());
-        wt_store_close(s);
+        describe_store(d, store);
         wt_text_library(text);
         doctor_say(d, wt_bus_can_encrypt() ? D_OK : D_FAIL, "libraries",
                    wt_bus_can_encrypt()
