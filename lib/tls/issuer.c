@@ -21,7 +21,7 @@ struct wt_issuer {
         struct wt_issuer_conf conf;
         char *keys;
         bool file;
-        struct timespec mtime;                   /* of the file that was read */
+        struct stat seen;                        /* of the file that was read */
         pthread_t thread;
         bool started;
         pthread_mutex_t lock;                    /* of all below */
@@ -156,7 +156,7 @@ static wt_err read_file(wt_issuer *i, wt_jwks **out)
         wt_err err;
 
         if (stat(i->keys, &st) == 0)
-                i->mtime = st.st_mtim;           /* first: what changes while it is read is seen */
+                i->seen = st;                    /* first: what changes while it is read is seen */
         err = wt_file_read(i->keys, WT_JWKS_BYTES, &text);
         if (err == WT_OK) {
                 err = wt_jwks_parse(out, text.data ? text.data : "", text.len);
@@ -200,8 +200,10 @@ static bool file_changed(const wt_issuer *i)
 {
         struct stat st;
 
-        return i->file && stat(i->keys, &st) == 0 &&
-               (st.st_mtim.tv_sec != i->mtime.tv_sec || st.st_mtim.tv_nsec != i->mtime.tv_nsec);
+        return i->file && stat(i->keys, &st) == 0 &&     /* two writes may share a clock's tick */
+               (st.st_mtim.tv_sec != i->seen.st_mtim.tv_sec ||
+                st.st_mtim.tv_nsec != i->seen.st_mtim.tv_nsec ||
+                st.st_ino != i->seen.st_ino || st.st_size != i->seen.st_size);
 }
 
 /* Milliseconds until the next fetch is due. Under the lock. */
