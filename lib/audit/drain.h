@@ -36,7 +36,7 @@ struct wt_drain_conf {
 struct wt_drain_stats {
         uint64_t drained;                        /* last sequence that the store has */
         uint64_t rows, quarantined, interrupted, failures;
-        uint64_t lag_us;                         /* since when something durable waits; 0: nothing */
+        uint64_t lag_us;                         /* how long something durable waits; 0: nothing */
 };
 typedef struct wt_drain wt_drain;
 

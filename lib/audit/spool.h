@@ -2,8 +2,8 @@
  * records in a folder of one gateway, appended by any thread, written and fdatasynced in groups by
  * a thread of the spool's own, read by the drain's thread.
  *
- * A segment is a file NUMBER.seg, NUMBER being the sequence of its first record: a head {"WTSPOOL1",
- * the spool's id, NUMBER, CRC-32C}, then records {length, CRC-32C, sequence, what was durable when
+ * A segment is a file NUMBER.seg, NUMBER being the sequence of its first record: a head
+ * {"WTSPOOL1", the spool's id, NUMBER, CRC-32C}, then records {length, CRC-32C, sequence, what was durable when
  * it was appended, bytes}. It gets its name once its head and its first group are synced, and the
  * name is synced before that group counts as durable.
  *

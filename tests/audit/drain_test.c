@@ -250,8 +250,8 @@ static void refuse_bad(void)
                                     "(tenant <> 'bad')", NULL, 0, NULL, NULL, NULL));
         else
                 GOOD(wt_store_query(s, "CREATE TRIGGER not_bad BEFORE INSERT ON audit_events WHEN "
-                                    "NEW.tenant = 'bad' BEGIN INSERT INTO audit_spools VALUES ('x', "
-                                    "NULL, 0, 0); END",
+                                    "NEW.tenant = 'bad' BEGIN INSERT INTO audit_spools VALUES "
+                                    "('x', NULL, 0, 0); END",
                                     NULL, 0, NULL, NULL, NULL));
         wt_store_close(s);
 }
@@ -265,7 +265,8 @@ static void bad_rows_are_put_aside(void **state)
         (void)state;
         refuse_bad();
         for (uint32_t i = 0; i < 700; i++)
-                put(s, WT_AUDIT_OUTCOME, i, "g0", i == 3 || i == 255 || i == 699 ? "bad" : "t", 0);
+                put(s, WT_AUDIT_OUTCOME, i, "g0",
+                    i == 3 || i == 255 || i == 699 ? "bad" : "t", 0);
         GOOD(wt_spool_append(s, "junk", 4, &seq));
         put(s, WT_AUDIT_NOTE, 0, "g0", "t", 1);
         d = drain(s, "g0");

@@ -21,7 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 return 0;
         WT_ASSERT(end >= SEG_HEAD && end <= size - 1 && last + 1 >= first);
         WT_ASSERT((last + 1 - first) * REC_HEAD <= end - SEG_HEAD);
-        WT_ASSERT(spool_scan(data + 1, end, data + 1 + 8, first, true, &again, &end_again) == WT_OK);
+        WT_ASSERT(spool_scan(data + 1, end, data + 1 + 8, first, true, &again, &end_again) ==
+                  WT_OK);
         WT_ASSERT(again == last && end_again == end);
         return 0;
 }
