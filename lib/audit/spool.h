@@ -3,9 +3,9 @@
  * a thread of the spool's own, read by the drain's thread.
  *
  * A segment is a file NUMBER.seg, NUMBER being the sequence of its first record: a head
- * {"WTSPOOL1", the spool's id, NUMBER, CRC-32C}, then records {length, CRC-32C, sequence, what was durable when
- * it was appended, bytes}. It gets its name once its head and its first group are synced, and the
- * name is synced before that group counts as durable.
+ * {"WTSPOOL1", the spool's id, NUMBER, CRC-32C}, then records {length, CRC-32C, sequence, what
+ * was durable when it was appended, bytes}. It gets its name once its head and its first group are
+ * synced, and the name is synced before that group counts as durable.
  *
  * After a failed write or sync the segment is abandoned as it stands: what was not durable is
  * written again into a new one, and the same descriptor is never synced again. A torn end found

@@ -82,7 +82,8 @@ static int ask(bool stream, uint32_t tokens, char id[40], struct wt_buf *body)
 
         snprintf(url, sizeof url, "http://%s/v1/completions", http);
         snprintf(question, sizeof question, "{\"model\":\"tiny\",\"prompt\":\"Once upon\","
-                 "\"stream\":%s,\"max_tokens\":%u,\"ignore_eos\":true}", stream ? "true" : "false", tokens);
+                 "\"stream\":%s,"
+                 "\"max_tokens\":%u,\"ignore_eos\":true}", stream ? "true" : "false", tokens);
         wt_buf_clear(body);
         id[0] = '\0';
         if (wt_http_fetch("POST", url, "x-session-id: a-session\r\n", question, strlen(question),
