@@ -9,6 +9,24 @@ const char *const wt_usage_by_name[WT_N_BY] = {
         [WT_BY_DAY] = "day", [WT_BY_TENANT] = "tenant", [WT_BY_KEY] = "key",
         [WT_BY_MODEL] = "model", [WT_BY_TEAM] = "team" };
 
+bool wt_usage_by_named(const char *name, enum wt_usage_by *out)
+{
+        for (int i = 0; i < WT_N_BY; i++)
+                if (strcmp(name, wt_usage_by_name[i]) == 0) {
+                        *out = (enum wt_usage_by)i;
+                        return true;
+                }
+        return false;
+}
+
+void wt_usage_days(struct wt_usage_ask *q, int64_t since_us, int64_t until_us)
+{
+        const int64_t day = (int64_t)86400 * 1000000;
+
+        q->since_day = since_us / day;
+        q->until_day = until_us > 0 ? (until_us + day - 1) / day : 0;
+}
+
 const char *wt_day_text(int64_t day, char out[16])
 {
         time_t at = (time_t)(day * 86400);

@@ -19,11 +19,14 @@ wt_err wt_usage_add(wt_store *s, const struct wt_usage *u);
 
 enum wt_usage_by { WT_BY_DAY, WT_BY_TENANT, WT_BY_KEY, WT_BY_MODEL, WT_BY_TEAM, WT_N_BY };
 extern const char *const wt_usage_by_name[WT_N_BY];      /* "day", ... */
+bool wt_usage_by_named(const char *name, enum wt_usage_by *out);
 struct wt_usage_ask {
         enum wt_usage_by by;
         int64_t since_day, until_day;            /* since <= day < until; 0: open */
         char tenant[257], key[257], model[257];  /* "": all */
 };
+/* The days of a time: that of since, and all that begin before until (0: open). */
+void wt_usage_days(struct wt_usage_ask *q, int64_t since_us, int64_t until_us);
 /* Sums in the order of what they are by. */
 wt_err wt_usage_report(wt_store *s, const struct wt_usage_ask *q,
                        void (*each)(void *arg, const struct wt_usage *u), void *arg);

@@ -5,8 +5,6 @@
 #include "admin.h"
 #include "audit/query.h"
 
-enum { DAY_US = 86400 };
-
 /* The value of a word that needs no decoding; false: it is not given. */
 static bool word_of(const char *query, const char *name, char out[16])
 {
@@ -29,18 +27,14 @@ static wt_err read_by(const char *query, enum wt_usage_by *by)
 
         if (!word_of(query, "by", word))
                 return WT_OK;
-        for (int i = 0; i < WT_N_BY; i++)
-                if (strcmp(word, wt_usage_by_name[i]) == 0) {
-                        *by = (enum wt_usage_by)i;
-                        return WT_OK;
-                }
+        if (wt_usage_by_named(word, by))
+                return WT_OK;
         return wt_fail(WT_EINVAL, "by is tenant, team, key, model or day, not \"%s\"", word);
 }
 
 wt_err admin_usage_parse(struct admin_job *j, const char *query, int64_t now_us)
 {
         static const char *const other[] = { "by", "format", NULL };
-        const int64_t day = (int64_t)DAY_US * 1000000;
         struct wt_audit_filter f = { .limit = 0 };
         char word[16];
         wt_err err;
@@ -58,8 +52,7 @@ wt_err admin_usage_parse(struct admin_job *j, const char *query, int64_t now_us)
                         return wt_fail(WT_EINVAL, "format is json or csv, not \"%s\"", word);
                 j->csv = strcmp(word, "csv") == 0;
         }
-        j->ask.since_day = f.since_us / day;     /* whole days: that of since, before until */
-        j->ask.until_day = f.until_us > 0 ? (f.until_us + day - 1) / day : 0;
+        wt_usage_days(&j->ask, f.since_us, f.until_us);
         snprintf(j->ask.tenant, sizeof j->ask.tenant, "%s", f.tenant);
         snprintf(j->ask.key, sizeof j->ask.key, "%s", f.key);
         snprintf(j->ask.model, sizeof j->ask.model, "%s", f.model);

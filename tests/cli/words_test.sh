@@ -61,7 +61,7 @@ try "days that are none" 2 'takes a number from' -- "$w" key create --days never
 state=$tmp/keys
 json "key create" 0 'j["key"].startswith("wt-") and j["name"] == "anna"' -- "$w" key create --name anna -o json --state "$state"
 id=$(python3 -c 'import json,sys; print(json.loads(sys.argv[1])["id"])' "$out")
-json "key list" 0 'len(j) == 1 and j[0]["revoked_at"] == 0 and "key" not in j[0]' -- "$w" key list -o json --state "$state"
+json "key list" 0 'len(j) == 1 and j[0]["revoked_at"] is None and "key" not in j[0]' -- "$w" key list -o json --state "$state"
 json "key revoke" 0 'j["revoked"]' -- "$w" key revoke "$id" -o json --state "$state"
 json "a revoked key says so" 0 'j[0]["revoked_at"] > 0' -- "$w" key list -o json --state "$state"
 try "the table of keys" 0 ID TENANT anna -- "$w" key list -o table --state "$state"

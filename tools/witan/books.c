@@ -2,6 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include "audit.h"
+#include "audit/table.h"
 #include "base/file.h"
 #include "identity/identity.h"
 #include "plugin/plugin.h"
@@ -48,6 +50,48 @@ wt_err books_open(const struct call *c, wt_store **out)
         }
         *out = s;
         return WT_OK;
+}
+
+struct change {
+        struct call *c;
+        const char *action;
+        wt_err (*work)(void *arg, wt_store *s, struct wt_buf *words);
+        void *arg;
+        struct wt_buf words;
+};
+
+static wt_err change_work(void *arg, wt_store *s)
+{
+        struct change *g = arg;
+        wt_err err;
+
+        wt_buf_clear(&g->words);
+        wt_buf_str(&g->words, "");
+        err = g->work(g->arg, s, &g->words);
+        return err != WT_OK ? err : auditor_deed(g->c, s, g->action, g->words.data);
+}
+
+wt_err books_change(struct call *c, wt_store *s, const char *action,
+                    wt_err (*work)(void *arg, wt_store *s, struct wt_buf *words), void *arg)
+{
+        struct change g = { .c = c, .action = action, .work = work, .arg = arg };
+        wt_err err = wt_audit_migrate(s);
+
+        if (err == WT_OK)
+                err = wt_store_do(s, change_work, &g);
+        wt_buf_free(&g.words);
+        return err;
+}
+
+const char *books_time(int64_t t, char out[32])
+{
+        time_t at = (time_t)t;
+        struct tm tm;
+
+        if (t == 0 || gmtime_r(&at, &tm) == NULL ||
+            strftime(out, 32, "%Y-%m-%d %H:%M", &tm) == 0)
+                strcpy(out, "-");
+        return out;
 }
 
 wt_err books_tenant(wt_store *s, const char *id)

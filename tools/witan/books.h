@@ -9,6 +9,12 @@ extern const enum wt_set books_sets[];           /* for a verb's .sets */
 wt_err books_open(const struct call *c, wt_store **out);
 /* The same as it stands, with nothing made in it, and with more patience than the setting has. */
 wt_err books_bare(const struct call *c, uint64_t patience_ms, wt_store **out);
+/* A change and the audit log's row of it (action; words: what work put there), both or neither.
+ * work may run several times, words being empty each time. */
+wt_err books_change(struct call *c, wt_store *s, const char *action,
+                    wt_err (*work)(void *arg, wt_store *s, struct wt_buf *words), void *arg);
+/* "2026-11-26 10:00", by UTC; "-" for 0. */
+const char *books_time(int64_t t, char out[32]);
 /* The tenant is made when it does not exist: the one that a fresh installation needs. */
 wt_err books_tenant(wt_store *s, const char *id);
 /* Is secret a key that opens? *role is its role then. */

@@ -8,24 +8,10 @@
 #include "books.h"
 #include "bus/bus.h"
 #include "cluster.h"
-#include "identity/identity.h"
-#include "verb.h"
+#include "identity/form.h"
+#include "limit.h"
 
-enum { F_TENANT, F_NAME, F_ROLE, F_MODELS, F_DAYS, F_RPC };
-
-static void put_key(struct wt_buf *b, const struct wt_key *k)
-{
-        wt_buf_json_sep(b);
-        wt_buf_str(b, "{");
-        wt_buf_json_kv(b, "id", k->id);
-        wt_buf_json_kv(b, "tenant", k->tenant);
-        wt_buf_json_kv(b, "name", k->name);
-        wt_buf_json_kv(b, "role", k->role);
-        wt_buf_json_kv(b, "models", k->models);
-        wt_buf_json_ki(b, "created_at", k->created_at);
-        wt_buf_json_ki(b, "expires_at", k->expires_at);
-        wt_buf_json_ki(b, "revoked_at", k->revoked_at);
-}
+enum { F_TENANT, F_TEAM, F_NAME, F_ROLE, F_MODELS, F_SOURCES, F_DAYS, F_RPC, F_LIMITS };
 
 /* What an RPC client needs, in one file of its own: include/witan/client.h reads it. */
 static wt_err write_client(const struct call *c, const struct wt_key *k, const char *secret,
@@ -55,72 +41,110 @@ static wt_err write_client(const struct call *c, const struct wt_key *k, const c
         return err;
 }
 
-static int create(struct call *c, wt_store *s)
+/* A flag's text into a key's; false: it is longer than that holds, said. */
+static bool text_flag(const struct call *c, int f, const char *absent, char *out, size_t cap)
 {
-        struct wt_key in = { .limits = wt_no_limits }, out;
-        char secret[80], curve_secret[41] = "";
-        double days = 0;
+        const char *value = c->flag[f] != NULL ? c->flag[f] : absent;
 
-        snprintf(in.tenant, sizeof in.tenant, "%s",
-                 c->flag[F_TENANT] ? c->flag[F_TENANT] : "default");
-        snprintf(in.name, sizeof in.name, "%s", c->flag[F_NAME] ? c->flag[F_NAME] : "");
-        snprintf(in.role, sizeof in.role, "%s", c->flag[F_ROLE] ? c->flag[F_ROLE] : "user");
-        snprintf(in.models, sizeof in.models, "%s", c->flag[F_MODELS] ? c->flag[F_MODELS] : "");
-        if (!verb_number(c, F_DAYS, 0.001, 36500, &days))
-                return EXIT_USAGE;
-        if (days > 0)
-                in.expires_at = time(NULL) + (int64_t)(days * 86400);
-        if (c->flag[F_RPC] != NULL && wt_bus_keypair(in.rpc_public, curve_secret) != WT_OK)
-                return verb_fail(c, "%s", wt_words());
-        if ((c->flag[F_TENANT] == NULL && books_tenant(s, "default") != WT_OK) ||
-            wt_key_create(s, &in, &out, secret) != WT_OK)
-                return verb_fail(c, "%s", wt_words());
-        if (c->flag[F_RPC] != NULL && write_client(c, &out, secret, curve_secret) != WT_OK) {
-                wt_key_revoke(s, out.id);        /* nobody has it */
-                return verb_fail(c, "%s", wt_words());
+        if (strlen(value) >= cap) {
+                verb_usage(c, "--%s has at most %zu bytes", c->verb->flags[f].name, cap - 1);
+                return false;
         }
-        explicit_bzero(curve_secret, sizeof curve_secret);
-        if (c->json) {
-                struct wt_buf b = { 0 };
-                put_key(&b, &out);
-                wt_buf_json_kv(&b, "key", secret);
-                wt_buf_str(&b, "}");
-                puts(b.data);
-                wt_buf_free(&b);
-        } else {
-                printf("%s\n", secret);
-                fprintf(stderr, "key %s for tenant %s, role %s; it is shown this once\n", out.id,
-                        out.tenant, out.role);
-        }
-        return EXIT_DONE;
+        strcpy(out, value);
+        return true;
 }
 
-static void when(int64_t t, char out[32])
+static bool read_flags(const struct call *c, struct wt_key *in)
 {
-        time_t at = (time_t)t;
-        struct tm tm;
+        double days = 0;
+        uint32_t given;
 
-        if (t == 0)
-                strcpy(out, "-");
-        else
-                strftime(out, 32, "%Y-%m-%d %H:%M", gmtime_r(&at, &tm));
+        if (!text_flag(c, F_TENANT, "default", in->tenant, sizeof in->tenant) ||
+            !text_flag(c, F_TEAM, "", in->team, sizeof in->team) ||
+            !text_flag(c, F_NAME, "", in->name, sizeof in->name) ||
+            !text_flag(c, F_ROLE, "user", in->role, sizeof in->role) ||
+            !text_flag(c, F_MODELS, "", in->models, sizeof in->models) ||
+            !text_flag(c, F_SOURCES, "", in->sources, sizeof in->sources) ||
+            !limit_flags(c, F_LIMITS, &in->limits, &given) ||
+            !verb_number(c, F_DAYS, 0.001, 36500, &days))
+                return false;
+        if (days > 0)
+                in->expires_at = time(NULL) + (int64_t)(days * 86400);
+        return true;
+}
+
+struct made { struct wt_key in, out; char secret[80]; };
+
+static wt_err make(void *arg, wt_store *s, struct wt_buf *words)
+{
+        struct made *m = arg;
+        wt_err err = wt_key_create(s, &m->in, &m->out, m->secret);
+
+        wt_buf_fmt(words, "tenant=%s name=%s role=%s key=%s", m->out.tenant, m->out.name,
+                   m->out.role, m->out.id);
+        return err;
+}
+
+static wt_err end(void *arg, wt_store *s, struct wt_buf *words)
+{
+        wt_buf_fmt(words, "key=%.80s", (const char *)arg);
+        return wt_key_revoke(s, arg);
+}
+
+static void show(const struct call *c, struct made *m)
+{
+        if (c->json) {
+                struct wt_buf b = { 0 };
+
+                wt_key_json(&m->out, true, &b);
+                wt_buf_json_kv(&b, "key", m->secret);
+                wt_buf_str(&b, "}");
+                puts(b.data);
+                explicit_bzero(b.data, b.len);
+                wt_buf_free(&b);
+        } else {
+                printf("%s\n", m->secret);
+                fprintf(stderr, "key %s for tenant %s, role %s; it is shown this once\n",
+                        m->out.id, m->out.tenant, m->out.role);
+        }
+}
+
+static int create(struct call *c, wt_store *s)
+{
+        struct made m = { .in = { .limits = wt_no_limits } };
+        char curve_secret[41] = "";
+
+        if (!read_flags(c, &m.in))
+                return EXIT_USAGE;
+        if (c->flag[F_RPC] != NULL && wt_bus_keypair(m.in.rpc_public, curve_secret) != WT_OK)
+                return verb_fail(c, "%s", wt_words());
+        if ((c->flag[F_TENANT] == NULL && books_tenant(s, "default") != WT_OK) ||
+            books_change(c, s, "admin.key.create", make, &m) != WT_OK)
+                return verb_fail(c, "%s", wt_words());
+        if (c->flag[F_RPC] != NULL && write_client(c, &m.out, m.secret, curve_secret) != WT_OK) {
+                verb_fail(c, "%s", wt_words());
+                if (books_change(c, s, "admin.key.revoke", end, m.out.id) != WT_OK)
+                        verb_fail(c, "key %s was made and nobody has it; witan key revoke ends "
+                                  "it: %s", m.out.id, wt_words());
+                return EXIT_FAILED;
+        }
+        explicit_bzero(curve_secret, sizeof curve_secret);
+        show(c, &m);
+        explicit_bzero(m.secret, sizeof m.secret);
+        return EXIT_DONE;
 }
 
 static void row(void *arg, const struct wt_key *k)
 {
-        struct wt_buf *b = arg;
         char created[32], expires[32], revoked[32];
 
-        if (b != NULL) {
-                put_key(b, k);
-                wt_buf_str(b, "}");
+        if (arg != NULL) {
+                wt_key_json(k, false, arg);
                 return;
         }
-        when(k->created_at, created);
-        when(k->expires_at, expires);
-        when(k->revoked_at, revoked);
         printf("%-38s %-12s %-16s %-8s %-17s %-17s %s\n", k->id, k->tenant, k->name, k->role,
-               created, expires, revoked);
+               books_time(k->created_at, created), books_time(k->expires_at, expires),
+               books_time(k->revoked_at, revoked));
 }
 
 static int list(struct call *c, wt_store *s)
@@ -145,7 +169,7 @@ static int list(struct call *c, wt_store *s)
 
 static int revoke(struct call *c, wt_store *s)
 {
-        if (wt_key_revoke(s, c->words[1]) != WT_OK)
+        if (books_change(c, s, "admin.key.revoke", end, c->words[1]) != WT_OK)
                 return verb_fail(c, "%s; witan key list shows the ids", wt_words());
         if (c->json)
                 printf("{\"id\":\"%s\",\"revoked\":true}\n", c->words[1]);
@@ -187,23 +211,31 @@ static int run(struct call *c)
 const struct verb verb_key = {
         .name = "key",
         .about = "makes, lists and revokes API keys",
-        .usage = "witan key create [--tenant T] [--name N] [--role R] [--models A,B] [--days D] | "
-                 "list | "
-                 "revoke ID",
-        .example = "witan key create --tenant research --name anna --days 90",
-        .text = "Keys live in STATE/witan.db as salted hashes; a key is shown once, when it is "
-                "made. A cluster "
-                "that runs takes up new keys and forgets revoked ones within a moment.",
+        .usage = "witan key create [--tenant T] [--team G] [--name N] [--role R] [--models A,B] "
+                 "[--sources NETS] [--days D] [LIMITS] | list | revoke ID",
+        .example = "witan key create --tenant research --name anna --days 90 --tokens-per-day "
+                   "200000",
+        .text = "Keys live in the store as salted hashes; a key is shown once, when it is made. A "
+                "cluster that runs takes up new keys and forgets revoked ones within a moment. A "
+                "request is held to the limits of its key, of the key's team and of its tenant; "
+                "witan quota shows what is left. What is made and revoked has a row in the audit "
+                "log.",
         .subs = {{"create", "", "makes a key and prints it, this once"},
                  {"list", "", "shows all keys, without their secrets"},
                  {"revoke", "ID", "ends a key for good"}},
         .flags = {[F_TENANT] = {"tenant", "NAME", "tenant of the key [default]", 0},
+                  [F_TEAM] = {"team", "NAME", "team of the tenant, whose limits it shares [none]",
+                              0},
                   [F_NAME] = {"name", "NAME", "whose key it is", 0},
                   [F_ROLE] = {"role", "user|operator|auditor|admin", "what it may do [user]", 0},
                   [F_MODELS] = {"models", "LIST", "models it may use, separated by commas [all]",
                                 0},
+                  [F_SOURCES] = {"sources", "LIST", "addresses and networks it may come from, as "
+                                 "10.0.0.0/8,2001:db8::1 [anywhere]", 0},
                   [F_DAYS] = {"days", "N", "days until it expires [never]", 0},
-                  [F_RPC] = {"rpc", "FILE", "also makes the file of an RPC client: endpoint, keys", 0}},
+                  [F_RPC] = {"rpc", "FILE", "also makes the file of an RPC client: endpoint, keys",
+                             0},
+                  LIMIT_FLAGS(F_LIMITS)},
         .sets = books_sets,
         .run = run,
 };

@@ -46,6 +46,7 @@ struct verb {
 extern const struct verb *const witan_verbs[];   /* NULL at the end */
 extern const struct verb verb_logs, verb_doctor, verb_completion, verb_man;
 extern const struct verb verb_bench, verb_store, verb_audit;
+extern const struct verb verb_tenant, verb_team, verb_quota, verb_usage_of, verb_price;
 extern const struct verb verb_up, verb_down, verb_ps, verb_chat, verb_models, verb_key, verb_config,
         verb_plugin;
 extern const enum wt_set verb_state_only[];      /* for .sets: --state and --config */

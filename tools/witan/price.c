@@ -1,0 +1,122 @@
+/* price.c - witan price set|list: what a million tokens of a model cost. */
+#include <stdio.h>
+#include <string.h>
+#include "books.h"
+#include "identity/form.h"
+#include "identity/money.h"
+
+enum { SET, LIST };
+enum { F_PROMPT, F_COMPLETION, F_TENANT };
+
+static wt_err set_work(void *arg, wt_store *s, struct wt_buf *words)
+{
+        const struct wt_price *p = arg;
+
+        wt_buf_fmt(words, "model=%.100s tenant=%s", p->model, p->tenant);
+        return wt_price_set(s, p);
+}
+
+static void row(void *arg, const struct wt_price *p)
+{
+        char prompt[WT_MONEY_TEXT], completion[WT_MONEY_TEXT];
+
+        if (arg != NULL)
+                wt_price_json(p, arg);
+        else
+                printf("%-32s %-16s %16s %16s\n", p->model, p->tenant[0] != '\0' ? p->tenant : "-",
+                       wt_price_text(p->prompt_nano, prompt),
+                       wt_price_text(p->completion_nano, completion));
+}
+
+static int list(struct call *c, wt_store *s)
+{
+        struct wt_buf b = { 0 };
+        wt_err err;
+
+        wt_buf_str(&b, "[");
+        if (!c->json)
+                printf("%-32s %-16s %16s %16s\n", "MODEL", "TENANT", "PROMPT", "COMPLETION");
+        err = wt_price_list(s, row, c->json ? &b : NULL);
+        wt_buf_str(&b, "]");
+        if (err == WT_OK && c->json)
+                puts(b.data);
+        wt_buf_free(&b);
+        return err == WT_OK ? EXIT_DONE : verb_fail(c, "%s", wt_words());
+}
+
+static bool read_price(struct call *c, int f, int64_t *out)
+{
+        if (c->flag[f] != NULL && wt_price_read(c->flag[f], strlen(c->flag[f]), out) == WT_OK)
+                return true;
+        verb_usage(c, "--%s: %s", c->verb->flags[f].name, c->flag[f] != NULL ? wt_words()
+                   : "a price needs both, each of a million tokens");
+        return false;
+}
+
+static int set(struct call *c, wt_store *s, struct wt_price *p)
+{
+        struct wt_buf b = { 0 };
+
+        if (books_change(c, s, "admin.price.set", set_work, p) != WT_OK)
+                return verb_fail(c, "%s", wt_words());
+        if (c->json)
+                wt_price_json(p, &b);
+        else
+                wt_buf_fmt(&b, "the price of model %s is set%s%s", p->model,
+                           p->tenant[0] != '\0' ? " for tenant " : "", p->tenant);
+        puts(b.data);
+        wt_buf_free(&b);
+        return EXIT_DONE;
+}
+
+static int run(struct call *c)
+{
+        const struct sub *sub = verb_sub(c);
+        struct wt_price p = { .prompt_nano = 0 };
+        wt_store *s;
+        bool sets;
+        int rc;
+
+        if (sub == NULL)
+                return EXIT_USAGE;
+        sets = sub - c->verb->subs == SET;
+        if ((rc = verb_words(c, sets ? 2 : 1)) != 0)
+                return rc;
+        if (sets && (c->n_words != 2 || strlen(c->words[1]) >= sizeof p.model))
+                return verb_usage(c, "set takes the name of a model");
+        if (!sets && (c->flag[F_PROMPT] != NULL || c->flag[F_COMPLETION] != NULL ||
+                      c->flag[F_TENANT] != NULL))
+                return verb_usage(c, "flags are for price set");
+        if (sets && (!read_price(c, F_PROMPT, &p.prompt_nano) ||
+                     !read_price(c, F_COMPLETION, &p.completion_nano)))
+                return EXIT_USAGE;
+        if (c->flag[F_TENANT] != NULL && strlen(c->flag[F_TENANT]) >= sizeof p.tenant)
+                return verb_usage(c, "--tenant has at most 64 bytes");
+        if (sets)
+                strcpy(p.model, c->words[1]);
+        if (c->flag[F_TENANT] != NULL)
+                strcpy(p.tenant, c->flag[F_TENANT]);
+        if (books_open(c, &s) != WT_OK)
+                return verb_fail(c, "%s", wt_words());
+        rc = sets ? set(c, s, &p) : list(c, s);
+        wt_store_close(s);
+        return rc;
+}
+
+const struct verb verb_price = {
+        .name = "price",
+        .about = "sets and lists what a million tokens of a model cost",
+        .usage = "witan price set MODEL --prompt AMOUNT --completion AMOUNT [--tenant T] | list",
+        .example = "witan price set tiny --prompt 0.25 --completion 1.50",
+        .text = "Amounts are of whatever currency the deployment counts in, for a million tokens "
+                "of the prompt and of the answer, to three digits behind the point. The price of a "
+                "tenant goes before that of all. A request costs what the price was when it was "
+                "admitted; usage, the audit log and the budgets of cost take it from there.",
+        .subs = {{"set", "MODEL", "sets a price, for all or for a tenant"},
+                 {"list", "", "shows all prices"}},
+        .flags = {[F_PROMPT] = {"prompt", "AMOUNT", "of a million tokens of the prompt", 0},
+                  [F_COMPLETION] = {"completion", "AMOUNT", "of a million tokens of the answer", 0},
+                  [F_TENANT] = {"tenant", "NAME", "only for this tenant [all]", 0}},
+        .sets = books_sets,
+        .run = run,
+};
