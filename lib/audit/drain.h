@@ -28,6 +28,9 @@ struct wt_drain_conf {
         uint64_t pause_ms;                       /* between two batches that are not full */
         uint64_t lease_ms;                       /* 0: 15 s */
         wt_on_ends ends;                         /* or NULL */
+        /* In the transaction that writes it: what an interrupted request has cost by its tokens,
+         * into e->cost_nano. NULL: nothing. */
+        wt_err (*price)(void *arg, wt_store *s, struct wt_audit_event *e);
         /* On the drain's thread, once when a trouble begins (words) and once when it is over (""),
          * and for each record that is put aside. NULL: nobody is told. */
         void (*said)(void *arg, const char *id, const char *words);

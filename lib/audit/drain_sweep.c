@@ -61,7 +61,9 @@ static wt_err write_one(struct sweep *w, wt_store *s, struct found *f)
         e.outcome = WT_STR("interrupted");
         e.completion_tokens = (uint64_t)f->tokens;
         e.prompt_hash = WT_BYTES("", 0);
-        if ((err = wt_audit_encode(&e, &b)) == WT_OK) {
+        if (w->d->conf.price != NULL)
+                err = w->d->conf.price(w->d->conf.arg, s, &e);
+        if (err == WT_OK && (err = wt_audit_encode(&e, &b)) == WT_OK) {
                 body = WT_BYTES(b.data, b.len);
                 err = wt_audit_append(s, &body, 1, &first, &n_new, NULL);
         }

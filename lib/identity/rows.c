@@ -152,3 +152,22 @@ wt_err wt_key_list(wt_store *s, void (*each)(void *arg, const struct wt_key *k),
 
         return rows_keys(s, bare_key, &l);
 }
+
+static void take_price(void *arg, const struct wt_price *p) { *(struct wt_price *)arg = *p; }
+
+wt_err wt_price_find(wt_store *s, const char *model, const char *tenant, struct wt_price *out)
+{
+        struct wt_price found = { .model = "" };
+        struct walk w = { .price = take_price, .arg = &found };
+        const struct wt_value v[] = { wt_v_text(model), wt_v_text(tenant) };
+        wt_err err = wt_store_query(s, "SELECT model, tenant, prompt_nano, completion_nano FROM"
+                                    " identity_prices WHERE model = $1 AND (tenant = $2 OR tenant"
+                                    " = '') ORDER BY CASE WHEN tenant = '' THEN 1 ELSE 0 END"
+                                    " LIMIT 1", v, 2, price_row, &w, NULL);
+
+        if (err == WT_OK && found.model[0] == '\0')
+                return wt_fail(WT_ENOTFOUND, "model %s has no price", model);
+        if (err == WT_OK)
+                *out = found;
+        return err;
+}

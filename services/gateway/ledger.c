@@ -142,6 +142,23 @@ static wt_err bill(void *arg, wt_store *s, const struct wt_audit_event *ends, ui
         return err;
 }
 
+/* What a gateway that died could not say of its requests. */
+static wt_err price(void *arg, wt_store *s, struct wt_audit_event *e)
+{
+        char model[257], tenant[65];
+        struct wt_price p;
+        wt_err err;
+
+        (void)arg;
+        copy(model, sizeof model, e->model);
+        copy(tenant, sizeof tenant, e->tenant);
+        err = wt_price_find(s, model, tenant, &p);
+        if (err == WT_OK)
+                e->cost_nano = e->prompt_tokens * (uint64_t)p.prompt_nano +
+                               e->completion_tokens * (uint64_t)p.completion_nano;
+        return err == WT_ENOTFOUND ? WT_OK : err;
+}
+
 /* ---- open, close, show --------------------------------------------------------------------- */
 
 wt_err gateway_ledger_open(struct gateway_ledger **out, const wt_conf *conf, const char *name,
@@ -158,7 +175,8 @@ wt_err gateway_ledger_open(struct gateway_ledger **out, const wt_conf *conf, con
         err = wt_drain_start(&l->drain, &(struct wt_drain_conf){
                 .spool = spool, .store_url = store,
                 .timeout_ms = wt_conf_u64(conf, WT_SET_store_timeout), .gateway = name,
-                .pause_ms = PAUSE_MS, .ends = l->books ? bill : NULL, .said = said, .arg = l });
+                .pause_ms = PAUSE_MS, .ends = l->books ? bill : NULL,
+                .price = l->books ? price : NULL, .said = said, .arg = l });
         if (err != WT_OK) {
                 free(l);
                 return err;

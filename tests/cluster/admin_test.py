@@ -9,6 +9,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -320,6 +321,47 @@ def cluster_and_rows():
           k["key"] not in json.dumps(out), "each call has a row that says what it did", out)
 
 
+def a_gateway_dies(state):
+    """What was streamed before kill -9 is billed by the last mark: tokens, cost, budget, and its row."""
+    k = new_key(name="cut", limits={"tokens_per_day": 5000})
+    c = http.client.HTTPConnection(address, timeout=60)
+    c.request("POST", "/v1/completions", json.dumps({"model": "tiny", "prompt": "Once", "max_tokens": 900, "stream": True,
+                                                     "ignore_eos": True}),
+              {"Authorization": "Bearer " + k["key"], "Content-Type": "application/json"})
+    r = c.getresponse()
+    seen = 0
+    while seen < 150 and r.readline():
+        seen += 1
+    with open(state + "/witan.json") as f:
+        pid = next(p["pid"] for p in json.load(f)["processes"] if p["role"] == "gateway")
+    os.kill(pid, signal.SIGKILL)
+    c.close()
+
+    def up():
+        try:
+            return ask("GET", "/v1/models", k["key"])[0]
+        except OSError:
+            return 0
+    status, _ = until(up, lambda s: s == 200, 60)
+    check(seen == 150 and status == 200, "a gateway that was killed is back", (seen, status))
+
+    def rows():
+        return [x for x in must("GET", "/v1/admin/audit?limit=10&key=" + k["id"])["data"] if x["outcome"] == "interrupted"]
+    out, _ = until(rows, len, 60)
+    row = out[0] if out else {}
+    tokens = row.get("completion_tokens", 0)
+    price = {p["tenant"]: p for p in must("GET", "/v1/admin/prices")["data"]}[None]
+    cost = (row.get("prompt_tokens", 0) * price["prompt"] + tokens * price["completion"]) / 1e6
+    check(64 <= tokens <= 900 and abs(row["cost"] - cost) < 5e-10, "its stream has a row with tokens and cost", (row, cost))
+    used = [u for u in must("GET", "/v1/admin/usage?by=key&key=" + k["id"])["data"]]
+    check(len(used) == 1 and used[0]["completion_tokens"] == tokens and abs(used[0]["cost"] - cost) < 5e-10,
+          "usage has the same", used)
+    line, _ = until(lambda: [q for q in must("GET", "/v1/admin/quota")["data"] if q["scope"] == "key:" + k["id"]],
+                    lambda q: q[0]["leased"] == 0, 45)
+    check(line[0]["used"] == tokens + row.get("prompt_tokens", 0) and line[0]["leased"] == 0,
+          "and so has the budget, once the lease of the dead one has come back", line)
+
+
 def run(state, store):
     global address, admin
     up = [witan, "up", "--detach", "--state", state, "--http", "127.0.0.1:0", "--bus", "tcp://127.0.0.1:0",
@@ -333,6 +375,7 @@ def run(state, store):
         address, admin = urllib.parse.urlparse(j["http"]).netloc, j["admin_key"]
         for test in (tenants_and_teams, keys, who_may_not, budgets, roles, bad_calls, usage, cluster_and_rows):
             test()
+        a_gateway_dies(state)
     finally:
         subprocess.run([witan, "down", "--state", state], capture_output=True)
 
