@@ -336,6 +336,34 @@ static wt_err put_map(const struct api_field *f, const wt_json *j, wt_jv v, stru
         return err;
 }
 
+/* Two rows of one name stand side by side: prompt as texts, and as ids. */
+static bool shared(const struct api_message *m, uint32_t k)
+{
+        const char *name = m->field[k].name;
+
+        return (k > 0 && strcmp(m->field[k - 1].name, name) == 0) ||
+               (k + 1 < m->n && strcmp(m->field[k + 1].name, name) == 0);
+}
+
+/* The elements of x, or x alone where the JSON API takes one for a list of one. */
+static wt_err put_many(const struct api_message *m, uint32_t k, const wt_json *j, wt_jv x,
+                       struct wt_buf *out)
+{
+        const struct api_field *f = &m->field[k];
+        enum wt_json_type want = f->how == API_BARE ? WT_JSON_ARRAY : WT_JSON_STRING;
+        wt_jv e = wt_json_first(j, x);
+        bool two = shared(m, k);
+        wt_err err = WT_OK;
+
+        if (wt_json_type(j, x) != WT_JSON_ARRAY ||
+            (two && e != WT_JSON_NONE && wt_json_type(j, e) == WT_JSON_NUMBER))
+                return two && wt_json_type(j, x) != want ? WT_OK : put_one(m, f, j, x, out);
+        for (; e != WT_JSON_NONE && err == WT_OK; e = wt_json_next(j, e))
+                if (!two || wt_json_type(j, e) == want)
+                        err = put_one(m, f, j, e, out);
+        return err;
+}
+
 wt_err api_of_json(const struct api_message *m, const wt_json *j, wt_jv v, struct wt_buf *out)
 {
         wt_err err = WT_OK;
@@ -351,9 +379,7 @@ wt_err api_of_json(const struct api_message *m, const wt_json *j, wt_jv v, struc
                 else if (f->how == API_MAP)
                         err = put_map(f, j, x, out);
                 else
-                        for (wt_jv e = wt_json_first(j, x); e != WT_JSON_NONE && err == WT_OK;
-                             e = wt_json_next(j, e))
-                                err = put_one(m, f, j, e, out);
+                        err = put_many(m, k, j, x, out);
         }
         return err;
 }

@@ -255,12 +255,40 @@ static void other_shapes(void **state)
         }
 }
 
+/* What a client of ours writes: a prompt in each of its four forms, one text for a list of one. */
+static void prompts(void **state)
+{
+        static const struct { const char *from, *to; } t[] = {
+                { "{\"prompt\":\"a\",\"stop\":\"b\"}", "{\"prompt\":[\"a\"],\"stop\":[\"b\"]}" },
+                { "{\"prompt\":[\"a\",\"b\"]}", "{\"prompt\":[\"a\",\"b\"]}" },
+                { "{\"prompt\":[1,2]}", "{\"prompt\":[[1,2]]}" },
+                { "{\"prompt\":[[1],[2,3]]}", "{\"prompt\":[[1],[2,3]]}" },
+        };
+        const struct api_message *m = api_method("/witan.v1.Generate/Complete")->request;
+
+        (void)state;
+        for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+                struct wt_buf bytes = { 0 }, out = { 0 };
+                wt_json *j;
+
+                assert_int_equal(wt_json_parse(&j, t[i].from, strlen(t[i].from), &wt_json_default),
+                                 WT_OK);
+                assert_int_equal(api_of_json(m, j, 0, &bytes), WT_OK);
+                assert_int_equal(api_to_json(m, bytes.data, bytes.len, "", &out), WT_OK);
+                assert_string_equal(out.data, t[i].to);
+                wt_json_free(j);
+                wt_buf_free(&bytes);
+                wt_buf_free(&out);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(as_in_the_proto), cmocka_unit_test(requests),
                 cmocka_unit_test(packed), cmocka_unit_test(refused), cmocka_unit_test(answers),
                 cmocka_unit_test(completions), cmocka_unit_test(other_shapes),
+                cmocka_unit_test(prompts),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@ bool gateway_authorize(struct request *r)
 {
         const struct gateway *g = r->g;
         const char *h = caller_header(r->call, "authorization");
+        const char *bound = caller_key_id(r->call);
         wt_err err;
 
         if (g->conf.identity == NULL)
@@ -22,7 +23,7 @@ bool gateway_authorize(struct request *r)
                                       "the Authorization header must read \"Bearer KEY\"");
         for (h += 7; *h == ' '; h++)
                 ;
-        if (gateway_oidc_takes(g->conf.oidc, h))
+        if (bound == NULL && gateway_oidc_takes(g->conf.oidc, h))
                 return gateway_authorize_jwt(r, h);
         err = wt_identity_check(g->conf.identity, h, strlen(h), r->created,
                                 caller_peer(r->call), &r->who);
@@ -32,6 +33,10 @@ bool gateway_authorize(struct request *r)
         if (err != WT_OK)
                 return request_refuse(r, NO_KEY, "the API key is unknown, expired or revoked; "
                         "witan key list shows what exists, witan key create makes one");
+        if (bound != NULL && strcmp(bound, r->who.key.id) != 0)
+                return request_refuse(r, NO_KEY, "the API key is not the one that this connection's "
+                        "CURVE key was made with; use a client file as witan key create --rpc "
+                        "wrote it");
         if (!wt_models_allow(r->who.key.models, g->conf.model))
                 return request_refuse(r, (struct refusal){ 403, "invalid_request_error",
                         "model_not_allowed", "model" },

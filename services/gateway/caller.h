@@ -13,6 +13,8 @@ struct caller_ops {
         void (*bind)(void *end, void *request);  /* on_gone is told of this one */
         const char *(*header)(void *end, const char *name);      /* any case; NULL: absent */
         const char *(*peer)(void *end);          /* "127.0.0.1:53214" */
+        const char *(*key_id)(void *end);        /* the API key that its connection is bound to; NULL:
+                                                  * any will do */
         const char *(*body)(void *end, size_t *len);             /* JSON */
         bool (*half_closed)(void *end);
         /* As wt_call_* of net/http.h; headers are lines of HTTP. */
@@ -31,6 +33,10 @@ struct caller caller_http(wt_call *c);
 static inline const char *caller_header(const struct caller *c, const char *name)
 {
         return c->ops->header(c->end, name);
+}
+static inline const char *caller_key_id(const struct caller *c)
+{
+        return c->ops->key_id != NULL ? c->ops->key_id(c->end) : NULL;
 }
 static inline const char *caller_peer(const struct caller *c) { return c->ops->peer(c->end); }
 static inline const char *caller_body(const struct caller *c, size_t *len)

@@ -164,6 +164,13 @@ static const char *peer(void *end)
         return wt_bus_peer_name(c->rpc->bus, c->peer);
 }
 
+static const char *key_id(void *end)
+{
+        const struct rpc_call *c = end;
+
+        return wt_bus_peer_name(c->rpc->bus, c->peer);
+}
+
 static const char *body(void *end, size_t *len)
 {
         const struct rpc_call *c = end;
@@ -291,8 +298,8 @@ static void cut(void *end)
 
 static const struct caller_ops ops = {
         .name = "rpc:", .before = "", .after = "\n", .last = "", .bind = bind, .header = header,
-        .peer = peer, .body = body, .half_closed = half_closed, .reply = reply, .begin = begin,
-        .write = send, .finish = finish, .abort = cut,
+        .peer = peer, .key_id = key_id, .body = body, .half_closed = half_closed, .reply = reply,
+        .begin = begin, .write = send, .finish = finish, .abort = cut,
 };
 
 struct caller rpc_caller(struct rpc_call *c)
