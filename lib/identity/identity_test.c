@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "identity/identity.h"
 #include "identity/secret.h"
+#include "identity/usage.h"
 #include "plugin/plugin.h"
 
 const struct wt_plugin *wt_plugin_store_sqlite(void);
@@ -245,6 +246,149 @@ static void refused(void **state)
         wt_store_close(s);
 }
 
+static void seen_key(void *arg, const struct wt_key *k)
+{
+        struct wt_key *want = arg;
+
+        if (strcmp(k->id, want->id) == 0)
+                *want = *k;
+}
+
+/* Those that are named and no others, of each kind of scope. */
+static void limits_are_set(void **state)
+{
+        static const struct { const char *scope; uint32_t given; wt_err want; } bad[] = {
+                { "bank", 1, WT_EINVAL }, { "team:bank", 1, WT_EINVAL },
+                { "tenant:bank", 0, WT_EINVAL }, { "tenant:none", 1, WT_ENOTFOUND },
+                { "team:bank/none", 1, WT_ENOTFOUND }, { "key:none", 1, WT_ENOTFOUND } };
+        wt_store *s = open_store();
+        struct wt_key in = key_of("bank", "limited"), out;
+        struct wt_limits l = wt_no_limits;
+        struct wt_team team = { .tenant = "bank", .id = "limited", .limits = wt_no_limits };
+        struct wt_who who;
+        wt_identity *i;
+        char secret[80], scope[64];
+
+        (void)state;
+        in.limits.most[WT_CONCURRENCY] = 3;
+        in.limits.most[WT_TOKENS_PER_DAY] = 9;
+        strcpy(in.team, "limited");
+        assert_int_equal(wt_team_create(s, &team, &team), WT_OK);
+        assert_int_equal(wt_key_create(s, &in, &out, secret), WT_OK);
+        snprintf(scope, sizeof scope, "key:%s", out.id);
+        l.most[WT_COST_PER_DAY] = 77;            /* named; and concurrency, which is taken off */
+        l.most[WT_TOKENS_PER_DAY] = 1;           /* not named */
+        assert_int_equal(wt_limits_set(s, scope, &l, 1u << WT_COST_PER_DAY | 1u << WT_CONCURRENCY),
+                         WT_OK);
+        assert_int_equal(wt_limits_set(s, "team:bank/limited", &l, 1u << WT_COST_PER_DAY), WT_OK);
+        assert_int_equal(wt_key_list(s, seen_key, &out), WT_OK);
+        assert_int_equal(out.limits.most[WT_COST_PER_DAY], 77);
+        assert_int_equal(out.limits.most[WT_CONCURRENCY], -1);
+        assert_int_equal(out.limits.most[WT_TOKENS_PER_DAY], 9);
+        i = open_copy();
+        assert_int_equal(check(i, secret, "", &who), WT_OK);
+        assert_int_equal(who.team.limits.most[WT_COST_PER_DAY], 77);
+        assert_int_equal(who.tenant.limits.most[WT_COST_PER_DAY], -1);
+        for (size_t k = 0; k < sizeof bad / sizeof *bad; k++)
+                if (wt_limits_set(s, bad[k].scope, &l, bad[k].given) != bad[k].want)
+                        fail_msg("%s: %s", bad[k].scope, wt_words());
+        wt_identity_close(i);
+        wt_store_close(s);
+}
+
+struct report { struct wt_usage row[8]; uint32_t n; };
+static void on_usage(void *arg, const struct wt_usage *u)
+{
+        struct report *r = arg;
+
+        assert_true(r->n < 8);
+        r->row[r->n++] = *u;
+}
+
+static struct report report(wt_store *s, struct wt_usage_ask q)
+{
+        struct report r = { .n = 0 };
+
+        if (wt_usage_report(s, &q, on_usage, &r) != WT_OK)
+                fail_msg("%s", wt_words());
+        return r;
+}
+
+static void usage_adds_up(void **state)
+{
+        static const struct wt_usage rows[] = {
+                { 20000, "a", "t", "k1", "", "tiny", 1, 10, 100, 1000 },
+                { 20000, "a", "t", "k1", "", "tiny", 2, 20, 200, 2000 },
+                { 20001, "a", "", "k2", "", "big", 4, 40, 400, 4000 },
+                { 20002, "b", "t", "k3", "", "tiny", 8, 80, 800, 8000 } };
+        wt_store *s = open_store();
+        struct report r;
+
+        (void)state;
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+                assert_int_equal(wt_usage_add(s, &rows[i]), WT_OK);
+        r = report(s, (struct wt_usage_ask){ .by = WT_BY_TENANT });
+        assert_int_equal(r.n, 2);
+        assert_string_equal(r.row[0].tenant, "a");
+        assert_int_equal(r.row[0].requests, 7);
+        assert_int_equal(r.row[0].prompt_tokens, 70);
+        assert_int_equal(r.row[0].completion_tokens, 700);
+        assert_int_equal(r.row[0].cost_nano, 7000);
+        r = report(s, (struct wt_usage_ask){ .by = WT_BY_DAY, .since_day = 20001,
+                                             .until_day = 20002 });
+        assert_int_equal(r.n, 1);
+        assert_int_equal(r.row[0].day, 20001);
+        assert_int_equal(r.row[0].requests, 4);
+        r = report(s, (struct wt_usage_ask){ .by = WT_BY_KEY, .tenant = "a", .model = "tiny" });
+        assert_int_equal(r.n, 1);
+        assert_string_equal(r.row[0].key_id, "k1");
+        assert_int_equal(r.row[0].requests, 3);
+        r = report(s, (struct wt_usage_ask){ .by = WT_BY_TEAM });
+        assert_int_equal(r.n, 3);                /* team t of a and of b are two */
+        r = report(s, (struct wt_usage_ask){ .by = WT_BY_MODEL, .key = "k3" });
+        assert_int_equal(r.n, 1);
+        assert_string_equal(r.row[0].model, "tiny");
+        wt_store_close(s);
+}
+
+static void usage_as_text(void **state)
+{
+        const struct wt_usage u = { .day = 20000, .tenant = "a", .key_id = "k", .name = "=1+1",
+                                    .model = "a \"big\", one", .requests = 1, .prompt_tokens = 2,
+                                    .completion_tokens = 3, .cost_nano = 1500000000 };
+        struct wt_buf b = { 0 };
+
+        (void)state;
+        wt_usage_csv(WT_BY_MODEL, &u, &b);
+        assert_string_equal(b.data, "\"a \"\"big\"\", one\",1,2,3,5,1.5\r\n");
+        wt_buf_clear(&b);
+        wt_usage_csv(WT_BY_KEY, &u, &b);
+        assert_string_equal(b.data, "a,k,\"'=1+1\",1,2,3,5,1.5\r\n");
+        wt_buf_clear(&b);
+        wt_usage_json(WT_BY_DAY, &u, &b);
+        assert_string_equal(b.data, "{\"day\":\"2024-10-04\",\"requests\":1,\"prompt_tokens\":2,"
+                            "\"completion_tokens\":3,\"total_tokens\":5,\"cost\":1.5}");
+        wt_buf_free(&b);
+}
+
+static void the_price_of_a_tenant_goes_first(void **state)
+{
+        wt_store *s = open_store();
+        struct wt_price p = { .model = "priced", .prompt_nano = 5 }, got;
+
+        (void)state;
+        assert_int_equal(wt_price_find(s, "priced", "bank", &got), WT_ENOTFOUND);
+        assert_int_equal(wt_price_set(s, &p), WT_OK);
+        strcpy(p.tenant, "bank");
+        p.prompt_nano = 6;
+        assert_int_equal(wt_price_set(s, &p), WT_OK);
+        assert_int_equal(wt_price_find(s, "priced", "bank", &got), WT_OK);
+        assert_int_equal(got.prompt_nano, 6);
+        assert_int_equal(wt_price_find(s, "priced", "shop", &got), WT_OK);
+        assert_int_equal(got.prompt_nano, 5);
+        wt_store_close(s);
+}
+
 /* The folder holds neither the secret nor its random part, in no file. */
 static void the_secret_is_nowhere(void **state)
 {
@@ -297,6 +441,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_key_opens), cmocka_unit_test(changes_are_seen),
                 cmocka_unit_test(expiry_and_sources), cmocka_unit_test(teams_and_prices),
+                cmocka_unit_test(limits_are_set), cmocka_unit_test(usage_adds_up),
+                cmocka_unit_test(usage_as_text), cmocka_unit_test(the_price_of_a_tenant_goes_first),
                 cmocka_unit_test(refused), cmocka_unit_test(the_secret_is_nowhere),
                 cmocka_unit_test(what_was_told_is_kept),
         };
