@@ -31,7 +31,7 @@ struct desk {
         pthread_cond_t room;                     /* a piece was taken, or nobody wants it */
         int fd;
         struct job *jobs;                        /* the loop's own list */
-        uint32_t n;
+        uint32_t n[2];                           /* readings, tasks */
 };
 
 /* ---- on a job's thread ---- */
@@ -214,7 +214,7 @@ static void on_wake(void *arg, int fd, unsigned ready)
                         continue;
                 }
                 *at = j->next;
-                d->n--;
+                d->n[j->task.work != NULL]--;
                 pthread_join(j->thread, NULL);
                 job_free(j);
         }
@@ -246,11 +246,12 @@ wt_err desk_open(struct desk **out, const struct desk_conf *c)
 
 static wt_err begin(struct desk *d, const uint8_t id[16], const struct job *what)
 {
+        bool task = what->task.work != NULL;
         struct job *j;
 
-        if (d->n == DESK_JOBS)
-                return wt_fail(WT_EEXHAUSTED, "%d readings of the audit log and admin calls are "
-                               "under way; ask again later", DESK_JOBS);
+        if (d->n[task] == DESK_JOBS)
+                return wt_fail(WT_EEXHAUSTED, "%d %s are under way; ask again later", DESK_JOBS,
+                               task ? "admin calls" : "readings of the audit log");
         if ((j = malloc(sizeof *j)) == NULL)
                 return wt_fail(WT_ENOMEM, "no memory to ask the store");
         *j = *what;
@@ -262,7 +263,7 @@ static wt_err begin(struct desk *d, const uint8_t id[16], const struct job *what
         }
         j->next = d->jobs;
         d->jobs = j;
-        d->n++;
+        d->n[task]++;
         return WT_OK;
 }
 

@@ -6,7 +6,8 @@
 #include "audit/query.h"
 #include "net/loop.h"
 
-enum { DESK_JOBS = 8 };                          /* readings at one time */
+enum { DESK_JOBS = 8 };                          /* readings at one time, and as many tasks: who
+                                                  * exports keeps nobody from revoking a key */
 enum desk_form { DESK_JSON, DESK_NDJSON, DESK_CSV, DESK_EXPORT };
 struct desk;
 struct desk_conf {
