@@ -147,6 +147,7 @@ void wt_audit_view_json(const struct wt_audit_view *v, struct wt_buf *out)
         put_hex(out, "prompt_hash", EITHER(v, prompt_hash));
         put_hex(out, "answer_hash", EITHER(v, answer_hash));
         put_hex(out, "subject", EITHER(v, subject));
+        wt_buf_json_kb(out, "sealed", EITHER(v, sealed).len > 0);
         if (LATER(v, count) != 0)
                 wt_buf_json_ku(out, "count", LATER(v, count));
         if (EITHER(v, words).len > 0)

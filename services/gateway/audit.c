@@ -3,7 +3,7 @@
 #include <string.h>
 
 enum { A_INTENTS, A_OUTCOMES, A_MARKS, A_NOTES, A_DURABLE, A_BYTES, A_WAITING, A_HELD, A_SHED,
-       A_LATE, A_SUMMARISED, A_FAILURES, A_SYNCS, N_A };
+       A_LATE, A_SEALED, A_CUT, A_UNKEYED, A_SUMMARISED, A_FAILURES, A_SYNCS, N_A };
 
 static const struct wt_metric rows[N_A] = {
         [A_INTENTS] = { .name = "witan_audit_appended_total", .labels = "kind=\"intent\"",
@@ -26,6 +26,13 @@ static const struct wt_metric rows[N_A] = {
                      .help = "Requests turned away because nothing could be recorded." },
         [A_LATE] = { .name = "witan_audit_late_total",
                      .help = "Answers given up because their record was not on disk in time." },
+        [A_SEALED] = { .name = "witan_audit_sealed_total",
+                       .help = "Records that hold prompt and answer, sealed." },
+        [A_CUT] = { .name = "witan_audit_cut_total",
+                    .help = "Of these, how many hold the beginning of a text alone." },
+        [A_UNKEYED] = { .name = "witan_audit_unkeyed_total",
+                        .help = "Requests turned away because no key for their texts was to be "
+                                "had." },
         [A_SUMMARISED] = { .name = "witan_audit_summarised_total",
                            .help = "Refusals counted in a note instead of a row each." },
         [A_FAILURES] = { .name = "witan_audit_sync_failures_total",
@@ -53,6 +60,9 @@ void audit_metrics(struct gateway *g, struct wt_buf *out)
         m[A_HELD].value = a->n_held;
         m[A_SHED].value = (double)a->shed;
         m[A_LATE].value = (double)a->late;
+        m[A_SEALED].value = (double)a->sealed_texts;
+        m[A_CUT].value = (double)a->cut_texts;
+        m[A_UNKEYED].value = (double)a->unkeyed;
         m[A_SUMMARISED].value = (double)a->summarised;
         m[A_FAILURES].value = (double)st.failures;
         m[A_SYNCS].buckets = st.buckets;

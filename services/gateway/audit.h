@@ -22,6 +22,12 @@ struct hold {
         struct request *next, *prev;
 };
 
+/* Its texts in the record, when policy keeps them (seal.c). */
+struct seal {
+        bool waits, has, cut;                    /* for the key; it is here; text was left out */
+        uint8_t subject[16], key[32];
+};
+
 /* What is counted of a request for its record. */
 struct tally {
         bool learnt, intended, recorded, unwritten, shed, ended;
@@ -43,11 +49,12 @@ struct flood {
 };
 
 struct audit {
-        struct wt_buf event, scratch;
+        struct wt_buf event, scratch, sealed;
         struct request *held;
         uint32_t n_held;
         struct flood flood[FLOOD_SLOTS];
         uint64_t intents, outcomes, marks, notes, shed, summarised, late;
+        uint64_t sealed_texts, cut_texts, unkeyed;
         char why[400];                           /* why requests are shed */
 };
 
@@ -69,6 +76,13 @@ bool record_again(struct request *r);            /* an outcome that the spool re
 /* Appends an event; WT_OK: *seq. */
 wt_err audit_append(struct gateway *g, const struct wt_audit_event *e, uint64_t *seq);
 struct wt_bytes audit_text(const char *s, uint32_t most);        /* its valid beginning */
+
+/* seal.c */
+/* For sealer_conf. */
+void seal_ready(void *gateway, const uint8_t id[16], const uint8_t *key, wt_err err);
+void seal_keep(struct sequence *s);              /* its text leaves and is forgotten here */
+/* Into an event that ends r, if policy says so: subject and sealed, lent by the gateway. */
+wt_err seal_event(struct request *r, struct wt_audit_event *e);
 
 /* flood.c */
 /* True: so many refusals like this one have a row in this second that it is counted instead. */

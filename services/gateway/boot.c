@@ -40,7 +40,7 @@ struct gateway_boot {
         struct gateway_ledger *ledger;
         struct gateway_signer *signer;
         uint8_t audit_key[32];
-        char store_url[4200], model_name[256];
+        char store_url[4200], epochs[4300], model_name[256];
 };
 
 /* The last component of the model folder's path: what users call it. */
@@ -129,13 +129,29 @@ static wt_err open_audit(struct gateway_boot *b)
         return wt_spool_open(&b->spool, &c);
 }
 
+/* Texts are kept: epochs is where the keys over their keys are. They are not: it is empty. */
+static wt_err text_policy(struct gateway_boot *b)
+{
+        const char *s = wt_conf_str(b->conf, WT_SET_audit_text);
+
+        if (strcmp(s, "absent") == 0)
+                return WT_OK;
+        if (strcmp(s, "encrypted") != 0)
+                return wt_fail(WT_EINVAL, "audit_text: '%s' (%s) is no policy; say absent or "
+                               "encrypted", s, wt_conf_where(b->conf, WT_SET_audit_text));
+        snprintf(b->epochs, sizeof b->epochs, "%s/keys/audit-epochs",
+                 wt_conf_str(b->conf, WT_SET_state));
+        return WT_OK;
+}
+
 static wt_err open_data(struct gateway_boot *b)
 {
         const char *model = wt_conf_str(b->conf, WT_SET_model);
         wt_err err;
 
         name_model(b);
-        if ((err = wt_shape_load(&b->shape, model)) != WT_OK ||
+        if ((err = text_policy(b)) != WT_OK ||
+            (err = wt_shape_load(&b->shape, model)) != WT_OK ||
             (err = wt_tokenizer_load(&b->tokenizer, model)) != WT_OK ||
             (err = open_audit(b)) != WT_OK)
                 return err;
@@ -207,6 +223,7 @@ static wt_err open_gateway(struct gateway_boot *b)
                 .audit_key = b->audit_key,
                 .audit_refusals = (uint32_t)wt_conf_u64(s, WT_SET_audit_refusals),
                 .audit_wait_us = wt_conf_u64(s, WT_SET_audit_wait) * 1000,
+                .audit_epochs = b->epochs[0] != '\0' ? b->epochs : NULL,
                 .store = b->store_url,
                 .store_timeout_ms = wt_conf_u64(s, WT_SET_store_timeout),
                 .limits = wt_http_default,

@@ -3,6 +3,7 @@
 #include "desk.h"
 #include "authorize_jwt.h"
 #include "rpc.h"
+#include "sealer.h"
 #include "secure.h"
 #include <stdlib.h>
 #include <stdio.h>
@@ -166,6 +167,17 @@ static wt_err open_desk(struct gateway *g)
         return desk_open(&g->desk, &c);
 }
 
+static wt_err open_sealer(struct gateway *g)
+{
+        const struct sealer_conf c = { .loop = g->conf.loop, .clock = g->conf.clock,
+                                       .store = g->conf.store,
+                                       .timeout_ms = g->conf.store_timeout_ms,
+                                       .folder = g->conf.audit_epochs, .ready = seal_ready,
+                                       .arg = g };
+
+        return sealer_open(&g->sealer, &c);
+}
+
 wt_err gateway_open(struct gateway **out, const struct gateway_conf *conf)
 {
         struct gateway *g = calloc(1, sizeof *g);
@@ -199,6 +211,8 @@ wt_err gateway_open(struct gateway **out, const struct gateway_conf *conf)
                 err = wt_loop_add(conf->loop, wt_quota_fd(conf->quota), WT_READ, on_quota, g);
         if (err == WT_OK && conf->store != NULL)
                 err = open_desk(g);
+        if (err == WT_OK && conf->audit_epochs != NULL)
+                err = open_sealer(g);
         if (err != WT_OK) {
                 gateway_close(g);
                 return err;
@@ -218,6 +232,7 @@ void gateway_close(struct gateway *g)
         if (g == NULL)
                 return;
         desk_close(g->desk);
+        sealer_close(g->sealer);
         while (g->open != NULL) {
                 if (g->open->call != NULL && g->open->begun)
                         caller_abort(g->open->call);
@@ -245,6 +260,7 @@ void gateway_close(struct gateway *g)
         wt_buf_free(&g->line);
         wt_buf_free(&g->audit.event);
         wt_buf_free(&g->audit.scratch);
+        wt_buf_free(&g->audit.sealed);
         free(g);
 }
 

@@ -37,6 +37,8 @@ struct gateway_conf {
         uint32_t audit_refusals;                 /* rows of refusals of one kind in a second */
         uint64_t audit_wait_us;                  /* an answer whose record is not on disk then is
                                                   * given up */
+        const char *audit_epochs;                /* folder: texts are recorded, sealed by keys that
+                                                  * these wrap (needs store); NULL: they are not */
         const char *store; uint64_t store_timeout_ms;    /* URL, to read the log for auditors; NULL:
                                                   * they cannot */
         struct wt_http_limits limits;

@@ -76,7 +76,7 @@ void request_serve(struct gateway *g, struct caller c, const struct door *d)
                 d->answer(r);
                 return;
         }
-        if (gateway_encode(r))
+        if (gateway_encode(r) && gateway_seal(r))
                 gateway_admit(r);
 }
 

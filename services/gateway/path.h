@@ -1,7 +1,7 @@
 /* path.h - the way of a request; each name is a file beside this one. Data goes one way:
  *
- *   listen -> authorize -> [door: parse] -> encode -> admit -> intend -> choose -> submit
- *                                                                             (ids to a router)
+ *   listen -> authorize -> [door: parse] -> encode -> seal -> admit -> intend -> choose -> submit
+ *                                                                            (ids to a router)
  *   events -> fold (detokenise, stop) -> stream -> record                     (text to the user)
  *
  * A stage that refuses has answered the call and ended the request: its caller only returns.
@@ -17,6 +17,8 @@ bool gateway_authorize(struct request *r);                       /* 2 bearer key
 /* 3 JSON -> options, by the door */
 bool gateway_parse(struct request *r);
 bool gateway_encode(struct request *r);                          /* 4 text -> ids; context limit */
+/* the key of its texts, where they are recorded; false: it goes on later */
+bool gateway_seal(struct request *r);
 void gateway_admit(struct request *r);                           /* 5 limits, turn; goes on by
                                                                   *   request_go, now or later */
 bool gateway_intend(struct request *r);                          /* 6 its intent to the audit log */

@@ -1,6 +1,7 @@
 /* record.c - the audit events of a request: intent before anything of it leaves for a router,
  * marks while its stream runs, outcome at its end; one that was refused, or that no router is
- * asked for, has one event. Who, what, how much, how long; never any text. */
+ * asked for, has one event. Who, what, how much, how long; text never but
+ * sealed (seal.c). */
 #include "path.h"
 #include <math.h>
 #include <string.h>
@@ -245,12 +246,15 @@ static bool write_outcome(struct request *r)
                 record_hash(r, "answer", false, hash);
                 e.answer_hash = WT_BYTES(hash, 32);
         }
-        if ((err = audit_append(r->g, &e, &r->hold.gate)) != WT_OK) {
+        if ((err = seal_event(r, &e)) != WT_OK ||
+            (err = audit_append(r->g, &e, &r->hold.gate)) != WT_OK) {
                 if (!r->tally.unwritten)
                         wt_log_err(WT_WARN, "GATEWAY-AUDIT-WAITS", err);
                 return false;
         }
         r->g->audit.outcomes++;
+        r->g->audit.sealed_texts += e.sealed.len > 0;
+        r->g->audit.cut_texts += e.sealed.len > 0 && r->seal.cut;
         return true;
 }
 

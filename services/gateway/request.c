@@ -5,6 +5,7 @@
 #include <string.h>
 #include "base/rng.h"
 #include "base/sha256.h"
+#include "tls/sign.h"
 
 static uint32_t bucket_of(const uint8_t id[16])
 {
@@ -121,6 +122,7 @@ static void sequence_fini(struct sequence *s)
         folds_fini(&s->folds);
         wt_ids_free(&s->made);
         wt_buf_free(&s->text);
+        wt_buf_free(&s->said);
         wt_buf_free(&s->marks);
         wt_buf_free(&s->marks_top);
         wt_buf_free(&s->marks_offset);
@@ -185,6 +187,7 @@ static void request_free(struct request *r)
         free(r->opt.stops.text);
         free(r->opt.stops.len);
         wt_json_free(r->body);
+        wt_wipe(&r->seal, sizeof r->seal);
         free(r);
 }
 

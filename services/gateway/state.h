@@ -53,6 +53,7 @@ struct sequence {
         uint64_t submitted_us, first_us, token_us;       /* token_us: the latest token */
         struct folds folds;
         struct wt_buf text;                      /* not streamed yet; whole when not streaming */
+        struct wt_buf said;                      /* streamed already, where it is recorded */
         /* log-probability entries in JSON, not streamed yet */
         struct wt_buf marks;
         struct wt_buf marks_top;                 /* completions only: see door_completions.c */
@@ -112,6 +113,7 @@ struct request {
         int status;
         struct hold hold;
         struct tally tally;
+        struct seal seal;
         struct request *next, *prev, *next_in_bucket;
 };
 
@@ -125,6 +127,7 @@ struct gateway {
         struct wt_fair fair;                     /* admitted, but not their turn yet */
         uint32_t running;                        /* sequences of those whose turn it is */
         struct audit audit;
+        struct sealer *sealer;                   /* keys of recorded texts; NULL: none are */
         struct desk *desk;                       /* reads the audit log for auditors; or NULL */
         bool draining;
         uint64_t incarnation;

@@ -89,6 +89,7 @@ static bool write_chunk(struct sequence *s)
                 wt_buf_str(b, ",\"usage\":null");
         wt_buf_fmt(b, "}%s", r->caller.ops->after);
         s->begun = true;
+        seal_keep(s);
         marks_clear(s);
         return hold_write(r, b->data, b->len, r->n_open == 0);
 }

@@ -76,7 +76,7 @@ static const struct part {
         int words;                               /* at most, with its own name */
         uint32_t flags;                          /* bits of enum audit_flag */
 } parts[] = {
-        { auditor_query, 1, (2u << A_CSV) - 1 },
+        { auditor_query, 1, ((2u << A_CSV) - 1) | 1u << A_OPEN },
         { auditor_tail, 1, (1u << A_LIMIT) - 1 },
         { auditor_export, 1, ((1u << A_LIMIT) - 1) | 1u << A_OUT },
         { auditor_verify, 1, 1u << A_FILE | 1u << A_WITNESS | 1u << A_LAST | 1u << A_LOG },
@@ -149,7 +149,9 @@ const struct verb verb_audit = {
                   [A_LISTEN] = {"listen", "HOST:PORT", "where the witness is asked "
                                 "[127.0.0.1:0]", 0},
                   [A_FILE] = {"file", "FILE", "an export to verify [the database]", 0},
-                  [A_DAYS] = {"days", "N", "retain: how many days stay", 0}},
+                  [A_DAYS] = {"days", "N", "retain: how many days stay", 0},
+                  [A_OPEN] = {"open", NULL, "query: with the texts, as JSON; needs the keys of "
+                              "the epochs, and each opening is a row", 0}},
         .sets = books_sets,
         .run = run,
 };

@@ -24,6 +24,7 @@ struct show {
         struct wt_buf out;
         bool csv, lines;                         /* lines: JSON, one row a line */
         bool any;
+        struct opener *opener;                   /* NULL: texts stay sealed */
 };
 
 /* 0: no terminal, so nothing has to fit. */
@@ -120,6 +121,7 @@ static void table_row(struct show *s, const struct wt_audit_view *v)
 static wt_err on_row(void *arg, const struct wt_audit_view *v)
 {
         struct show *s = arg;
+        wt_err err = WT_OK;
 
         s->any = true;
         if (s->csv) {
@@ -128,12 +130,14 @@ static wt_err on_row(void *arg, const struct wt_audit_view *v)
                 if (!s->lines)
                         wt_buf_json_sep(&s->out);
                 wt_audit_view_json(v, &s->out);
+                if (s->opener != NULL)
+                        err = opener_row(s->opener, v, &s->out);
                 if (s->lines)
                         wt_buf_str(&s->out, "\n");
         } else {
                 table_row(s, v);
         }
-        return WT_OK;
+        return err;
 }
 
 static void heads(struct show *s)
@@ -176,6 +180,8 @@ static void feet(struct show *s, const struct wt_audit_page *page)
 int auditor_query(struct call *c)
 {
         struct show s = { .c = c, .csv = c->flag[A_CSV] != NULL };
+        struct opener opener = { .c = NULL };
+        const bool open = c->flag[A_OPEN] != NULL;
         struct wt_audit_filter f;
         struct wt_audit_page page;
         wt_store *store;
@@ -183,14 +189,24 @@ int auditor_query(struct call *c)
 
         if (!auditor_filter(c, &f))
                 return EXIT_USAGE;
+        if (open && s.csv)
+                return verb_usage(c, "--open shows rows as JSON; leave --csv out");
         if (auditor_open(c, &store) != WT_OK)
                 return verb_fail(c, "%s", wt_words());
+        if (open && opener_open(&opener, c) != WT_OK) {
+                wt_store_close(store);
+                return verb_fail(c, "%s", wt_words());
+        }
+        c->json |= open;
+        s.opener = open ? &opener : NULL;
         s.shown = fit(terminal_width());
         heads(&s);
         if ((err = auditor_read(c, store, "audit.query")) == WT_OK &&
             (err = wt_audit_query(store, &f, on_row, &s, &page)) == WT_OK)
                 feet(&s, &page);
         wt_store_close(store);
+        if (open)
+                opener_close(&opener);
         wt_buf_free(&s.out);
         return err == WT_OK ? EXIT_DONE : verb_fail(c, "%s", wt_words());
 }
