@@ -92,8 +92,8 @@ void call_send(witan_client *c, struct call *t, uint64_t now)
                 t->lost_us = now;
         if (now - t->lost_us < t->connect_us)
                 return;
-        snprintf(words, sizeof words, "no connection to %s; is a gateway there, and does `witan key "
-                 "list` still show this client's key?", c->endpoint);
+        snprintf(words, sizeof words, "no connection to %s; is a gateway there, and does "
+                 "`witan key list` still show this client's key?", c->endpoint);
         call_end(c, t, WITAN_UNAVAILABLE, words);
 }
 

@@ -210,10 +210,12 @@ int witan_wait_ms(const witan_client *c)
         uint64_t now = client_now(), next = UINT64_MAX;
 
         for (const struct call *t = c->calls; t != NULL; t = t->next) {
-                uint64_t at = t->over || t->cancelled ? now : !t->sent ? t->next_us : t->deadline_us;
+                uint64_t at = t->deadline_us;
 
-                if (at > t->deadline_us)
-                        at = t->deadline_us;
+                if (!t->sent && t->next_us < at)
+                        at = t->next_us;
+                if (t->over || t->cancelled)
+                        at = now;
                 if (at < next)
                         next = at;
         }

@@ -31,7 +31,7 @@ typedef struct witan_client witan_client;
  * words (512 bytes, or NULL) say why: NOT_FOUND, INVALID_ARGUMENT (no client file), ... */
 int witan_open(witan_client **out, const char *file, char *words);
 void witan_close(witan_client *c);               /* NULL is fine; open calls end CANCELLED */
-/* What went wrong with the last call that ended; "" after WITAN_OK. The client's, until the next. */
+/* What went wrong with the last call that ended; "" after WITAN_OK. Lent until the next ends. */
 const char *witan_words(const witan_client *c);
 /* Metadata of the last call that ended ("x-request-id", "x-witan-revision"); NULL: absent. */
 const char *witan_metadata(const witan_client *c, const char *key);
@@ -43,11 +43,12 @@ struct witan_options {
         uint32_t retries;                        /* after UNAVAILABLE; 0: 3; WITAN_NO_RETRY */
         uint32_t credit;                         /* messages of an answer under way; 0: 16 */
         int hold;                                /* 1: witan_grant alone grants more of them */
-        const char *const *metadata;             /* key, value, ..., NULL; or NULL. At most 15 pairs */
+        const char *const *metadata;             /* key, value, ..., NULL; at most 15 pairs; or
+                                                  * NULL */
 };
 #define WITAN_NO_RETRY UINT32_MAX
 
-/* ---- blocking: a question, text as it comes --------------------------------------------------- */
+/* ---- blocking: a question, text as it comes ------------------------------------------------- */
 
 struct witan_message { const char *role, *content; };    /* "system", "user", "assistant" */
 struct witan_ask {
@@ -55,7 +56,7 @@ struct witan_ask {
         const char *text;                        /* what the user says, or the prompt */
         const struct witan_message *messages; size_t n_messages;  /* chat: instead of text */
         const char *more;                        /* further fields of the request (api.proto), as
-                                                  * in JSON: "\"temperature\":0,\"max_tokens\":64" */
+                                                  * in JSON: "\"top_k\":20,\"max_tokens\":64" */
         struct witan_options options;
 };
 struct witan_answer {
@@ -64,8 +65,8 @@ struct witan_answer {
 };
 /* A piece of the answer's text, of choice 0, 1, ...; anything but 0 cancels: CANCELLED. */
 typedef int witan_on_text(void *arg, uint32_t choice, const char *text, size_t len);
-/* Return a status. out may be NULL; it is filled when WITAN_OK. Other calls of this client that were
- * started go on meanwhile. */
+/* Return a status. out may be NULL; it is filled when WITAN_OK. Other calls of this client that
+ * were started go on meanwhile. */
 int witan_chat(witan_client *c, const struct witan_ask *ask, witan_on_text *on_text, void *arg,
                struct witan_answer *out);
 int witan_generate(witan_client *c, const struct witan_ask *ask, witan_on_text *on_text, void *arg,
@@ -80,7 +81,7 @@ int witan_tokens(witan_client *c, const char *model, const char *text, uint32_t 
 int witan_unary(witan_client *c, const char *path, const void *request, size_t len,
                 const struct witan_options *options, void **answer, size_t *answer_len);
 
-/* ---- callbacks: many calls on one thread ------------------------------------------------------ */
+/* ---- callbacks: many calls on one thread ---------------------------------------------------- */
 
 struct witan_handler {
         /* A message of the answer, lent; anything but 0 cancels the call. NULL: not wanted. */
@@ -94,7 +95,7 @@ struct witan_handler {
  * here. INVALID_ARGUMENT: a path, request or metadata beyond the limits of rpc.proto. */
 int witan_start(witan_client *c, const char *path, const void *request, size_t len,
                 const struct witan_options *options, const struct witan_handler *h, uint64_t *id);
-void witan_cancel(witan_client *c, uint64_t id); /* ends CANCELLED in the next turn; unknown: fine */
+void witan_cancel(witan_client *c, uint64_t id); /* ends CANCELLED in the next turn */
 void witan_grant(witan_client *c, uint64_t id, uint32_t messages);
 /* For poll: wait until it is readable or witan_wait_ms is over, then turn; turn once after
  * witan_start, too. */

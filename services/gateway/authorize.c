@@ -34,9 +34,9 @@ bool gateway_authorize(struct request *r)
                 return request_refuse(r, NO_KEY, "the API key is unknown, expired or revoked; "
                         "witan key list shows what exists, witan key create makes one");
         if (bound != NULL && strcmp(bound, r->who.key.id) != 0)
-                return request_refuse(r, NO_KEY, "the API key is not the one that this connection's "
-                        "CURVE key was made with; use a client file as witan key create --rpc "
-                        "wrote it");
+                return request_refuse(r, NO_KEY, "the API key is not the one that this "
+                        "connection's CURVE key was made with; use a client file as witan key "
+                        "create --rpc wrote it");
         if (!wt_models_allow(r->who.key.models, g->conf.model))
                 return request_refuse(r, (struct refusal){ 403, "invalid_request_error",
                         "model_not_allowed", "model" },

@@ -7,128 +7,28 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <dirent.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "bus/bus.h"
-#include "net/http.h"
 #include "wire/api.h"
 #include "witan/client.h"
+#include "rpc_rig.h"
 #include "whole.h"
 
-enum { SECOND = 1000000, DEADLINE = 30 * SECOND, STREAMS = 100 };
+enum { STREAMS = 100 };
 #define LONG "\"temperature\":0,\"max_tokens\":900,\"ignore_eos\":true"
-
-static char socket_dir[128], file[200];          /* the client file of most tests */
-
-static uint64_t now(void) { return wt_now_us(&wt_clock_real); }
-
-static int start(void **st)
-{
-        const char *tmp = getenv("TMPDIR");
-        char endpoint[200];
-
-        snprintf(socket_dir, sizeof socket_dir, "%s/witan-rpc-XXXXXX", tmp != NULL ? tmp : "/tmp");
-        assert_non_null(mkdtemp(socket_dir));
-        snprintf(endpoint, sizeof endpoint, "ipc://%s/rpc", socket_dir);
-        setenv("WITAN_RPC", endpoint, 1);
-        if (whole_start(st) != 0)
-                return -1;
-        snprintf(file, sizeof file, "%s/client", state);
-        return command("key create --state %s --name rpc --rpc %s >/dev/null 2>&1", state, file);
-}
-
-static int stop(void **st)
-{
-        char path[200];
-        int rc = whole_stop(st);
-
-        snprintf(path, sizeof path, "%s/rpc", socket_dir);
-        unlink(path);
-        rmdir(socket_dir);
-        return rc;
-}
-
-static witan_client *open_file(const char *path)
-{
-        char words[512];
-        witan_client *c;
-
-        if (witan_open(&c, path, words) != WITAN_OK)
-                fail_msg("%s", words);
-        return c;
-}
-
-static void fine(witan_client *c, int status)
-{
-        if (status != WITAN_OK)
-                fail_msg("%s: %s", witan_status_name(status), witan_words(c));
-}
 
 static int gather(void *arg, uint32_t choice, const char *text, size_t len)
 {
         assert_int_equal(choice, 0);
         wt_buf_add(arg, text, len);
         return 0;
-}
-
-/* ---- what the processes say ---- */
-
-static void process_of(const char *role, const char *name, char *out, size_t bytes, uint64_t *pid)
-{
-        struct wt_buf b = { 0 };
-        char path[256];
-        wt_json *j;
-        wt_jv list;
-
-        snprintf(path, sizeof path, "%s/witan.json", state);
-        assert_int_equal(wt_file_read(path, 1 << 20, &b), WT_OK);
-        assert_int_equal(wt_json_parse(&j, b.data, b.len, &wt_json_default), WT_OK);
-        list = wt_json_get(j, 0, "processes");
-        for (wt_jv v = wt_json_first(j, list); v != WT_JSON_NONE; v = wt_json_next(j, v))
-                if (strcmp(wt_json_str(j, wt_json_get(j, v, "role"), NULL), role) == 0) {
-                        snprintf(out, bytes, "%s", wt_json_str(j, wt_json_get(j, v, name), NULL));
-                        wt_json_u64(j, wt_json_get(j, v, "pid"), pid);
-                }
-        wt_json_free(j);
-        wt_buf_free(&b);
-}
-
-static double metric(const char *role, const char *name)
-{
-        struct wt_buf b = { 0 };
-        char address[64] = "", full[128], line[128];
-        const char *at;
-        uint64_t pid;
-        double v = -1;
-        int status;
-
-        process_of(role, "metrics", address, sizeof address, &pid);
-        snprintf(full, sizeof full, "http://%s/metrics", address);
-        assert_int_equal(wt_http_fetch("GET", full, "", NULL, 0, 10 * SECOND, &status, &b, NULL,
-                                       NULL), WT_OK);
-        snprintf(line, sizeof line, "\n%s ", name);
-        if ((at = strstr(b.data, line)) != NULL)
-                v = atof(at + strlen(line));
-        wt_buf_free(&b);
-        return v;
-}
-
-static void until(const char *role, const char *name, double low, double high)
-{
-        uint64_t end = now() + DEADLINE;
-        double v;
-
-        while ((v = metric(role, name)) < low || v > high)
-                if (now() > end)
-                        fail_msg("%s of the %s is %g, not in [%g, %g]", name, role, v, low, high);
 }
 
 /* ---- the same through both doors ---- */
@@ -273,7 +173,7 @@ static void rows_until(const char *door, const char *words, int least, char hash
                         fail_msg("no %d rows of %s with %s", least, door, words);
 }
 
-/* After both_doors: the same request leaves the same row, but for the door, the key and the times. */
+/* After both_doors: one request leaves one kind of row; door, key and times differ. */
 static void same_rows(void **st)
 {
         static const char *const doors[][2] = {
@@ -337,60 +237,6 @@ static void deadlines(void **st)
 }
 
 /* ---- callbacks ---- */
-
-struct one { int messages, status; bool over; struct wt_buf bytes; char words[512]; witan_client *c; };
-
-static int on_message(void *arg, const void *data, size_t len)
-{
-        struct one *o = arg;
-
-        o->messages++;
-        wt_buf_add(&o->bytes, data, len);
-        return 0;
-}
-
-static void on_end(void *arg, int status)
-{
-        struct one *o = arg;
-
-        assert_false(o->over);
-        o->over = true;
-        o->status = status;
-        snprintf(o->words, sizeof o->words, "%s", witan_words(o->c));
-}
-
-/* Turns until cond. */
-#define TURN_UNTIL(c, cond)                                                                     \
-        do {                                                                                    \
-                uint64_t end_ = now() + DEADLINE;                                               \
-                while (witan_turn(c), !(cond)) {                                                \
-                        struct pollfd p_ = { .fd = witan_fd(c), .events = POLLIN };             \
-                        int ms_ = witan_wait_ms(c);                                             \
-                        if (now() > end_)                                                       \
-                                fail_msg("%s: not in time", #cond);                             \
-                        poll(&p_, 1, ms_ < 0 || ms_ > 100 ? 100 : ms_);                         \
-                }                                                                               \
-        } while (0)
-
-static void request_of(const char *path, const char *json, struct wt_buf *out)
-{
-        wt_json *j;
-
-        assert_int_equal(wt_json_parse(&j, json, strlen(json), &wt_json_default), WT_OK);
-        assert_int_equal(api_of_json(api_method(path)->request, j, 0, out), WT_OK);
-        wt_json_free(j);
-}
-
-static uint64_t begin(struct one *o, witan_client *c, const char *path, const void *body,
-                      size_t len, const struct witan_options *options)
-{
-        struct witan_handler h = { on_message, on_end, o };
-        uint64_t id;
-
-        *o = (struct one){ .c = c };
-        fine(c, witan_start(c, path, body, len, options, &h, &id));
-        return id;
-}
 
 #define STREAM_PATH "/witan.v1.Generate/Stream"
 #define STREAM_ASK "{" ONCE ",\"temperature\":0,\"max_tokens\":24,\"ignore_eos\":true}"
@@ -669,5 +515,5 @@ int main(void)
                 cmocka_unit_test(a_gateway_that_dies),
         };
 
-        return cmocka_run_group_tests_name("the RPC door", tests, start, stop);
+        return cmocka_run_group_tests_name("the RPC door", tests, rpc_start, rpc_stop);
 }
