@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # run.sh - real clients, unmodified, against a cluster as `witan up` starts it: openai-python and LangChain
-# (requirements.txt), openai-node (package-lock.json). They come from PyPI and npm into .venv-clients, which is
-# kept; where they cannot be had, this says "skipped" and why.
+# (requirements.txt), openai-node (package-lock.json), and the RPC client of clients/python. They come from PyPI and
+# npm into .venv-clients, which is kept; where they cannot be had, this says "skipped" and why.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$root"
@@ -33,6 +33,16 @@ up() {
     --router-wait 300ms --expert-wait 500ms >/dev/null
 }
 
+# The RPC door from Python: the page of clients/python and the classes that protoc makes of proto/.
+rpc_client() {
+  mkdir "$state/py"
+  "$venv/bin/python" -m grpc_tools.protoc -I proto --python_out="$state/py" proto/witan/v1/*.proto
+  "$build/bin/witan" key create --state "$state" --name rpc --rpc "$state/client" >/dev/null 2>&1
+  PYTHONPATH=$state/py "$venv/bin/python" clients/python/witan_rpc.py "$state/client" "Who are you?" >"$state/said"
+  grep -qF "I am the tiny model of Witan." "$state/said" || { echo "not ok - rpc: $(cat "$state/said")"; return 1; }
+  echo "ok - witan_rpc.py: models and a stream over RPC"
+}
+
 mkdir -p "$clients"
 python=yes no_node=""
 python_clients || python=""
@@ -43,6 +53,7 @@ up
 if [ -n "$python" ]; then
   "$venv/bin/python" $here/openai_python.py "$state/witan.json" "$build/bin/witan"
   "$venv/bin/python" $here/langchain_client.py "$state/witan.json"
+  rpc_client
 fi
 if [ -z "$no_node" ]; then
   node $here/openai_node.cjs "$state/witan.json" "$node"
