@@ -357,8 +357,8 @@ struct wt_sample_in {
         const int32_t *banned; uint32_t n_banned;/* never drawn (ignore_eos, min_tokens) */
         /* keeps what is at least min_p as likely as the best; 0: off */
         float min_p;
-        float repetition_penalty;                /* of ids in prompt or made: logit / it, or * it below 0;
-                                                  * 1 or 0: off */
+        /* of ids in prompt or made: logit / it, or * it below 0; 1 or 0: off */
+        float repetition_penalty;
         /* of ids made: logit - count * it, - it; 0: off */
         float frequency_penalty, presence_penalty;
         const struct wt_bias *bias; uint32_t n_bias;     /* added to the logits of their ids */

@@ -15,7 +15,8 @@
 #include "audit/seal.h"
 
 struct wt_eraser {
-        wt_store *store;                         /* migrated: wt_audit_migrate, wt_subjects_migrate */
+        /* migrated: wt_audit_migrate, wt_subjects_migrate */
+        wt_store *store;
         const char *folder;                      /* of the epoch keys */
         const struct wt_signer *key;             /* of the log: signs receipts */
         const char *actor;                       /* who asks, for the log */

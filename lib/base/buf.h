@@ -12,7 +12,7 @@ void wt_buf_clear(struct wt_buf *b);             /* keeps the memory */
 /* Room for n more bytes; returns where they go (len is not moved). wt_out_of_memory when
  * there is none: what others make large asks by wt_buf_try. */
 char *wt_buf_room(struct wt_buf *b, size_t n);
-char *wt_buf_try(struct wt_buf *b, size_t n);    /* the same; NULL: memory is gone, b is as it was */
+char *wt_buf_try(struct wt_buf *b, size_t n);    /* the same; NULL: no memory, b is as it was */
 void wt_buf_add(struct wt_buf *b, const void *p, size_t n);
 void wt_buf_str(struct wt_buf *b, const char *s);
 void wt_buf_fmt(struct wt_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

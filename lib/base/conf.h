@@ -47,9 +47,8 @@ const char *wt_conf_str(const wt_conf *c, enum wt_set s);   /* "" when empty; ne
 uint64_t wt_conf_u64(const wt_conf *c, enum wt_set s);      /* U64, BYTES, MS (in ms) */
 bool wt_conf_bool(const wt_conf *c, enum wt_set s);
 enum wt_conf_from wt_conf_from(const wt_conf *c, enum wt_set s);
-const char *wt_conf_where(const wt_conf *c, enum wt_set s);  /* "flag --http", "environment WITAN_HTTP",
-                                                              * "file witan.conf line 3",
-                                                              * "default" */
+/* "flag --http", "environment WITAN_HTTP", "file witan.conf line 3" or "default" */
+const char *wt_conf_where(const wt_conf *c, enum wt_set s);
 const char *wt_conf_from_name(enum wt_conf_from f);   /* "default", "file", "environment", "flag" */
 int wt_conf_rest(const wt_conf *c, char *const **words);    /* their number */
 bool wt_conf_wants_help(const wt_conf *c);

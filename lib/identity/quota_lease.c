@@ -135,8 +135,8 @@ static wt_err give(wt_store *s, const char *gateway, const struct errand *e)
                                       wt_v_text(wt_limit_name(e->limit)), wt_v_int(e->window) };
         uint64_t n = 0;
         wt_err err = wt_store_query(s, "UPDATE quota_leases SET amount = amount - $1 WHERE"
-                                    " gateway = $2 AND scope = $3 AND what = $4 AND win = $5 AND amount >="
-                                    " $1", v, 5, NULL, NULL, &n);
+                                    " gateway = $2 AND scope = $3 AND what = $4 AND win = $5 AND"
+                                    " amount >= $1", v, 5, NULL, NULL, &n);
 
         return err != WT_OK || n == 0 ? err : counter_add(s, e, -e->give);
 }

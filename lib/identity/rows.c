@@ -132,9 +132,9 @@ wt_err rows_keys(wt_store *s, void (*each)(void *arg, const struct key_row *r), 
         struct walk w = { .key = each, .arg = arg };
 
         return wt_store_query(s, "SELECT id, tenant, team, name, role, models, sources, created_at,"
-                              " expires_at, revoked_at, prefix, salt, hash, rpc_public, " LIMIT_COLUMNS
-                              " FROM identity_keys ORDER BY created_at, id", NULL, 0, key_row, &w,
-                              NULL);
+                              " expires_at, revoked_at, prefix, salt, hash, rpc_public, "
+                              LIMIT_COLUMNS " FROM identity_keys ORDER BY created_at, id", NULL, 0,
+                              key_row, &w, NULL);
 }
 
 struct list { void (*each)(void *arg, const struct wt_key *k); void *arg; };

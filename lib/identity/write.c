@@ -182,9 +182,9 @@ wt_err wt_key_create(wt_store *s, const struct wt_key *in, struct wt_key *out, c
 {
         struct change c = { .sql = "INSERT INTO identity_keys(id, team, name, role, models,"
                 " sources, created_at, expires_at, revoked_at, prefix, salt, hash, rpc_public, "
-                LIMIT_COLUMNS ", tenant) SELECT $1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $10, $11, $12,"
-                " $13, $14, $15, $16, $17, $18, $19, id FROM identity_tenants WHERE id = $20 AND"
-                " ($2 = '' OR EXISTS (SELECT 1 FROM identity_teams WHERE tenant = $20 AND id ="
+                LIMIT_COLUMNS ", tenant) SELECT $1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $10, $11,"
+                " $12, $13, $14, $15, $16, $17, $18, $19, id FROM identity_tenants WHERE id = $20"
+                " AND ($2 = '' OR EXISTS (SELECT 1 FROM identity_teams WHERE tenant = $20 AND id ="
                 " $2))",
                 .missing = "no such tenant, or no such team of it; witan tenant list shows them, "
                            "witan tenant create makes one" };

@@ -10,8 +10,8 @@ struct wt_door_conf {
         const char *address;                     /* HOST:PORT, port 0: any */
         void (*metrics)(void *arg, struct wt_buf *out);
         bool (*ready)(void *arg, struct wt_buf *words);
-        uint64_t (*turns)(void *arg);            /* turns of the owner's loop: healthy means that they
-                                                  * moved within the last minute */
+        uint64_t (*turns)(void *arg);            /* turns of the owner's loop: healthy means that
+                                                  * they moved within the last minute */
         void *arg;
 };
 wt_err wt_door_open(wt_door **out, const struct wt_door_conf *c);

@@ -21,8 +21,8 @@ wt_err wt_tokenizer_load(wt_tokenizer **out, const char *folder);        /* FOLD
 wt_err wt_tokenizer_parse(wt_tokenizer **out, const char *json, size_t len);
 void wt_tokenizer_free(wt_tokenizer *t);
 uint32_t wt_tokenizer_size(const wt_tokenizer *t);               /* highest id + 1 */
-/* Appends the ids of text (UTF-8; bytes that are not are WT_EINVAL with their offset), or leaves out
- * as it was: WT_ENOMEM; WT_EEXHAUSTED when a limit is passed. Nothing is
+/* Appends the ids of text (UTF-8; bytes that are not are WT_EINVAL with their offset), or leaves
+ * out as it was: WT_ENOMEM; WT_EEXHAUSTED when a limit is passed. Nothing is
  * put in front. specials false: text of special tokens is ordinary text (user content in
  * templates), and so is that of added tokens that look like <...> or [...]: DeepSeek's <|User|> is
  * not "special". */

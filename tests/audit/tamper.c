@@ -188,7 +188,8 @@ static struct tamper_want inserted(void)
                 (unsigned long long)(leaf % ROWS));
         free(hex);
         wt_buf_free(&body);
-        return (struct tamper_want){ WT_WRONG_EXTRA, leaf < ROWS ? WT_WRONG_ROW : WT_WRONG_EXTRA, leaf };
+        return (struct tamper_want){ WT_WRONG_EXTRA, leaf < ROWS ? WT_WRONG_ROW : WT_WRONG_EXTRA,
+                                     leaf };
 }
 
 static struct tamper_want truncated(void)
@@ -270,8 +271,8 @@ static struct tamper_want row_and_tile(void)
         write_blob("audit_tiles", "hashes", where, &tile);
         wt_buf_free(&tile);
         wt_buf_free(&body);
-        return (struct tamper_want){ WT_WRONG_RANGE, leaf < WITNESSED ? WT_WRONG_RANGE : WT_WRONG_TREE,
-                              leaf };
+        return (struct tamper_want){ WT_WRONG_RANGE,
+                                     leaf < WITNESSED ? WT_WRONG_RANGE : WT_WRONG_TREE, leaf };
 }
 
 struct rebuild { struct wt_hash leaf[ROWS]; };

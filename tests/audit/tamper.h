@@ -1,5 +1,5 @@
-/* tamper.h - changes to the log behind its back: fifteen kinds, each drawn at random on a fresh copy
- * of one database, and what a verifier must say. */
+/* tamper.h - changes to the log behind its back: fifteen kinds, each drawn at random on a fresh
+ * copy of one database, and what a verifier must say. */
 #ifndef WITAN_TESTS_AUDIT_TAMPER_H
 #define WITAN_TESTS_AUDIT_TAMPER_H
 #include "audit/verify.h"

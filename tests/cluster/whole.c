@@ -113,7 +113,8 @@ int whole_stop(void **st)
         char line[400];
 
         (void)st;
-        snprintf(line, sizeof line, "! grep -A20 -E 'Sanitizer|runtime error|bug:' %s/logs/*.log >&2", state);
+        snprintf(line, sizeof line,
+                 "! grep -A20 -E 'Sanitizer|runtime error|bug:' %s/logs/*.log >&2", state);
         rc |= system(line);                      /* a sanitized build has nothing to say */
         nftw(state, remove_one, 16, FTW_DEPTH | FTW_PHYS);
         return rc;

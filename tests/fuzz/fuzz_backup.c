@@ -1,5 +1,5 @@
-/* fuzz_backup.c - what a restore reads: 'm' a manifest, 'r' the rows of a table, 'u' the setting of a
- * store. What is taken is within its limits, and comes out as it went in when it is written. */
+/* fuzz_backup.c - what a restore reads: 'm' a manifest, 'r' the rows of a table, 'u' the setting of
+ * a store. What is taken is within its limits, and comes out as it went in when it is written. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -28,7 +28,8 @@ static wt_err write_client(const struct call *c, const struct wt_key *k, const c
             sscanf(pub.data, "public %40s", server) != 1)
                 err = wt_fail(WT_EDATA, "%s holds no key; witan up makes it", path);
         if (err == WT_OK && (err = cluster_read(cl, c->state)) == WT_OK && cl->rpc[0] == '\0')
-                err = wt_fail(WT_EPRECONDITION, "this cluster has no RPC door; start it with --rpc");
+                err = wt_fail(WT_EPRECONDITION, "this cluster has no RPC door; "
+                              "start it with --rpc");
         wt_buf_fmt(&b, "endpoint: %s\nserver_key: %s\npublic_key: %s\nsecret_key: %s\n"
                    "api_key: %s\n", cl->rpc, server, k->rpc_public, curve_secret, secret);
         if (err == WT_OK)

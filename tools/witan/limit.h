@@ -4,7 +4,7 @@
 #include "identity/identity.h"
 #include "verb.h"
 
-/* Their rows in a verb's flags, from place at on: WT_N_LIMITS of them, in the order of the limits. */
+/* Their rows in a verb's flags, from place at on: WT_N_LIMITS of them, in the limits' order. */
 #define LIMIT_FLAGS(at)                                                                          \
         [(at) + WT_REQUESTS_PER_MINUTE] = {"requests-per-minute", "N", "limit [none]", 0},       \
         [(at) + WT_TOKENS_PER_MINUTE] = {"tokens-per-minute", "N",                               \

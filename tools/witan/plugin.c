@@ -1,5 +1,5 @@
-/* plugin.c - witan plugin list|check: which plugins there are, and whether one keeps the promises of its
- * kind. check loads FILE as a service would and runs the conformance test of its kind. */
+/* plugin.c - witan plugin list|check: which plugins there are, and whether one keeps the promises
+ * of its kind. check loads FILE as a service would and runs the conformance test of its kind. */
 #include <stdio.h>
 #include <string.h>
 #include "base/buf.h"
@@ -46,7 +46,8 @@ static int list(struct call *c)
                 put_plugin(&b, p);
                 wt_buf_str(&b, "}");
                 if (!c->json)
-                        printf("%-10s %-14s %-8s %s\n", wt_kind_name(p->kind), p->name, p->version, p->about);
+                        printf("%-10s %-14s %-8s %s\n", wt_kind_name(p->kind), p->name, p->version,
+                               p->about);
         }
         wt_buf_str(&b, "]");
         if (c->json)
@@ -68,8 +69,8 @@ static void note(void *arg, const char *what, bool ok, const char *words)
         wt_buf_json_kv(&r->findings, "words", words != NULL ? words : "");
         wt_buf_str(&r->findings, "}");
         if (!r->json)
-                printf("%s %s%s%s\n", ok ? "ok  " : "FAIL", what, ok || !words || !*words ? "" : ": ",
-                       ok || words == NULL ? "" : words);
+                printf("%s %s%s%s\n", ok ? "ok  " : "FAIL", what, ok || !words || !*words ? "" :
+                       ": ", ok || words == NULL ? "" : words);
 }
 
 static uint32_t conform(const struct wt_plugin *p, struct report *r, bool quick, const char *url)
@@ -103,7 +104,8 @@ static int check(struct call *c)
                 return verb_fail(c, "%s", wt_words());
         if (p->kind == WT_STORE && c->flag[F_URL] == NULL)
                 return verb_usage(c, "a store is checked on a database that holds nothing; name "
-                                  "it: --url %s:...", ((const struct wt_store_ops *)p->ops)->scheme);
+                                  "it: --url %s:...",
+                                  ((const struct wt_store_ops *)p->ops)->scheme);
         wt_buf_str(&r.findings, "[");
         faults = conform(p, &r, c->flag[F_QUICK] != NULL, c->flag[F_URL]);
         wt_buf_str(&r.findings, "]");
@@ -135,11 +137,12 @@ static int run(struct call *c)
 }
 
 const struct verb verb_plugin = {
-        .name = "plugin", .about = "lists plugins, and checks whether one keeps the promises of its kind",
+        .name = "plugin",
+        .about = "lists plugins, and checks whether one keeps the promises of its kind",
         .usage = "witan plugin list [--plugins DIR] | check FILE [--quick] [--url URL]",
         .example = "witan plugin check build/plugins/first-holder.so",
-        .flags = { [F_QUICK] = { "quick", NULL, "compute: fewer threads and chunk lengths; store: fewer "
-                                               "rounds", 0 },
+        .flags = { [F_QUICK] = { "quick", NULL, "compute: fewer threads and chunk lengths; store: "
+                                               "fewer rounds", 0 },
                    [F_URL] = { "url", "URL", "store: a database that holds nothing", 0 } },
         .subs = { { "list", "", "the built-in ones and those of the plugins' folder" },
                   { "check", "FILE", "loads FILE and runs the conformance test of its kind" } },

@@ -198,9 +198,9 @@ const struct verb verb_store = {
                 "absent or empty, while the cluster goes on. restore reads them into a database "
                 "that holds nothing yet, in one transaction; the cluster must not run on it. The "
                 "folder is the same for SQLite and PostgreSQL, so that backup and restore also "
-                "move a deployment from one to the other. The folders keys/ and files/ of the state "
-                "folder are no part of it. Keep keys/ apart from backups: with both together, "
-                "what is encrypted or erased in the store can be read.",
+                "move a deployment from one to the other. The folders keys/ and files/ of the "
+                "state folder are no part of it. Keep keys/ apart from backups: with both "
+                "together, what is encrypted or erased in the store can be read.",
         .subs = {{"info", "", "which database, its migrations and tables"},
                  {"backup", "FOLDER", "copies everything into a new folder"},
                  {"restore", "FOLDER", "reads such a copy into an empty database"}},
