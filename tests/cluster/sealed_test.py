@@ -2,6 +2,7 @@
 """sealed_test.py BUILD [postgres]: audit_text: encrypted with a real cluster. What was said is in no file of the state
 folder (or of PostgreSQL's) in the clear, an auditor with the epoch keys reads it as it was said, and after an erasure
 nobody does while the log still verifies. Prints TAP; exit code 77: there is no PostgreSQL."""
+import glob
 import http.client
 import json
 import os
@@ -74,6 +75,16 @@ def in_the_clear(words, folders):
                 scanned += len(data)
                 found += [at + "/" + name for w in words if w.encode() in data]
     return found, scanned
+
+
+def folder_of(url):
+    """Of the PostgreSQL that postgres_run started, known by its port (the fourth line of its pid file)."""
+    port = str(urllib.parse.urlparse(url).port)
+    for pid in glob.glob(os.environ.get("TMPDIR", "/tmp") + "/witan-pg-*/data/postmaster.pid"):
+        with open(pid) as f:
+            if f.read().split("\n")[3] == port:
+                return os.path.dirname(pid)
+    raise SystemExit("no data folder of " + url)
 
 
 def streamed(text):
@@ -249,7 +260,7 @@ def main():
             if not store.startswith("postgresql:"):
                 print(store)
                 return 77
-        run([state])
+        run([state] + ([folder_of(store)] if store else []))
         bad_word()
     finally:
         if pg is not None:
