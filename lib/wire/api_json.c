@@ -220,7 +220,7 @@ static wt_err message_json(const struct api_message *m, struct span s, int depth
 wt_err api_to_json(const struct api_message *m, const void *data, size_t len, const char *extra,
                    struct wt_buf *out)
 {
-        struct span s = { data, (const uint8_t *)data + len };
+        struct span s = { data, len > 0 ? (const uint8_t *)data + len : data };
         size_t at = out->len;
         wt_err err = message_json(m, s, 0, out);
 
