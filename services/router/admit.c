@@ -224,7 +224,7 @@ static wt_err take(struct router *r, const wt_msg *m)
         struct seq *s;
         wt_err err;
 
-        if ((err = check(r, m, g)) != WT_OK)
+        if ((err = check(r, m, g)) != WT_OK || (err = replace(r, q)) != WT_OK)
                 return err;
         if (r->batch.phase == STEP_NONE)
                 router_reap(r);                  /* what was cancelled makes room for this one */
@@ -233,8 +233,6 @@ static wt_err take(struct router *r, const wt_msg *m)
                 return wt_fail(WT_EEXHAUSTED, "%u sequences wait already, the most that "
                                "max_waiting allows (%u); try again later", r->n_waiting,
                                r->conf.max_waiting);
-        if ((err = replace(r, q)) != WT_OK)
-                return err;
         if ((s = seq_new(r, m, (uint32_t)(g - r->gateway))) == NULL)
                 return wt_fail(WT_ENOMEM, "no memory for a sequence of %u tokens",
                                ids_in(m, 0) + q->max_tokens);

@@ -22,8 +22,10 @@ static void refused(struct router *r, struct worker *w, struct call *c, const wt
                 router_worker_gone(r, w, "its epoch is another one");
                 return;
         }
-        if (code == WT_EUNAVAILABLE)
+        if (code == WT_EUNAVAILABLE) {           /* its bye is behind, or was lost */
+                r->membership = r->membership || w->state == PEER_LIVE;
                 w->state = PEER_DRAINS;
+        }
         if (c != NULL)
                 router_call_failed(r, c, code, m->env.message.len > 0
                                    ? (const char *)m->env.message.data : wt_code_name(code));

@@ -69,7 +69,7 @@ struct router {
         uint64_t policy_version;                 /* the newest that a control has spoken of */
         struct batch batch;
 
-        bool draining; uint64_t drain_until;
+        bool draining, said_bye; uint64_t drain_until;
         struct router_numbers n, shown;          /* shown is guarded by lock */
         pthread_mutex_t lock;
 };

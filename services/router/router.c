@@ -11,6 +11,7 @@
 /* A ping right after the news of a lost connection may still be taken for it; later ones are
  * not. */
 enum { PINGS = 3, PING_US = 200000 };
+enum { LAST_WORDS_US = 500000 };
 enum { TICK_US = 100000, WATCH_US = 5000, MESSAGES_A_TURN = 4096 };
 
 const double router_step_bounds[ROUTER_STEP_BOUNDS] = {
@@ -376,8 +377,21 @@ void router_numbers(struct router *r, struct router_numbers *out)
         pthread_mutex_unlock(&r->lock);
 }
 
+/* Does a peer that lives still owe us the reading of something? */
+static bool letters_wait(const struct router *r)
+{
+        for (uint32_t i = 0; i < r->n_workers; i++)
+                if (r->worker[i].out.n > 0)
+                        return true;
+        for (uint32_t i = 0; i < MAX_GATEWAYS; i++)
+                if (r->gateway[i].out.n > 0)
+                        return true;
+        return false;
+}
+
 /* A stop is asked: nothing new comes in, those that wait go to another router at once, those
- * that run end here or, when the time is over, go too. True: all is done. */
+ * that run end here or, when the time is over, go too. True: all is done, and read by those who
+ * read within that time; what is handed back at its end has a moment more. */
 static bool drained(struct router *r)
 {
         if (!r->draining) {
@@ -389,7 +403,8 @@ static bool drained(struct router *r)
                 while (r->waiting != NULL)
                         router_end(r, r->waiting, WT_HANDED_BACK, WT_OK, "this router drains");
         }
-        if (r->now >= r->drain_until) {
+        if (r->now >= r->drain_until && r->n_running > 0) {
+                r->drain_until = r->now + LAST_WORDS_US;
                 for (uint32_t i = 0; i < r->n_running; i++)
                         router_end(r, r->running[i], WT_HANDED_BACK, WT_OK, "this router drains");
                 router_step_end(r);
@@ -397,8 +412,11 @@ static bool drained(struct router *r)
         }
         if (r->n_running > 0)
                 return false;
-        router_say_bye(r);
-        return true;
+        if (!r->said_bye) {
+                r->said_bye = true;
+                router_say_bye(r);
+        }
+        return !letters_wait(r) || r->now >= r->drain_until;
 }
 
 bool router_turn(struct router *r, uint64_t max_us)

@@ -178,7 +178,7 @@ void router_expire(struct router *r)
 
 void router_reap(struct router *r)
 {
-        uint32_t kept = 0;
+        uint32_t kept = 0, first = r->next_decode;       /* as numbered before */
 
         for (uint32_t i = 0; i < r->n_running; i++) {
                 struct seq *s = r->running[i];
@@ -187,8 +187,7 @@ void router_reap(struct router *r)
                         r->running[kept++] = s;
                         continue;
                 }
-                if (i < r->next_decode && r->next_decode > 0)
-                        r->next_decode--;
+                r->next_decode -= i < first;
                 router_kv_give(&r->kv, s->pages, s->n_pages);
                 free(s);
         }

@@ -178,6 +178,30 @@ static void attempts(void **state)
         world_close(&w);
 }
 
+/* A full queue does not keep out a newer attempt of one that stands in it: it takes its place. */
+static void attempt_in_a_full_queue(void **state)
+{
+        struct ask q = { .n = 1, .prompt = ids, .n_prompt = 10, .max_tokens = 4 };
+
+        (void)state;
+        world_open(&w, &(struct world_conf){ .max_seqs = 1, .max_waiting = 1 });
+        ask(0, 300);
+        turns(2);
+        world_ask(&w, &q);                       /* waits, and fills the queue */
+        turns(2);
+        assert_int_equal(world_numbers(&w)->waiting, 1);
+        q.attempt = 1;
+        world_ask(&w, &q);
+        ask(2, 4);                               /* another one is still turned away */
+        turns(2);
+        assert_int_equal(w.answer[1].events, 0);
+        assert_int_equal(w.answer[2].status, WT_EEXHAUSTED);
+        assert_int_equal(world_numbers(&w)->waiting, 1);
+        assert_int_equal(world_answer(&w, 1)->finish, WT_LENGTH);
+        assert_int_equal(w.answer[1].n_ids, 4);
+        world_close(&w);
+}
+
 static void complete_record_ends_at_once(void **state)
 {
         (void)state;
@@ -226,16 +250,16 @@ static void decode_before_prefill(void **state)
 
 int main(void)
 {
-        struct CMUnitTest tests[N_ROWS + 8] = {
+        struct CMUnitTest tests[N_ROWS + 9] = {
                 cmocka_unit_test(whole_context_fits), cmocka_unit_test(waits_for_pages_in_order),
                 cmocka_unit_test(max_seqs_holds), cmocka_unit_test(cancel_frees_within_a_step),
                 cmocka_unit_test(attempts), cmocka_unit_test(complete_record_ends_at_once),
-                cmocka_unit_test(decode_before_prefill),
+                cmocka_unit_test(decode_before_prefill), cmocka_unit_test(attempt_in_a_full_queue),
                 cmocka_unit_test(deadlines_end_what_runs_and_waits),
         };
 
         for (size_t i = 0; i < N_ROWS; i++)
-                tests[8 + i] = (struct CMUnitTest){ rows[i].name, refused, NULL, NULL,
+                tests[9 + i] = (struct CMUnitTest){ rows[i].name, refused, NULL, NULL,
                                                     (void *)&rows[i] };
         return cmocka_run_group_tests(tests, fill_ids, NULL);
 }

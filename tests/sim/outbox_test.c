@@ -78,10 +78,68 @@ static void within_bounds(void **state)
         world_close(&w);
 }
 
+/* A stop while the gateway does not read: the router stays until it has read the last words, and
+ * for as long as it drains, but no longer. */
+static void reads_late_in_a_drain(void **state)
+{
+        int32_t ids[N_TOKENS];
+
+        (void)state;
+        for (int reads = 1; reads >= 0; reads--) {
+                start(0);
+                w.stop_router = true;
+                for (uint32_t i = 0; i < TURNS && world_numbers(&w)->running > 0; i++)
+                        world_turn(&w);
+                for (uint32_t i = 0; i < 100; i++)
+                        world_turn(&w);
+                assert_int_equal(world_numbers(&w)->running, 0);
+                assert_int_equal(w.answer[0].finish, WT_RUNNING);
+                assert_false(w.router_over);
+                chaos.deaf = reads == 0;
+                world_move(reads == 0 ? 1000000 : 0);
+                for (uint32_t i = 0; i < TURNS && !w.router_over; i++)
+                        world_turn(&w);
+                assert_true(w.router_over);
+                for (uint32_t n = 0; n < SEQS; n++) {
+                        assert_int_equal(w.answer[n].finish, reads ? WT_LENGTH : WT_RUNNING);
+                        if (reads && n == 0)
+                                memcpy(ids, w.answer[0].ids, sizeof ids);
+                }
+                world_close(&w);
+        }
+        start(0);
+        chaos.deaf = false;
+        assert_int_equal(world_answer(&w, 0)->n_ids, N_TOKENS);
+        assert_memory_equal(w.answer[0].ids, ids, sizeof ids);
+        world_close(&w);
+}
+
+/* Sequences that are handed back at the end of a drain are told to one who reads a little later. */
+static void handed_back_and_read_late(void **state)
+{
+        (void)state;
+        start(0);
+        w.stop_router = true;
+        world_turn(&w);
+        world_move(1000000);
+        for (uint32_t i = 0; i < 100; i++)
+                world_turn(&w);
+        assert_int_equal(world_numbers(&w)->running, 0);
+        assert_false(w.router_over);
+        chaos.deaf = false;
+        for (uint32_t i = 0; i < TURNS && !w.router_over; i++)
+                world_turn(&w);
+        for (uint32_t n = 0; n < SEQS; n++)
+                assert_int_equal(w.answer[n].finish, WT_HANDED_BACK);
+        world_close(&w);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = { cmocka_unit_test(too_much),
-                                            cmocka_unit_test(within_bounds) };
+                                            cmocka_unit_test(within_bounds),
+                                            cmocka_unit_test(reads_late_in_a_drain),
+                                            cmocka_unit_test(handed_back_and_read_late) };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
