@@ -130,7 +130,6 @@ wt_err expert_open(struct expert **out, const struct expert_conf *c)
         e->conf = *c;
         e->ops = c->compute;
         e->shape = wt_model_shape(c->model);
-        e->out_tail = &e->out_head;
         pthread_mutex_init(&e->lock, NULL);
         wt_random_bytes(&e->incarnation, sizeof e->incarnation);
         if ((err = open_model(e)) != WT_OK) {
@@ -148,11 +147,9 @@ void expert_close(struct expert *e)
 {
         if (e == NULL)
                 return;
-        for (uint32_t i = 0; i < e->conf.n_routers; i++)
+        for (uint32_t i = 0; i < e->conf.n_routers; i++) {
                 expert_jobs_drop(e, i);
-        for (wt_msg *m = e->out_head, *next; m != NULL; m = next) {
-                next = m->next;
-                wt_msg_free(m);
+                expert_outbox_clear(&e->link[i].out);
         }
         work_fini(e);
         for (uint32_t l = 0; e->held != NULL && l < e->shape->n_layers; l++) {
@@ -240,9 +237,9 @@ static bool drained(struct expert *e)
         if (e->now >= e->drain_until)
                 return true;
         for (uint32_t i = 0; i < e->conf.n_routers; i++)
-                if (!e->link[i].bye || e->link[i].n_jobs > 0)
+                if (!e->link[i].bye || e->link[i].n_jobs > 0 || e->link[i].out.n > 0)
                         return false;
-        return e->out_head == NULL;
+        return true;
 }
 
 void expert_numbers(struct expert *e, struct expert_numbers *out)
@@ -261,7 +258,7 @@ bool expert_turn(struct expert *e, uint64_t max_us)
         if (wt_bus_lost(e->conf.bus))
                 expert_lost(e);
         expert_flush(e);
-        while (wt_bus_recv(e->conf.bus, &m) == WT_OK)
+        for (uint32_t i = 0; i < MESSAGES_A_TURN && wt_bus_recv(e->conf.bus, &m) == WT_OK; i++)
                 take_message(e, m);
         if (e->assigned) {
                 e->assigned = false;

@@ -381,16 +381,99 @@ static void drains(void **state)
         end();
 }
 
+/* ---- two routers ---- */
+
+enum { SMALL_QUEUE = 4, MANY_PINGS = 8000 };
+
+static wt_bus *bus_of(const char *name, const char *bind, const char *const *at, uint32_t n)
+{
+        struct wt_bus_conf c = { .name = name, .bind = bind, .connect = at, .n_connect = n,
+                                 .hwm = bind != NULL ? SMALL_QUEUE : 0 };
+        wt_bus *b;
+
+        assert_int_equal(wt_bus_open(&b, &c), WT_OK);
+        return b;
+}
+
+static void ping(wt_bus *from)
+{
+        wt_msg *m = wt_msg_new(from);
+
+        m->env.method = WT_M_PING;
+        m->env.body = WT_ARENA_NEW(&m->arena, struct wt_ping);
+        assert_int_equal(wt_bus_send(from, m), WT_OK);
+}
+
+static uint32_t pings_in(wt_bus *b)
+{
+        uint32_t n = 0;
+        wt_msg *m;
+
+        while (wt_bus_recv(b, &m) == WT_OK) {
+                n += m->env.method == WT_M_PING;
+                wt_msg_free(m);
+        }
+        return n;
+}
+
+/* One asks and does not read: the other has its answers at once, what is kept for the first is
+ * bounded, and when it reads again it is greeted anew. */
+static void deaf_router_holds_up_nobody(void **state)
+{
+        wt_bus *deaf = bus_of("router-0", "inproc://*", NULL, 0);
+        wt_bus *good = bus_of("router-1", "inproc://*", NULL, 0);
+        const char *at[] = { wt_bus_endpoint(deaf), wt_bus_endpoint(good) };
+        wt_bus *own = bus_of("expert-0", NULL, at, 2);
+        struct expert_conf c = {
+                .name = "expert-0", .shard = "*", .compute = wt_plugin_compute_cpu()->ops,
+                .host = &host, .model = model, .bus = own, .n_routers = 2, .clock = &by_hand,
+                .drain_us = 1000000, .stop_asked = asked, .stop_fd = -1,
+        };
+        uint32_t kept;
+
+        (void)state;
+        stop = false;
+        assert_int_equal(expert_open(&worker, &c), WT_OK);
+        expert_turn(worker, 0);
+        pings_in(deaf);
+        pings_in(good);
+        for (uint32_t i = 0; i < MANY_PINGS; i++) {
+                ping(deaf);
+                if (i % 100 == 0)
+                        ping(good);
+                now_us += 100;
+                expert_turn(worker, 0);
+                if (i % 100 == 0)
+                        assert_int_equal(pings_in(good), 1);
+        }
+        for (kept = 0; ; kept++) {               /* a message a turn, and no more than are kept */
+                uint32_t n = pings_in(deaf);
+
+                if (n == 0)
+                        break;
+                kept += n - 1;
+                expert_turn(worker, 0);
+        }
+        assert_in_range(kept, SMALL_QUEUE, 4096 + SMALL_QUEUE);
+        ping(deaf);
+        expert_turn(worker, 0);
+        assert_int_equal(pings_in(deaf), 1);
+        expert_close(worker);
+        wt_bus_close(own);
+        wt_bus_close(good);
+        wt_bus_close(deaf);
+}
+
 int main(void)
 {
-        struct CMUnitTest tests[7 + N_SHARDS + N_REFUSALS] = {
+        struct CMUnitTest tests[8 + N_SHARDS + N_REFUSALS] = {
                 cmocka_unit_test(parts_in_any_order), cmocka_unit_test(short_calls_first),
                 cmocka_unit_test(long_calls_do_not_starve),
                 cmocka_unit_test(cancel_drops_what_waits),
                 cmocka_unit_test(hello_until_welcome), cmocka_unit_test(refused_for_good),
-                cmocka_unit_test(drains),
+                cmocka_unit_test(drains), cmocka_unit_test(deaf_router_holds_up_nobody),
         };
-        struct CMUnitTest *t = tests + 7;
+        struct CMUnitTest *t = tests + 8;
 
         for (size_t i = 0; i < N_SHARDS; i++)
                 *t++ = (struct CMUnitTest){ shards[i].text, shard, NULL, NULL, (void *)&shards[i] };

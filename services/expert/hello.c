@@ -55,8 +55,8 @@ void expert_hello(struct expert *e)
         for (uint32_t i = 0; i < e->conf.n_routers; i++) {
                 struct link *k = &e->link[i];
 
-                if (k->welcome || e->draining || e->now < k->hello_at)
-                        continue;
+                if (k->welcome || e->draining || e->now < k->hello_at || k->out.n > 0)
+                        continue;                /* hellos do not pile up for who does not read */
                 say_hello(e, i);
                 k->hello_at = e->now + k->hello_every;
         }

@@ -1,57 +1,104 @@
-/* send.c - answers on their way out. Credits keep queues far below the high-water mark, so the list
- * of what a full queue did not take is nearly always empty. */
+/* send.c - answers on their way out, a list for each router: one that does not read holds up
+ * nobody else, and is given up once too much waits for it. Credits keep queues far below the
+ * high-water mark, so the lists are nearly always empty. */
 #include <string.h>
+#include "base/log.h"
 #include "inside.h"
 
-static void try_send(struct expert *e, wt_msg *m)
+static uint64_t tensor_bytes(const wt_msg *m)
 {
-        uint32_t peer = m->peer;
-        size_t bytes = 0;
-        wt_err err;
+        uint64_t bytes = 0;
 
         for (uint32_t i = 0; i < m->env.n_tensors; i++)
                 bytes += m->frame[i].len;
-        err = wt_bus_send(e->conf.bus, m);
-        if (err == WT_OK) {
-                e->n.bytes_out += bytes;
-                return;
+        return bytes;
+}
+
+void expert_outbox_clear(struct outbox *o)
+{
+        for (wt_msg *m = o->head, *next; m != NULL; m = next) {
+                next = m->next;
+                wt_msg_free(m);
         }
-        if (err == WT_EAGAIN) {
-                m->next = NULL;
-                *e->out_tail = m;
-                e->out_tail = &m->next;
-                return;
-        }
-        wt_msg_free(m);                          /* gone; it asks again if it is not */
-        if (e->link[peer].welcome)
+        *o = (struct outbox){ 0 };
+}
+
+/* It cannot be reached, or reads too little; it asks again if it is there after all. */
+static void give_up(struct expert *e, uint32_t peer)
+{
+        struct link *k = &e->link[peer];
+
+        if (k->welcome)
                 expert_jobs_drop(e, peer);
-        e->link[peer].welcome = false;
-        e->link[peer].bye = true;
+        k->welcome = k->cut = false;
+        k->bye = true;
+        expert_outbox_clear(&k->out);
+}
+
+/* False: that would be more than is kept for one router. A single message is always kept. */
+static bool keep(struct outbox *o, wt_msg *m)
+{
+        uint64_t bytes = tensor_bytes(m) + wt_arena_bytes(&m->arena);
+
+        if (o->n > 0 && (o->n == MAX_LETTERS || o->bytes + bytes > LETTER_BYTES))
+                return false;
+        if (o->head == NULL)
+                o->tail = &o->head;
+        m->next = NULL;
+        *o->tail = m;
+        o->tail = &m->next;
+        o->n++;
+        o->bytes += bytes;
+        return true;
 }
 
 void expert_send(struct expert *e, wt_msg *m)
 {
-        if (e->out_head == NULL) {
-                try_send(e, m);
+        struct outbox *o = &e->link[m->peer].out;
+        uint64_t bytes = tensor_bytes(m);
+        uint32_t peer = m->peer;
+        wt_err err;
+
+        if (e->link[peer].cut) {
+                wt_msg_free(m);
                 return;
         }
-        m->next = NULL;
-        *e->out_tail = m;
-        e->out_tail = &m->next;
+        err = o->n > 0 ? WT_EAGAIN : wt_bus_send(e->conf.bus, m);
+        if (err == WT_OK) {
+                e->n.bytes_out += bytes;
+                return;
+        }
+        if (err == WT_EAGAIN && keep(o, m))
+                return;
+        if (err == WT_EAGAIN)
+                wt_log(WT_WARN, "EXPERT-ROUTER-DEAF", "router=%s messages=%u bytes=%llu",
+                       wt_bus_peer_name(e->conf.bus, peer), o->n, (unsigned long long)o->bytes);
+        wt_msg_free(m);
+        e->link[peer].cut = true;
+}
+
+/* What waited goes out again, in order. */
+static void flush(struct expert *e, struct outbox *o)
+{
+        struct outbox old = *o;
+
+        *o = (struct outbox){ 0 };
+        while (old.head != NULL) {
+                wt_msg *m = old.head;
+
+                old.head = m->next;
+                m->next = NULL;
+                expert_send(e, m);
+        }
 }
 
 void expert_flush(struct expert *e)
 {
-        wt_msg *m = e->out_head;
-
-        e->out_head = NULL;
-        e->out_tail = &e->out_head;
-        while (m != NULL) {
-                wt_msg *next = m->next;
-
-                m->next = NULL;
-                expert_send(e, m);
-                m = next;
+        for (uint32_t i = 0; i < e->conf.n_routers; i++) {
+                if (e->link[i].out.n > 0)
+                        flush(e, &e->link[i].out);
+                if (e->link[i].cut)              /* now, when nobody looks at its calls */
+                        give_up(e, i);
         }
 }
 
