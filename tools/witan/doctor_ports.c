@@ -6,8 +6,6 @@
 #include "ports.h"
 #include "sense.h"
 
-static const char rpc[] = "127.0.0.1:7070";
-
 /* The process of our cluster that serves this port, or NULL. */
 static const struct process *ours(const struct doctor *d, int port)
 {
@@ -15,6 +13,9 @@ static const struct process *ours(const struct doctor *d, int port)
                 const struct process *p = &d->cl.processes[i];
                 const char *colon = strrchr(p->endpoint, ':');
                 if (p->pid != 0 && colon != NULL && atoi(colon + 1) == port)
+                        return p;
+                if (p->pid != 0 && strcmp(p->role, "gateway") == 0 &&
+                    (colon = strrchr(d->cl.rpc, ':')) != NULL && atoi(colon + 1) == port)
                         return p;
         }
         return NULL;
@@ -46,7 +47,9 @@ void doctor_ports(struct doctor *d)
 {
         const wt_conf *c = d->c->conf;
         const char *bus = wt_conf_str(c, WT_SET_bus), *http = wt_conf_str(c, WT_SET_http);
-        bool named = wt_conf_from(c, WT_SET_bus) != WT_FROM_DEFAULT;
+        const char *rpc = wt_conf_str(c, WT_SET_rpc);
+        bool named = wt_conf_from(c, WT_SET_bus) != WT_FROM_DEFAULT,
+             rpc_named = wt_conf_from(c, WT_SET_rpc) != WT_FROM_DEFAULT;
 
         if (d->runs && wt_conf_from(c, WT_SET_http) == WT_FROM_DEFAULT &&
             strstr(d->cl.http, "://") != NULL)
@@ -56,5 +59,10 @@ void doctor_ports(struct doctor *d)
                 port(d, "bus", bus + 6, named ? D_FAIL : D_WARN,
                      named ? "stop it, or name another endpoint: --bus"
                            : "nothing: witan up takes another port");
-        port(d, "rpc", rpc, D_WARN, "nothing now: this build serves no RPC");
+        if (d->runs && !rpc_named)
+                rpc = d->cl.rpc;
+        if (strncmp(rpc, "tcp://", 6) == 0)
+                port(d, "rpc", rpc + 6, rpc_named ? D_FAIL : D_WARN,
+                     rpc_named ? "stop it, or name another endpoint: --rpc"
+                               : "nothing: witan up takes another port");
 }
