@@ -18,6 +18,8 @@ try "ps as a table" 0 "2 routers, 3 workers, every expert held by 2 of them" "re
 json "doctor finds it well" 0 'j["ok"] and any("held by our gateway-0" in f["words"] for f in j["findings"]) and
   any("all 7 processes are ready" in f["words"] for f in j["findings"]) and
   any("key in witan.json is valid" in f["words"] for f in j["findings"])' -- "$w" doctor -o json --state "$state"
+json "its RPC port, too" 0 'any(f["words"].startswith("rpc: ") and "held by our gateway-0" in f["words"] for f in j["findings"])' \
+  -- "$w" doctor -o json --state "$state"
 json "models" 0 'j["data"][0]["id"] == "tiny"' -- "$w" models -o json --state "$state"
 try "models as a table" 0 "MODEL" "tiny" "1024" -- "$w" models list --state "$state"
 try "one question" 0 "tiny model" -- "$w" chat --temperature 0 --state "$state" "Who are you?"
@@ -50,6 +52,7 @@ for _ in $(seq 300); do
 done
 json "a worker that died is back" 0 '[p["restarts"] for p in j if p["name"] == "expert-1"] == [1]' -- "$w" ps -o json --state "$state"
 kill $follower
+try "the supervisor says so" 0 "CHILD-AGAIN" "expert-1" "signal=9" -- "$w" logs supervisor --state "$state"
 [ "$(grep -c EXPERT-READY "$tmp/followed")" -ge 4 ]; result $? "logs -f saw it come back" "$(tail -3 "$tmp/followed")"
 kill -9 "$(field "$state/witan.json" 'j["supervisor"]')"
 for _ in $(seq 300); do "$w" ps --state "$state" 2>&1 | grep -q "is gone without witan down" && break; sleep 0.1; done
@@ -67,6 +70,25 @@ try "ps of what is stopped" 1 "nothing runs" "witan up starts it again" -- "$w" 
 try "chat with what is stopped" 1 "is stopped" "witan up starts it again" -- "$w" chat --state "$state" hello
 json "doctor of what is stopped" 0 'j["ok"] and any("stopped; witan up starts it again" in f["words"] for f in j["findings"])' \
   -- "$w" doctor -o json --state "$state" --http 127.0.0.1:0
+
+# What an earlier run wrote is not shown as the reason of this one, and a failed start leaves the folder free.
+state again
+mkdir -p -m 700 "$state/logs" && echo "an old complaint" >"$state/logs/expert-0.log" && touch -d "1 hour ago" "$state/logs/expert-0.log"
+mkdir "$tmp/broken"
+cp "$build/bin/witan" "$tmp/broken/"
+ln -s "$build/bin/witan-router" "$build/bin/witan-expert" "$tmp/broken/"
+printf '#!/bin/sh\necho no gateway today >&2\nexit 2\n' >"$tmp/broken/witan-gateway"
+chmod +x "$tmp/broken/witan-gateway"
+for i in first second; do
+  try "a $i start that fails" 1 "no gateway today" -- "$tmp/broken/witan" up --detach --state "$state" --http 127.0.0.1:0
+  case $out in *"an old complaint"* | *"already runs"*) result 1 "of this run alone" "$out" ;; *) result 0 "of this run alone" ;; esac
+done
+up --profile "$tmp/trace.json"
+result $? "up with a file for traces" "$(cat "$tmp/up.err")"
+try "and down" 0 "stopped" -- "$w" down --state "$state"
+for p in router-0 expert-0 expert-1; do
+  json "a trace of $p" 0 'j' -- cat "$tmp/trace.json.$p"
+done
 
 # A worker that never becomes ready, and a supervisor that is killed meanwhile.
 state never

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -52,6 +53,19 @@ static void put_threads(struct child *ch, const struct plan *plan, unsigned role
 
         snprintf(n, sizeof n, "%u", role == WT_FOR_ROUTER ? cores : share > 0 ? share : 1);
         arg(ch, "threads", n);
+}
+
+/* In a folder each process names its trace itself; one file would be written by all of them. */
+static void put_profile(struct child *ch, const char *value)
+{
+        struct stat st;
+        char path[4300];
+
+        if (*value == '\0' || (stat(value, &st) == 0 && S_ISDIR(st.st_mode)))
+                snprintf(path, sizeof path, "%s", value);
+        else
+                snprintf(path, sizeof path, "%s.%s", value, ch->p->name);
+        arg(ch, "profile", path);
 }
 
 /* The witness is a verb of witan, with a folder of its own and nothing of the cluster's but the
@@ -111,7 +125,10 @@ wt_err child_make(struct child *ch, const struct plan *plan, struct process *p,
                 snprintf(flag, sizeof flag, "%s", wt_settings[s].name);
                 for (char *k = flag; *k != '\0'; k++)
                         *k = *k == '_' ? '-' : *k;
-                arg(ch, flag, wt_conf_str(c->conf, s));
+                if (s == WT_SET_profile)
+                        put_profile(ch, wt_conf_str(c->conf, s));
+                else
+                        arg(ch, flag, wt_conf_str(c->conf, s));
         }
         return WT_OK;
 }
@@ -126,6 +143,7 @@ wt_err child_start(struct child *ch, const struct plan *plan, const char *state,
 {
         char path[4300];
         pid_t pid, parent = getpid();
+        struct stat st;
         int log;
 
         (void)plan;
@@ -133,6 +151,7 @@ wt_err child_start(struct child *ch, const struct plan *plan, const char *state,
         log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
         if (log < 0)
                 return wt_fail(WT_EIO, "could not open %s: %s", path, strerror(errno));
+        ch->log_from = fstat(log, &st) == 0 ? (uint64_t)st.st_size : 0;
         pid = fork();
         if (pid < 0) {
                 close(log);
@@ -168,6 +187,7 @@ static bool reap(struct child *ch, uint64_t now_us)
                 return false;
         ch->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
         ch->p->pid = 0;
+        ch->died = true;
         if (now_us - ch->started_us > STEADY_US || ch->backoff_us == 0)
                 ch->backoff_us = BACKOFF_FIRST_US;
         else
@@ -250,7 +270,9 @@ void child_last_words(const struct child *ch, const char *state, char *out, size
         snprintf(out, n, "see %s", path);
         if (wt_file_read(path, 64 << 20, &b) != WT_OK)
                 return;
-        for (at = b.data; at != NULL && *at != '\0'; at = strchr(at, '\n'), at += at != NULL)
+        /* Nothing of an earlier run, unless the log has been turned over since. */
+        at = b.data != NULL && ch->log_from <= b.len ? b.data + ch->log_from : b.data;
+        for (; at != NULL && *at != '\0'; at = strchr(at, '\n'), at += at != NULL)
                 if (*at != '{' && *at != '\n')
                         line = at;
         if (line != NULL)

@@ -8,6 +8,8 @@ struct child {
         char *argv[64]; uint32_t n_argv;
         uint64_t started_us, again_us;           /* again_us: when to start it again; 0: it runs */
         uint64_t backoff_us;
+        bool died;                               /* and nobody has said so yet */
+        uint64_t log_from;                       /* bytes of its log from before its last start */
         int exit_code;                           /* of the last end; 128 + signal when killed */
 };
 

@@ -10,6 +10,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "base/log.h"
 #include "net/http.h"
 #include "sense.h"
 #include "up.h"
@@ -106,6 +107,25 @@ static wt_err look_for_faults(struct up *u)
         return WT_OK;
 }
 
+/* Who has died and runs again: to the log, and to a terminal that is ours. */
+static void say_deaths(struct up *u)
+{
+        for (uint32_t i = 0; i < u->n; i++) {
+                struct child *ch = &u->child[i];
+                bool killed = ch->exit_code > 128;
+                int code = killed ? ch->exit_code - 128 : ch->exit_code;
+
+                if (!ch->died || ch->p->pid == 0)
+                        continue;
+                ch->died = false;
+                wt_log(WT_WARN, "CHILD-AGAIN", "process=%s %s=%d restarts=%u", ch->p->name,
+                       killed ? "signal" : "code", code, ch->p->restarts);
+                if (u->tell < 0)
+                        fprintf(stderr, "%s %s %d; started again\n", ch->p->name,
+                                killed ? "died of signal" : "ended with code", code);
+        }
+}
+
 /* Until every process says that it is ready. */
 static wt_err wait_ready(struct up *u)
 {
@@ -121,6 +141,7 @@ static wt_err wait_ready(struct up *u)
                 children_turn(u->child, u->n, &u->plan, u->c->state, wt_now_us(&wt_clock_real));
                 if ((err = look_for_faults(u)) != WT_OK)
                         return err;
+                say_deaths(u);
                 if (look(u, ready, &left) && left > 0)
                         say_waiting(u, ready);
                 if (u->tell < 0)
@@ -200,8 +221,20 @@ static void watch(struct up *u)
                 now = wt_now_us(&wt_clock_real);
                 if (children_turn(u->child, u->n, &u->plan, u->c->state, now))
                         cluster_write(&u->plan.cluster, u->c->state);
+                say_deaths(u);
                 look_at_logs(u, now, &logs);
         }
+}
+
+/* What we do about our processes stands beside their logs, whoever has the terminal. */
+static void open_log(const struct up *u)
+{
+        char path[4400];
+        int fd;
+
+        snprintf(path, sizeof path, "%s/logs/supervisor.log", u->c->state);
+        fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        wt_log_init("supervisor", WT_NOTICE, fd >= 0 ? fd : 2);
 }
 
 /* Everything after the fork of --detach, or in the foreground. */
@@ -216,6 +249,7 @@ static int supervise(struct up *u)
         sigaddset(&set, SIGHUP);
         sigaddset(&set, SIGCHLD);
         sigprocmask(SIG_BLOCK, &set, NULL);
+        open_log(u);
         u->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
         u->plan.cluster.supervisor = getpid();
         for (uint32_t i = 0; i < u->n && err == WT_OK; i++)
@@ -232,15 +266,18 @@ static int supervise(struct up *u)
                 up_say(u, '!', wt_words());
         if (err == WT_OK)
                 up_ready(u);
-        if (u->tell >= 0)
-                close(u->tell);                  /* the parent prints and leaves */
-        if (err == WT_OK)
+        if (err == WT_OK) {
+                if (u->tell >= 0)
+                        close(u->tell);          /* the parent prints and leaves */
                 watch(u);
+        }
         if (u->tell < 0)
                 fputs("stopping ...\n", stderr);
         children_stop(u->child, u->n, wt_conf_u64(u->c->conf, WT_SET_drain) * 1000 + 5000000);
         u->plan.cluster.supervisor = 0;
         cluster_write(&u->plan.cluster, u->c->state);
+        if (err != WT_OK && u->tell >= 0)
+                close(u->tell);                  /* only now: the folder is free for the next */
         return err == WT_OK || err == WT_ECANCELLED ? EXIT_DONE : EXIT_FAILED;
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include "up.h"
 
@@ -53,15 +54,17 @@ static struct heard listen_to(struct up *u, int fd)
         return h;
 }
 
-/* The last line of a log file, if it has one. */
-static void show_last(const char *path, const char *name)
+/* The last line of a log file, if it was written to since. */
+static void show_last(const char *path, const char *name, const struct timespec *since)
 {
         char text[LAST_BYTES + 1], *line;
         int fd = open(path, O_RDONLY | O_CLOEXEC);
         struct stat st;
         ssize_t n = -1;
 
-        if (fd >= 0 && fstat(fd, &st) == 0)
+        if (fd >= 0 && fstat(fd, &st) == 0 &&
+            (st.st_mtim.tv_sec > since->tv_sec ||
+             (st.st_mtim.tv_sec == since->tv_sec && st.st_mtim.tv_nsec >= since->tv_nsec)))
                 n = pread(fd, text, LAST_BYTES, st.st_size > LAST_BYTES ? st.st_size - LAST_BYTES
                                                                         : 0);
         if (fd >= 0)
@@ -75,16 +78,16 @@ static void show_last(const char *path, const char *name)
         fprintf(stderr, "  %s: %s\n", name, line != NULL ? line + 1 : text);
 }
 
-static void show_logs(const struct up *u)
+static void show_logs(const struct up *u, const struct timespec *since)
 {
         char path[4400];
 
         fprintf(stderr, "the last lines in %s/logs:\n", u->c->state);
         snprintf(path, sizeof path, "%s/logs/supervisor.log", u->c->state);
-        show_last(path, "supervisor");
+        show_last(path, "supervisor", since);
         for (uint32_t i = 0; i < u->n; i++) {
                 snprintf(path, sizeof path, "%s/logs/%s.log", u->c->state, u->child[i].p->name);
-                show_last(path, u->child[i].p->name);
+                show_last(path, u->child[i].p->name, since);
         }
 }
 
@@ -121,12 +124,14 @@ static int stay(struct up *u, int tell, int (*run)(struct up *u))
 
 int up_detach(struct up *u, int (*run)(struct up *u))
 {
+        struct timespec since;
         struct heard h;
         int fd[2];
         pid_t pid;
 
         if (pipe2(fd, O_CLOEXEC) != 0)
                 return verb_fail(u->c, "no pipe: %s", strerror(errno));
+        clock_gettime(CLOCK_REALTIME_COARSE, &since);    /* the clock of files' times */
         pid = fork();
         if (pid == 0) {
                 close(fd[0]);
@@ -145,6 +150,6 @@ int up_detach(struct up *u, int (*run)(struct up *u))
         }
         if (!h.failed)
                 say_end(u, pid);
-        show_logs(u);
+        show_logs(u, &since);
         return EXIT_FAILED;
 }
