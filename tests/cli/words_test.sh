@@ -54,7 +54,11 @@ try "a dash in a word, behind --" 1 "no cluster has been started" -- "$w" chat -
 try "no subcommand" 2 "say create, list or revoke" -- "$w" key
 try "a subcommand, mistyped" 2 'did you mean "witan key revoke"?' -- "$w" key revok
 try "no id to revoke" 2 "witan key list shows them" -- "$w" key revoke
-try "an id that does not exist" 1 "witan key list shows the ids" -- "$w" key revoke nobody --state "$tmp/keys"
+for v in "key list" "key revoke nobody"; do
+  try "$v where no cluster has been" 1 "no cluster has been started" "witan up starts one" -- "$w" $v --state "$tmp/keys"
+  [ ! -e "$tmp/keys" ]; result $? "it makes no folder"
+done
+try "a page that does not exist" 2 "say witan, settings, up" -- "$w" man nothing
 try "a flag for another subcommand" 2 "is for key create" -- "$w" key list --name x
 try "days that are none" 2 'takes a number from' -- "$w" key create --days never
 
@@ -64,6 +68,7 @@ id=$(python3 -c 'import json,sys; print(json.loads(sys.argv[1])["id"])' "$out")
 json "key list" 0 'len(j) == 1 and j[0]["revoked_at"] is None and "key" not in j[0]' -- "$w" key list -o json --state "$state"
 json "key revoke" 0 'j["revoked"]' -- "$w" key revoke "$id" -o json --state "$state"
 json "a revoked key says so" 0 'j[0]["revoked_at"] > 0' -- "$w" key list -o json --state "$state"
+try "an id that does not exist" 1 "witan key list shows the ids" -- "$w" key revoke nobody --state "$tmp/keys"
 try "the table of keys" 0 ID TENANT anna -- "$w" key list -o table --state "$state"
 for v in ps models chat; do
   try "$v without a cluster" 1 "no cluster has been started" "witan up starts one" "--state DIR" -- "$w" $v --state "$tmp/none"

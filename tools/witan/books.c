@@ -1,7 +1,11 @@
 #include "books.h"
+#include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 #include "audit.h"
 #include "audit/table.h"
 #include "base/file.h"
@@ -22,16 +26,64 @@ static wt_err url_of(const struct call *c, char *out, size_t cap)
                                                  cap);
 }
 
-wt_err books_bare(const struct call *c, uint64_t patience_ms, wt_store **out)
+/* Keys and usage of somebody else are not ours to read: said before SQLite says it poorly. */
+static wt_err ours(const char *state)
+{
+        struct passwd *who;
+        struct stat st;
+
+        if (stat(state, &st) != 0 || access(state, R_OK | W_OK | X_OK) == 0)
+                return WT_OK;
+        who = getpwuid(st.st_uid);
+        return wt_fail(WT_EPERM, "the state folder %s belongs to another user (%s); run as that "
+                       "user, or name a folder of your own with --state DIR", state,
+                       who != NULL ? who->pw_name : "unknown");
+}
+
+/* What only reads has nothing to read where no cluster has been. */
+static wt_err there(const struct call *c, const char *file)
+{
+        char path[4300];
+
+        snprintf(path, sizeof path, "%s/%s", c->state, file);
+        if (strcmp(wt_conf_str(c->conf, WT_SET_store), "sqlite") != 0 ||
+            access(path, F_OK) == 0 || errno != ENOENT)
+                return ours(c->state);
+        return wt_fail(WT_ENOTFOUND, "no cluster has been started in %s; witan up starts one, "
+                       "--state DIR names another folder", c->state);
+}
+
+static wt_err bare(const struct call *c, uint64_t patience_ms, wt_store **out)
 {
         uint64_t ms = wt_conf_u64(c->conf, WT_SET_store_timeout);
         char url[4200];
-        wt_err err;
+        wt_err err = url_of(c, url, sizeof url);
 
-        if ((err = wt_dir_make(c->state, 0700)) != WT_OK ||
-            (err = url_of(c, url, sizeof url)) != WT_OK)
+        return err != WT_OK ? err
+                            : wt_store_open(out, url, ms > patience_ms ? ms : patience_ms);
+}
+
+wt_err books_bare(const struct call *c, uint64_t patience_ms, wt_store **out)
+{
+        wt_err err = there(c, "");
+
+        return err != WT_OK ? err : bare(c, patience_ms, out);
+}
+
+wt_err books_fresh(const struct call *c, uint64_t patience_ms, wt_store **out)
+{
+        wt_err err = ours(c->state);
+
+        if (err != WT_OK || (err = wt_dir_make(c->state, 0700)) != WT_OK)
                 return err;
-        return wt_store_open(out, url, ms > patience_ms ? ms : patience_ms);
+        return bare(c, patience_ms, out);
+}
+
+wt_err books_read(const struct call *c, wt_store **out)
+{
+        wt_err err = there(c, "witan.db");
+
+        return err != WT_OK ? err : books_open(c, out);
 }
 
 wt_err books_open(const struct call *c, wt_store **out)
@@ -40,7 +92,7 @@ wt_err books_open(const struct call *c, wt_store **out)
         wt_store *s;
         wt_err err;
 
-        if ((err = wt_dir_make(c->state, 0700)) != WT_OK ||
+        if ((err = ours(c->state)) != WT_OK || (err = wt_dir_make(c->state, 0700)) != WT_OK ||
             (err = url_of(c, url, sizeof url)) != WT_OK ||
             (err = wt_store_open(&s, url, wt_conf_u64(c->conf, WT_SET_store_timeout))) != WT_OK)
                 return err;

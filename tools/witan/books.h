@@ -7,8 +7,14 @@
 extern const enum wt_set books_sets[];           /* for a verb's .sets */
 /* The store of the settings (store, state), migrated. The state folder is made when absent. */
 wt_err books_open(const struct call *c, wt_store **out);
-/* The same as it stands, with nothing made in it, and with more patience than the setting has. */
+/* The same for what only reads. WT_ENOTFOUND: the state folder has no database yet, and none is
+ * made. */
+wt_err books_read(const struct call *c, wt_store **out);
+/* The database as it stands, with nothing made in it, and with more patience than the setting
+ * has. */
 wt_err books_bare(const struct call *c, uint64_t patience_ms, wt_store **out);
+/* One that may hold nothing yet, for a backup to be read into: the state folder is made. */
+wt_err books_fresh(const struct call *c, uint64_t patience_ms, wt_store **out);
 /* A change and the audit log's row of it (action; words: what work put there), both or neither.
  * work may run several times, words being empty each time. */
 wt_err books_change(struct call *c, wt_store *s, const char *action,

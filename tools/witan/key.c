@@ -197,7 +197,7 @@ static int run(struct call *c)
         for (int k = 0; k < MAX_FLAGS && what != CREATE && c->verb->flags[k].name != NULL; k++)
                 if (c->flag[k] != NULL)
                         return verb_usage(c, "--%s is for key create", c->verb->flags[k].name);
-        if (books_open(c, &s) != WT_OK)
+        if ((what == CREATE ? books_open(c, &s) : books_read(c, &s)) != WT_OK)
                 return verb_fail(c, "%s", wt_words());
         if (what == CREATE)
                 rc = create(c, s);

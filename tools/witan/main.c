@@ -22,6 +22,13 @@ static const char *const elsewhere[][2] = {
         {"settings", "config"}, {"inspect", "models"}, {"version", "--version"},
 };
 
+/* It looks at what a cluster stands on, not at files that a verb was given. */
+static bool doctor_helps(const struct verb *v)
+{
+        return v == &verb_up || v == &verb_down || v == &verb_ps || v == &verb_chat ||
+               v == &verb_logs;
+}
+
 static int complain(const struct call *c, int rc, const char *fmt, va_list ap)
 {
         char *words;
@@ -32,7 +39,8 @@ static int complain(const struct call *c, int rc, const char *fmt, va_list ap)
         if (rc == EXIT_USAGE)
                 fprintf(stderr, "usage: %s\nwitan %s --help shows its flags and an example\n",
                         c->verb->usage, c->verb->name);
-        else if (strpbrk(words, ";?") == NULL)   /* our words say what to do behind one of these */
+        else if (doctor_helps(c->verb) && strpbrk(words, ";?") == NULL)
+                /* our words say what to do behind one of these */
                 fputs("witan doctor looks for the cause: ports, permissions, memory, model and "
                       "keys\n",
                       stderr);

@@ -233,7 +233,7 @@ static int run(struct call *c)
 {
         const char *names[66], *near;
         struct wt_buf b = { 0 };
-        char file[64];
+        char file[64], all[600];
         int n = 0, want = c->n_words == 0 ? 0 : -1, rc = verb_words(c, 1);
 
         if (rc != 0)
@@ -250,10 +250,11 @@ static int run(struct call *c)
                         want = i;
         if (want < 0) {
                 near = near_word(c->words[0], names);
+                near_list(names, all, sizeof all);
                 return verb_usage(c,
                                   near != NULL ? "there is no page \"%s\"; did you mean %s?"
-                                               : "there is no page \"%s\"%s",
-                                  c->words[0], near != NULL ? near : "");
+                                               : "there is no page \"%s\"; say %s",
+                                  c->words[0], near != NULL ? near : all);
         }
         page(want, &b, file);
         show(&b);

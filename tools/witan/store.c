@@ -180,7 +180,8 @@ static int run(struct call *c)
                 return rc;
         if (what != INFO && c->n_words != 2)
                 return verb_usage(c, "%s takes one folder", sub->name);
-        if (books_bare(c, what == INFO ? LOOK_MS : PATIENCE_MS, &s) != WT_OK)
+        if ((what == RESTORE ? books_fresh(c, PATIENCE_MS, &s)
+                             : books_bare(c, what == INFO ? LOOK_MS : PATIENCE_MS, &s)) != WT_OK)
                 return verb_fail(c, "%s", wt_words());
         rc = what == INFO ? info(c, s) : copy(c, s, what == RESTORE);
         wt_store_close(s);
