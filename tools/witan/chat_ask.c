@@ -46,7 +46,6 @@ static void take_event(struct chat *h, const char *data, size_t len)
         s = wt_json_str(j, wt_json_get(j, wt_json_get(j, choice, "delta"), "content"), &n);
         if (s != NULL && n > 0) {
                 h->last_us = wt_now_us(&wt_clock_real);
-                h->first_us = h->first_us == 0 ? h->last_us : h->first_us;
                 h->pieces++;
                 if (!h->silent)
                         show(h, s, n);
@@ -59,6 +58,7 @@ static void take_event(struct chat *h, const char *data, size_t len)
 static bool take_bytes(void *arg, const char *data, size_t n)
 {
         struct chat *h = arg;
+        uint64_t before = h->pieces;
         char *end;
 
         wt_buf_add(&h->line, data, n);
@@ -68,6 +68,7 @@ static bool take_bytes(void *arg, const char *data, size_t n)
                         take_event(h, h->line.data + 6, len - 6);
                 wt_buf_drop_front(&h->line, len + 1);
         }
+        h->reads += h->pieces > before;
         return !stopped;
 }
 
@@ -129,7 +130,8 @@ enum chat_end chat_ask(struct chat *h)
         wt_err err;
 
         stopped = 0;
-        h->first_us = h->tokens = h->pieces = 0;
+        h->reads = h->tokens = h->pieces = 0;
+        h->asked_us = h->last_us = wt_now_us(&wt_clock_real);
         wt_buf_clear(&h->answer);
         wt_buf_clear(&h->line);
         wt_buf_clear(&h->error);
@@ -155,7 +157,7 @@ enum chat_end chat_ask(struct chat *h)
 
 double chat_speed(const struct chat *h)
 {
-        double s = (double)(h->last_us - h->first_us) / 1e6;
+        double s = (double)(h->last_us - h->asked_us) / 1e6;
 
-        return h->tokens > 1 && s > 0 ? (double)(h->tokens - 1) / s : 0;
+        return h->reads > 1 && s > 0 ? (double)h->tokens / s : 0;
 }
