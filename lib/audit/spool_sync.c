@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "audit/spool_impl.h"
 #include "base/clock.h"
@@ -25,10 +26,16 @@ static ssize_t sys_write(void *arg, int fd, const void *data, size_t len)
         return write(fd, data, len);
 }
 
+/* A file that has no name any more (somebody removed the folder) keeps nothing, synced or not. */
 static int sys_datasync(void *arg, int fd)
 {
+        struct stat st;
+
         (void)arg;
-        return fdatasync(fd);
+        if (fdatasync(fd) != 0 || fstat(fd, &st) != 0)
+                return -1;
+        errno = ESTALE;
+        return st.st_nlink > 0 ? 0 : -1;
 }
 
 static int sys_rename(void *arg, const char *from, const char *to)

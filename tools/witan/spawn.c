@@ -18,7 +18,7 @@
 
 enum {
         BACKOFF_FIRST_US = 50 * 1000,
-        BACKOFF_MOST_US = 10 * 1000 * 1000,
+        BACKOFF_MOST_US = 4 * 1000 * 1000,       /* well within router_wait and expert_wait */
         STEADY_US = 30 * 1000 * 1000
 };
 
