@@ -71,6 +71,20 @@ try "chat with what is stopped" 1 "is stopped" "witan up starts it again" -- "$w
 json "doctor of what is stopped" 0 'j["ok"] and any("stopped; witan up starts it again" in f["words"] for f in j["findings"])' \
   -- "$w" doctor -o json --state "$state" --http 127.0.0.1:0
 
+# What can be known before anything is started is said then, and no folder of logs is shown.
+state early
+mkdir "$tmp/mute" && cp models/tiny/config.json models/tiny/model.safetensors "$tmp/mute/"
+early() { # WORDS FLAG...
+  local words=$1
+  shift
+  try "known before the start: $1 ${2:-}" 1 "$words" -- "$w" up --detach --state "$state" --http 127.0.0.1:0 "$@"
+  case $out in *"last lines"* | *"starting "*) result 1 "nothing was started" "$out" ;; *) result 0 "nothing was started" ;; esac
+}
+early "tokenizer.json" --model "$tmp/mute"
+early "there is no such folder" --plugins "$tmp/none"
+early "nothing can be written in" --profile "$tmp/none/trace.json"
+early "leave out --routers and --replicas" --inproc --routers 2
+
 # What an earlier run wrote is not shown as the reason of this one, and a failed start leaves the folder free.
 state again
 mkdir -p -m 700 "$state/logs" && echo "an old complaint" >"$state/logs/expert-0.log" && touch -d "1 hour ago" "$state/logs/expert-0.log"

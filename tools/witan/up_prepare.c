@@ -20,6 +20,7 @@
 #include "books.h"
 #include "identity/identity.h"
 #include "secure.h"
+#include "text/tokenizer.h"
 #include "tls/sign.h"
 #include "up.h"
 #include "where.h"
@@ -103,11 +104,15 @@ static wt_err check_tensors(struct up *u)
 static wt_err resolve_model(struct up *u)
 {
         wt_err err = where_model(u->c->conf, u->plan.cluster.model);
+        wt_tokenizer *t;
 
         if (err != WT_OK)
                 return err;
-        if ((err = wt_shape_load(&u->shape, u->plan.cluster.model)) == WT_OK)
-                err = check_tensors(u);
+        if ((err = wt_shape_load(&u->shape, u->plan.cluster.model)) == WT_OK &&
+            (err = check_tensors(u)) == WT_OK)
+                err = wt_tokenizer_load(&t, u->plan.cluster.model);
+        if (err == WT_OK)
+                wt_tokenizer_free(t);
         return err == WT_OK ? WT_OK
                             : wt_fail(err,
                                       "model %s: %s; --model names a folder as Hugging Face ships "
@@ -183,7 +188,49 @@ static wt_err check_build(const wt_conf *conf)
                                "--gpu %s: this build has no GPU plugin, its workers compute on the "
                                "processor; say --gpu none, or leave it out",
                                gpu);
+        if (wt_conf_bool(conf, WT_SET_inproc) &&
+            (wt_conf_u64(conf, WT_SET_replicas) > 0 || wt_conf_u64(conf, WT_SET_routers) > 1))
+                return wt_fail(WT_EINVAL,
+                               "--inproc has one router, and its workers hold all experts; leave "
+                               "out --routers and --replicas");
         return WT_OK;
+}
+
+/* What a process would say of its paths after it has been started. */
+static wt_err check_paths(const wt_conf *conf)
+{
+        const char *plugins = wt_conf_str(conf, WT_SET_plugins),
+                   *profile = wt_conf_str(conf, WT_SET_profile), *slash = strrchr(profile, '/');
+        char folder[4200];
+        struct stat st;
+
+        if (*plugins != '\0' && (stat(plugins, &st) != 0 || !S_ISDIR(st.st_mode)))
+                return wt_fail(WT_ENOTFOUND, "--plugins %s: there is no such folder; name one, or "
+                               "leave it out for the built-in plugins", plugins);
+        if (*profile == '\0')
+                return WT_OK;
+        if (stat(profile, &st) == 0 && S_ISDIR(st.st_mode))
+                snprintf(folder, sizeof folder, "%s", profile);
+        else
+                snprintf(folder, sizeof folder, "%.*s",
+                         slash == NULL ? 1 : slash == profile ? 1 : (int)(slash - profile),
+                         slash == NULL ? "." : profile);
+        if (access(folder, W_OK | X_OK) != 0)
+                return wt_fail(WT_EPERM, "--profile %s: nothing can be written in %s: %s; name "
+                               "another file or folder", profile, folder, strerror(errno));
+        return WT_OK;
+}
+
+/* A named bus endpoint is taken as it is: what holds it is said now. */
+static wt_err check_bus(const wt_conf *conf)
+{
+        const char *bus = wt_conf_str(conf, WT_SET_bus);
+
+        if (wt_conf_from(conf, WT_SET_bus) == WT_FROM_DEFAULT || strncmp(bus, "tcp://", 6) != 0 ||
+            wt_conf_bool(conf, WT_SET_inproc) || strchr(bus, '*') != NULL)
+                return WT_OK;
+        return port_check(bus + 6, NULL) == WT_OK ? WT_OK
+                : wt_fail(WT_EEXIST, "--bus: %s; stop it, or name another endpoint", wt_words());
 }
 
 static wt_err check_http(const wt_conf *conf)
@@ -259,8 +306,10 @@ wt_err up_prepare(struct up *u)
 {
         wt_err err;
 
-        if ((err = check_build(u->c->conf)) != WT_OK || (err = make_folders(u)) != WT_OK ||
-            (err = lock_state(u)) != WT_OK || (err = check_http(u->c->conf)) != WT_OK)
+        if ((err = check_build(u->c->conf)) != WT_OK ||
+            (err = check_paths(u->c->conf)) != WT_OK || (err = make_folders(u)) != WT_OK ||
+            (err = lock_state(u)) != WT_OK || (err = check_http(u->c->conf)) != WT_OK ||
+            (err = check_bus(u->c->conf)) != WT_OK)
                 return err;
         if ((err = where_bin(u->plan.bin)) != WT_OK || (err = resolve_model(u)) != WT_OK ||
             (err = plan_make(&u->plan, u->c, u->shape)) != WT_OK ||
