@@ -113,8 +113,8 @@ static int list(struct call *c, wt_store *s)
 
 static int change(struct call *c, wt_store *s, struct job *j)
 {
-        static const char *const said[] = { "is made", "", "is changed", "is disabled: its keys "
-                                            "are refused", "is enabled" };
+        static const char *const said[] = { "is made", "", "is changed",
+                                            "is disabled: its keys are refused", "is enabled" };
         struct wt_buf b = { 0 };
         wt_err err = books_change(c, s, j->what == CREATE ? "admin.tenant.create"
                                                           : "admin.tenant.update",
