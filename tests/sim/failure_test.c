@@ -266,6 +266,36 @@ static void others_go_on(void **state)
         assert_in_range(n_failed, 1, 7);
 }
 
+/* A call and its hedge both lack a holder: neither is anything to wait for, so its sequences leave
+ * the step, the others go on, and when a holder comes all have their bits. */
+static void call_and_hedge_lack_a_holder(void **state)
+{
+        uint32_t over;
+
+        (void)state;
+        world_open(&w, &(struct world_conf){ .shard = { "*:0-14", "*:15", "*:15" } });
+        ask(MANY);
+        until_call(1);
+        w.stuck[2] = true;
+        world_move(300000);
+        turns(3);
+        assert_int_equal(world_numbers(&w)->hedges, 1);
+        world_worker_kill(&w, 1);
+        world_worker_kill(&w, 2);
+        turns(20);
+        assert_true(world_numbers(&w)->put_back >= 1);
+        ask_many();                              /* the step is over: those it keeps out are not */
+        turns(400);
+        over = n_over();
+        assert_in_range(over, 1, MANY - 1);
+        assert_int_equal(w.answer[MANY].finish, WT_RUNNING);
+        world_worker_start(&w, 1, "*:15");
+        check(MANY);
+        for (uint32_t n = 0; n < MANY; n++)
+                assert_int_equal(world_answer(&w, n)->finish, WT_LENGTH);
+        world_close(&w);
+}
+
 /* ---- silence ---- */
 
 static void hung_worker_is_hedged(void **state)
@@ -426,6 +456,7 @@ int main(void)
                 cmocka_unit_test(who_needs_it_not_goes_on), cmocka_unit_test(who_needs_it_ends),
                 cmocka_unit_test(others_go_on), cmocka_unit_test(hung_worker_is_hedged),
                 cmocka_unit_test(lone_worker_is_waited_for),
+                cmocka_unit_test(call_and_hedge_lack_a_holder),
                 cmocka_unit_test(lone_worker_is_asked_twice),
                 cmocka_unit_test(silent_worker_is_gone_and_returns),
                 cmocka_unit_test(worker_drains),
