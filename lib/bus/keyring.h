@@ -13,7 +13,8 @@ struct wt_keyring { char public_key[41], secret_key[41], server_key[41], allow_f
 /* Reads what process NAME needs; name "router-0", "router-1", ... reads router.key. WT_ENOTFOUND
  * names the file and says that `witan up` makes it; WT_EPERM: the file is readable by others. */
 wt_err wt_keyring_load(struct wt_keyring *out, const char *dir, const char *name);
-/* The RPC door's: its pair; allow_file is rpc-NAME.allowed, which the gateway NAME writes itself. */
+/* The RPC door's: its pair; allow_file is rpc-NAME.allowed, which the gateway NAME writes
+ * itself. */
 wt_err wt_keyring_rpc(struct wt_keyring *out, const char *dir, const char *name);
 /* As wt_bus_conf wants it; lends from k. */
 struct wt_bus_keys wt_keyring_bus(const struct wt_keyring *k);

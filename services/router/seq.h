@@ -27,7 +27,7 @@ struct seq {
         struct wt_sha256 sha;                    /* over its rows of logits, when asked */
 
         bool over;                               /* its last event is sent; freed after the step */
-        bool blocked;                            /* nobody lives who holds an expert that it needs */
+        bool blocked;                            /* nobody lives who holds an expert it needs */
         uint64_t waits_since;                    /* for that one; 0: for none */
         uint32_t waits_layer, waits_expert;
         uint64_t at_submit, at_admit, at_first;  /* at_first 0: no token yet */
