@@ -85,8 +85,12 @@ static wt_err turn(struct wt_drain *d)
         if ((err = ready(d)) != WT_OK || (err = renew(d)) != WT_OK)
                 return err;
         err = drain_batch(d);
-        if (err == WT_EAGAIN && (err = drain_sweep(d)) == WT_OK)
-                err = WT_EAGAIN;
+        if (err == WT_OK || err == WT_EAGAIN) {  /* also where there is always another batch */
+                wt_err swept = drain_sweep(d);
+
+                if (swept != WT_OK)
+                        err = swept;
+        }
         return err;
 }
 
