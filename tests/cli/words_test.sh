@@ -58,6 +58,7 @@ for v in "key list" "key revoke nobody"; do
   try "$v where no cluster has been" 1 "no cluster has been started" "witan up starts one" -- "$w" $v --state "$tmp/keys"
   [ ! -e "$tmp/keys" ]; result $? "it makes no folder"
 done
+try "a flag by another name" 2 "did you mean --http?" -- "$w" up --port 9000
 try "a page that does not exist" 2 "say witan, settings, up" -- "$w" man nothing
 try "a flag for another subcommand" 2 "is for key create" -- "$w" key list --name x
 try "days that are none" 2 'takes a number from' -- "$w" key create --days never

@@ -31,6 +31,20 @@ bool verb_takes(const struct verb *v, enum wt_set s)
         return true;
 }
 
+/* What a setting is called elsewhere; NULL when this verb has none such. */
+static const char *called_elsewhere(const struct verb *v, const char *typed)
+{
+        static const struct { const char *word, *flag; enum wt_set set; } words[] = {
+                { "port", "http", WT_SET_http }, { "listen", "http", WT_SET_http },
+                { "bind", "http", WT_SET_http }, { "host", "http", WT_SET_http },
+                { "model-path", "model", WT_SET_model }, { "workers", "experts", WT_SET_experts } };
+
+        for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+                if (strcmp(typed, words[i].word) == 0 && verb_takes(v, words[i].set))
+                        return words[i].flag;
+        return NULL;
+}
+
 static int unknown(const struct call *c, const char *flag, int len)
 {
         static char spelled[N_WT_SETTINGS][64];
@@ -51,7 +65,8 @@ static int unknown(const struct call *c, const char *flag, int len)
                 names[n++] = "output";
         names[n] = NULL;
         snprintf(typed, sizeof typed, "%.*s", len, flag);
-        near = near_word(typed, names);
+        near = called_elsewhere(c->verb, typed);
+        near = near != NULL ? near : near_word(typed, names);
         verb_usage(c,
                    near != NULL ? "there is no flag --%s; did you mean --%s?"
                                 : "there is no flag --%s%s",
