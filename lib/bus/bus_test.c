@@ -356,7 +356,7 @@ static void waiting(void **state)
         (void)state;
         rig_meet(s, c);
         wt_bus_wait(s, fd, 20000);               /* time */
-        assert_true(rig_now_ms() - start >= 19);
+        assert_true(rig_now_ms() - start >= 19); /* at least so long: slowness only adds to it */
         assert_int_equal(write(fd, &one, 8), 8);
         wt_bus_wait(s, fd, 3600ull * 1000000);   /* the descriptor */
         assert_int_equal(read(fd, &one, 8), 8);

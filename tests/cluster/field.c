@@ -55,15 +55,22 @@ void field_open(struct field *f, const char *build, const char *model)
         snprintf(f->bus, sizeof f->bus, "tcp://127.0.0.1:%d", field_port());
 }
 
+/* The socket stays bound, without listening, so that nobody else is given the port before the
+ * process that is meant has it: all of them bind with SO_REUSEADDR. The oldest go when many are. */
 int field_port(void)
 {
+        static int kept[256];
+        static uint32_t n;
         struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
         socklen_t len = sizeof a;
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 
+        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one), 0);
         assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
         assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &len), 0);
-        close(fd);
+        if (n >= sizeof kept / sizeof *kept)
+                close(kept[n % (sizeof kept / sizeof *kept)]);
+        kept[n++ % (sizeof kept / sizeof *kept)] = fd;
         return ntohs(a.sin_port);
 }
 

@@ -24,7 +24,7 @@ void field_open(struct field *f, const char *build, const char *model);
 /* Stops what still runs (SIGTERM, then SIGKILL after 20 s) and removes the folder. A process that
  * does not end in peace fails the test. */
 void field_close(struct field *f);
-int field_port(void);                            /* free a moment ago on 127.0.0.1 */
+int field_port(void);                            /* a free one on 127.0.0.1, kept for its user */
 /* Starts bin/witan-ROLE with the field's own flags and further ones ("--a=b", NULL at the end; the
  * last of a kind counts). Output: DIR/logs/NAME.log. Returns its number. */
 uint32_t field_start(struct field *f, const char *build, const char *role, const char *name, ...);

@@ -109,16 +109,19 @@ static int log_of(const struct pg *pg)
         return fd;
 }
 
-static int free_port(void)
+/* *keeper stays bound to it, without listening: the server binds with SO_REUSEADDR, and nobody else
+ * is given the port, also while the server is down. */
+static int free_port(int *keeper)
 {
         struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
         socklen_t n = sizeof a;
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 
-        if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof a) != 0 ||
+        if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
+            bind(fd, (struct sockaddr *)&a, sizeof a) != 0 ||
             getsockname(fd, (struct sockaddr *)&a, &n) != 0)
                 broken("finding a free port");
-        close(fd);
+        *keeper = fd;
         return ntohs(a.sin_port);
 }
 
@@ -205,7 +208,8 @@ void pg_again(struct pg *pg)
 
 void pg_start(struct pg *pg)
 {
-        *pg = (struct pg){ .port = free_port() };
+        *pg = (struct pg){ 0 };
+        pg->port = free_port(&pg->keeper);
         if (!find_bin(pg->bin))
                 broken("it is not installed");
         make_folder(pg);
@@ -217,7 +221,8 @@ bool pg_start_small(struct pg *pg, unsigned mib)
 {
         char options[64];
 
-        *pg = (struct pg){ .port = free_port() };
+        *pg = (struct pg){ 0 };
+        pg->port = free_port(&pg->keeper);
         if (!find_bin(pg->bin))
                 broken("it is not installed");
         make_folder(pg);
@@ -349,6 +354,8 @@ void pg_end(struct pg *pg)
                 kill(pg->pid, SIGQUIT);
                 finish(pg->pid);
         }
+        if (pg->port != 0)
+                close(pg->keeper);
         if (pg->small)
                 umount2(pg->dir, MNT_DETACH);
         snprintf(command, sizeof command, "rm -rf '%s'", pg->dir);

@@ -19,7 +19,7 @@
 
 struct pg {
         char bin[128], dir[96];                  /* of its programs; its own folder */
-        int port;
+        int port, keeper;                        /* keeper: a socket that keeps the port */
         pid_t pid;                               /* of the postmaster, 0: it does not run */
         bool small;                              /* dir is a tmpfs of its own */
 };
