@@ -60,4 +60,6 @@ sed 's/deepseek_v3/deepseek_v9/' "$tmp/v3/config.json" >"$tmp/v9.json"
 try "a family that nobody knows" 1 "deepseek_v9" -- "$w" models inspect "$tmp/v9.json"
 try "a config that is no JSON" 1 "lib.sh" -- "$w" models inspect tests/cli/lib.sh
 try "the subcommand, mistyped" 2 'did you mean "witan models inspect"?' -- "$w" models inspct
+mkdir "$tmp/mute" && cp models/tiny/config.json models/tiny/model.safetensors "$tmp/mute/"
+try "a folder without a tokenizer" 0 "no tokenizer.json, it cannot be served" -- "$w" models inspect "$tmp/mute"
 done_testing

@@ -59,6 +59,9 @@ for v in "key list" "key revoke nobody"; do
   [ ! -e "$tmp/keys" ]; result $? "it makes no folder"
 done
 try "a flag by another name" 2 "did you mean --http?" -- "$w" up --port 9000
+try "a name as a word" 2 "--name anna" -- "$w" key create anna --state "$tmp/keys"
+try "a client of a cluster that was never started" 1 "start the cluster" -- "$w" key create --rpc "$tmp/client" --state "$tmp/rpc"
+json "and no key is left" 0 'j == []' -- "$w" key list -o json --state "$tmp/rpc"
 try "a page that does not exist" 2 "say witan, settings, up" -- "$w" man nothing
 try "a flag for another subcommand" 2 "is for key create" -- "$w" key list --name x
 try "days that are none" 2 'takes a number from' -- "$w" key create --days never

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 #include "base/buf.h"
 #include "base/file.h"
 #include "books.h"
@@ -113,10 +114,14 @@ static void show(const struct call *c, struct made *m)
 static int create(struct call *c, wt_store *s)
 {
         struct made m = { .in = { .limits = wt_no_limits } };
-        char curve_secret[41] = "";
+        char curve_secret[41] = "", path[4300];
 
         if (!read_flags(c, &m.in))
                 return EXIT_USAGE;
+        snprintf(path, sizeof path, "%s/keys/rpc.pub", c->state);
+        if (c->flag[F_RPC] != NULL && access(path, F_OK) != 0)
+                return verb_fail(c, "there is no key of the RPC door in %s yet; start the cluster "
+                                 "once (witan up makes it), then make the key", c->state);
         if (c->flag[F_RPC] != NULL && wt_bus_keypair(m.in.rpc_public, curve_secret) != WT_OK)
                 return verb_fail(c, "%s", wt_words());
         if ((c->flag[F_TENANT] == NULL && books_tenant(s, "default") != WT_OK) ||
@@ -168,7 +173,7 @@ static int list(struct call *c, wt_store *s)
         return err == WT_OK ? EXIT_DONE : verb_fail(c, "%s", wt_words());
 }
 
-static int revoke(struct call *c, wt_store *s)
+static int revoke_key(struct call *c, wt_store *s)
 {
         if (books_change(c, s, "admin.key.revoke", end, c->words[1]) != WT_OK)
                 return verb_fail(c, "%s; witan key list shows the ids", wt_words());
@@ -184,12 +189,16 @@ static int run(struct call *c)
         const struct sub *sub = verb_sub(c);
         enum { CREATE, LIST, REVOKE };
         long what;
+        bool fresh = access(c->state, F_OK) != 0;
         wt_store *s;
         int rc;
 
         if (sub == NULL)
                 return EXIT_USAGE;
         what = sub - c->verb->subs;
+        if (what == CREATE && c->n_words > 1)
+                return verb_usage(c, "create takes no word; a name is given as --name %s",
+                                  c->words[1]);
         if ((rc = verb_words(c, what == REVOKE ? 2 : 1)) != 0)
                 return rc;
         if (what == REVOKE && c->n_words != 2)
@@ -199,12 +208,15 @@ static int run(struct call *c)
                         return verb_usage(c, "--%s is for key create", c->verb->flags[k].name);
         if ((what == CREATE ? books_open(c, &s) : books_read(c, &s)) != WT_OK)
                 return verb_fail(c, "%s", wt_words());
+        if (fresh && what == CREATE)
+                fprintf(stderr, "no cluster has been started in %s yet: the folder is made\n",
+                        c->state);
         if (what == CREATE)
                 rc = create(c, s);
         else if (what == LIST)
                 rc = list(c, s);
         else
-                rc = revoke(c, s);
+                rc = revoke_key(c, s);
         wt_store_close(s);
         return rc;
 }

@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/stat.h>
 #include "base/file.h"
 #include "model/parts.h"
@@ -110,13 +111,18 @@ static void list_dtypes(struct weigh *w, const wt_source *s)
 
 static wt_err from_files(struct weigh *w, const char *folder)
 {
+        char path[4200];
         wt_source *s;
         wt_model *m;
         wt_err err;
 
         if ((err = wt_model_open(&m, folder, NULL, NULL)) != WT_OK) /* every tensor is checked */
                 return err;
-        snprintf(w->notes, sizeof w->notes, "%s", wt_model_notes(m));
+        snprintf(path, sizeof path, "%s/tokenizer.json", folder);
+        snprintf(w->notes, sizeof w->notes, "%.400s%s", wt_model_notes(m),
+                 access(path, F_OK) == 0 ? ""
+                 : wt_model_notes(m)[0] != '\0' ? "; no tokenizer.json, it cannot be served so"
+                                               : "no tokenizer.json, it cannot be served so");
         wt_model_close(m);
         if ((err = wt_source_open(&s, folder)) != WT_OK)
                 return err;
