@@ -21,6 +21,7 @@ static bool opt_bool(struct request *r, const char *name, bool *out)
         return request_refuse(r, BAD(name), "%s must be true or false", name);
 }
 
+/* Checked as it will be used, with 32 bits: what is above 0 as it stands may be 0 there. */
 static bool opt_float(struct request *r, const char *name, double lo, bool lo_open, double hi,
                       float *out)
 {
@@ -34,6 +35,9 @@ static bool opt_float(struct request *r, const char *name, double lo, bool lo_op
         if (!(d >= lo && d <= hi) || (lo_open && d == lo))
                 return request_refuse(r, BAD(name), "%s is %g; it must be %s %g and at most %g",
                                       name, d, lo_open ? "above" : "at least", lo, hi);
+        if (lo_open && (float)d == (float)lo)
+                return request_refuse(r, BAD(name), "%s is %g, which is %g in 32 bits; it must be "
+                                      "above %g", name, d, lo, lo);
         *out = (float)d;
         return true;
 }
@@ -49,6 +53,9 @@ static bool opt_u32(struct request *r, const char *name, uint32_t lo, uint32_t h
                 return true;
         if (!wt_json_i64(r->body, v, &i))
                 return request_refuse(r, BAD(name), "%s must be an integer", name);
+        if (i < 0 && lo == 0 && strstr(name, "max_") == name)    /* 0 is for the door to judge */
+                return request_refuse(r, BAD(name), "%s is %lld; it must be at least 1", name,
+                                      (long long)i);
         if (i < lo || i > hi)
                 return request_refuse(r, BAD(name), "%s is %lld; it must be from %u to %u", name,
                                       (long long)i, lo, hi);
@@ -169,7 +176,7 @@ static bool opt_processors(struct request *r)
         struct options *o = &r->opt;
 
         return opt_float(r, "min_p", 0, false, 1, &o->min_p) &&
-               opt_float(r, "repetition_penalty", 0, true, 100, &o->repetition_penalty) &&
+               opt_float(r, "repetition_penalty", .01, false, 100, &o->repetition_penalty) &&
                opt_float(r, "frequency_penalty", -2, false, 2, &o->frequency_penalty) &&
                opt_float(r, "presence_penalty", -2, false, 2, &o->presence_penalty) &&
                opt_u32(r, "min_tokens", 0, 1u << 30, &o->min_tokens, NULL) && opt_bias(r);
@@ -210,10 +217,12 @@ static bool opt_stream(struct request *r)
         return true;
 }
 
-/* Known fields that are not served: fine when they hold the value that changes nothing. */
-static const struct unserved { const char *name; double neutral; } unserved[] = {
-        { "tools", NAN }, { "tool_choice", NAN }, { "functions", NAN }, { "function_call", NAN },
-        { "response_format", NAN }, { "suffix", NAN }, { "audio", NAN },
+/* Known fields that are not served: fine when they hold the value that changes nothing; words:
+ * "none" and "auto" are such values. */
+static const struct unserved { const char *name; double neutral; bool words; } unserved[] = {
+        { "tools", NAN, true }, { "tool_choice", NAN, true }, { "functions", NAN, true },
+        { "function_call", NAN, true }, { "response_format", NAN, true },
+        { "suffix", NAN, false }, { "audio", NAN, true },
 };
 
 static bool neutral(const wt_json *j, wt_jv v, const struct unserved *u)
@@ -232,7 +241,8 @@ static bool neutral(const wt_json *j, wt_jv v, const struct unserved *u)
                 return s != NULL && strcmp(s, "text") == 0;
         }
         s = wt_json_str(j, v, &len);
-        return s != NULL && (strcmp(s, "none") == 0 || strcmp(s, "auto") == 0 || len == 0);
+        return s != NULL && (len == 0 || (u->words && (strcmp(s, "none") == 0 ||
+                                                       strcmp(s, "auto") == 0)));
 }
 
 static bool opt_unserved(struct request *r)
