@@ -292,10 +292,10 @@ struct wt_compute_ops {
         int (*upload)(wt_compute *c, const struct wt_matrix *m, const void *blob, wt_weight **out);
         void (*drop)(wt_compute *c, wt_weight *w);
         int (*buffer_new)(wt_compute *c, size_t bytes, wt_buffer **out);       /* zeroed */
-        void (*buffer_free)(wt_compute *c, wt_buffer *b);
+        void (*buffer_free)(wt_compute *c, wt_buffer *b);      /* NULL is fine */
         /* Host-visible memory (pinned on a GPU), for x, picks, weights, replies and logits. */
         int (*host_alloc)(wt_compute *c, size_t bytes, void **out);            /* zeroed */
-        void (*host_free)(wt_compute *c, void *p);
+        void (*host_free)(wt_compute *c, void *p);             /* NULL is fine */
         int (*copy_in)(wt_compute *c, wt_buffer *dst, size_t at, const void *src, size_t bytes);
         int (*copy_out)(wt_compute *c, void *dst, const wt_buffer *src, size_t at, size_t bytes);
         size_t (*kv_page_bytes)(const struct wt_layer *l);    /* of one page of this layer */
@@ -310,7 +310,7 @@ struct wt_compute_ops {
         int (*head)(wt_compute *c, const struct wt_head_args *a);
 
         int (*event_new)(wt_compute *c, wt_event **out);
-        void (*event_free)(wt_compute *c, wt_event *e);
+        void (*event_free)(wt_compute *c, wt_event *e);        /* NULL is fine */
         int (*event_record)(wt_compute *c, wt_event *e);
         int (*event_wait)(wt_compute *c, wt_event *e);        /* the host waits */
         int (*sync)(wt_compute *c);

@@ -20,14 +20,19 @@
 enum { MAX_EXPERTS = 256 };
 static const char bus[] = "inproc://router-0";
 
+struct inproc_expert {                           /* refusal: why it ended by itself, or "" */
+        struct expert_boot *boot;
+        pthread_t thread;
+        char name[24], refusal[600];
+};
+
 struct inproc {
         struct up *u;
         struct router_boot *router;
-        struct expert_boot *expert[MAX_EXPERTS];
-        char name[MAX_EXPERTS][24];
+        struct inproc_expert expert[MAX_EXPERTS];
         uint32_t n_experts;
         struct gateway_boot *gateway;
-        pthread_t router_thread, expert_thread[MAX_EXPERTS], teller;
+        pthread_t router_thread, teller;
         uint32_t n_threads;                      /* of experts that run */
         bool router_runs, teller_runs;
         atomic_bool open;                        /* the gateway is open: it may be asked */
@@ -41,8 +46,12 @@ static void *run_router(void *arg)
 
 static void *run_expert(void *arg)
 {
-        if (expert_boot_run(arg) != WT_OK)
+        struct inproc_expert *x = arg;
+
+        if (expert_boot_run(x->boot) != WT_OK) {         /* words are a thread's own: kept */
+                snprintf(x->refusal, sizeof x->refusal, "%s", wt_words());
                 wt_stop_ask();
+        }
         return NULL;
 }
 
@@ -105,9 +114,11 @@ static wt_err open_all(struct inproc *p)
                 return err;
         p->router_runs = true;
         for (uint32_t i = 0; i < p->n_experts; i++) {
-                snprintf(p->name[i], sizeof p->name[i], "expert-%u", i);
-                if ((err = expert_boot(&p->expert[i], conf, p->name[i], bus)) != WT_OK ||
-                    (err = thread(&p->expert_thread[i], run_expert, p->expert[i])) != WT_OK)
+                struct inproc_expert *x = &p->expert[i];
+
+                snprintf(x->name, sizeof x->name, "expert-%u", i);
+                if ((err = expert_boot(&x->boot, conf, x->name, bus)) != WT_OK ||
+                    (err = thread(&x->thread, run_expert, x)) != WT_OK)
                         return err;
                 p->n_threads++;
         }
@@ -126,9 +137,9 @@ static void close_all(struct inproc *p)
         if (p->router_runs)
                 pthread_join(p->router_thread, NULL);
         for (uint32_t i = 0; i < p->n_threads; i++)
-                pthread_join(p->expert_thread[i], NULL);
+                pthread_join(p->expert[i].thread, NULL);
         for (uint32_t i = 0; i < p->n_experts; i++)
-                expert_boot_close(p->expert[i]);
+                expert_boot_close(p->expert[i].boot);
         router_boot_close(p->router);
 }
 
@@ -156,8 +167,8 @@ static wt_err describe(struct inproc *p)
         if (p->gateway != NULL) {
                 describe_one(cl, "router", "router-0", router_boot_metrics(p->router), bus);
                 for (uint32_t i = 0; i < p->n_experts; i++)
-                        describe_one(cl, "expert", p->name[i], expert_boot_metrics(p->expert[i]),
-                                     bus);
+                        describe_one(cl, "expert", p->expert[i].name,
+                                     expert_boot_metrics(p->expert[i].boot), bus);
                 describe_one(cl, "gateway", "gateway-0", gateway_boot_metrics(p->gateway),
                              cl->http);
         }
@@ -206,6 +217,8 @@ int inproc_run(struct up *u)
         else
                 gateway_boot_run(p->gateway);
         close_all(p);
+        for (uint32_t i = 0; i < p->n_experts && words[0] == '\0'; i++)
+                snprintf(words, sizeof words, "%s", p->expert[i].refusal);
         if (wt_trace_close() != WT_OK)
                 wt_log_err(WT_WARN, "PROFILE", WT_EIO);
         describe_end(p);
