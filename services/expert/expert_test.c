@@ -136,7 +136,7 @@ static void end(void)
 /* A part of a call to layer 1: rows [slot, slot + n), each with the picks of experts 2 and 3,
  * asked for as one node. */
 struct part { uint64_t id; uint32_t slot, n, part, parts, layer; uint64_t epoch;
-              const char *profile; bool adapter, bad_variant, deep; };
+              const char *profile; bool adapter, bad_variant, deep, no_picks; };
 
 static void send_part(const struct part *p)
 {
@@ -144,7 +144,7 @@ static void send_part(const struct part *p)
         struct wt_expert_call *c = WT_ARENA_NEW(&m->arena, struct wt_expert_call);
         uint32_t layer = p->layer > 0 ? p->layer : 1;
         float *x = wt_msg_tensor(m, WT_F32, 2, (uint32_t[]){ p->n, WIDTH });
-        struct wt_pick *k = wt_msg_tensor(m, WT_U32, 2, (uint32_t[]){ 2 * p->n, 4 });
+        struct wt_pick *k = wt_msg_tensor(m, WT_U32, 2, (uint32_t[]){ p->no_picks ? 0 : 2 * p->n, 4 });
 
         m->env.call_id = p->id;
         m->env.part = p->part;
@@ -171,6 +171,8 @@ static void send_part(const struct part *p)
         for (uint32_t t = 0; t < p->n; t++) {
                 for (uint32_t i = 0; i < WIDTH; i++)
                         x[t * WIDTH + i] = (float)((p->slot + t + 3 * i) % 17) / 17 - 0.5f;
+                if (p->no_picks)
+                        continue;
                 k[2 * t] = (struct wt_pick){ t, 2, p->deep ? 5 : 3, 0.25f };
                 k[2 * t + 1] = (struct wt_pick){ t, 3, p->deep ? 5 : 3, 0.5f };
         }
@@ -237,6 +239,7 @@ static const struct refusal { const char *name; struct part p; uint32_t status;
         { "unknown variant", { .bad_variant = true }, WT_ENOTFOUND, "of layer 1 expert 3" },
         { "expert that is not held", { .layer = 2 }, WT_ENOTFOUND, "expert 2 of layer 2" },
         { "dense layer", { .layer = 9 }, WT_ENOTFOUND, "layer 9" },
+        { "no picks", { .no_picks = true }, WT_EDATA, "no picks" },
         { "unknown adapter", { .adapter = true }, WT_ENOTFOUND, "adapter" },
         { "depth beyond the trie", { .deep = true }, WT_EDATA, "depth" },
         { "hole between parts", { .slot = 3 }, WT_EDATA, "slot 3" },

@@ -100,7 +100,7 @@ static bool insert(struct job *j, wt_msg *m)
         return true;
 }
 
-/* All parts are here: their rows follow each other without a hole. */
+/* All parts are here: their rows follow each other without a hole, and there is work. */
 static wt_err check_whole(const struct job *j)
 {
         uint32_t slot = 0;
@@ -114,6 +114,9 @@ static wt_err check_whole(const struct job *j)
                                        j->layer);
                 slot += m->env.tensors[0].shape[0];
         }
+        if (j->picks == 0)                       /* no node, so no part of a reply would go back */
+                return wt_fail(WT_EDATA, "a call of %u rows has no picks; it asks for at least one "
+                               "expert", j->rows);
         return WT_OK;
 }
 
