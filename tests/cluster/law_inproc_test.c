@@ -17,7 +17,7 @@
 #include "field.h"
 #include "router/boot.h"
 
-enum { MAX_W = 3, MINUTE = 60 * 1000 * 1000 };
+enum { MAX_W = 7, MINUTE = 60 * 1000 * 1000 };
 
 static const struct row {
         const char *name, *shard[MAX_W], *chunk, *max_seqs;
@@ -29,6 +29,8 @@ static const struct row {
           "--max-seqs=16", { NULL }, false },
         { "two workers that hold all, batch 3", { "*", "*" }, "--chunk=64", "--max-seqs=3",
           { NULL }, false },
+        { "seven workers, disjoint, batch 1, chunk 1", { "1-5:0-2", "1-5:3-4", "1-5:5-7", "1-5:8",
+          "1-5:9-11", "1-5:12-14", "1-5:15" }, "--chunk=1", "--max-seqs=1", { NULL }, false },
         { "mixed: one inside, one a process", { "1-5:0-6" }, "--chunk=256", "--max-seqs=16",
           { "1-5:7-15" }, false },
         { "mixed: two inside, two processes", { "1-5:0-2,1-5:12", "1-5:3-5" }, "--chunk=17",
