@@ -190,8 +190,9 @@ static bool gather(void *sock, bool is_router, struct parts *p)
         return true;
 }
 
-/* Frames as the envelope's tensors say, copied. False without memory for them, too: calls are made
- * again, and so are submits. */
+/* Frames as the envelope's tensors say, copied. False without memory for them, too: a call is made
+ * again once it is late, an event is missed by the position of the next one; a lost submit is seen
+ * by nobody but its deadline. */
 static bool take_frames(wt_msg *m, struct parts *p)
 {
         uint32_t n = m->env.n_tensors;
