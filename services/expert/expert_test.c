@@ -144,7 +144,8 @@ static void send_part(const struct part *p)
         struct wt_expert_call *c = WT_ARENA_NEW(&m->arena, struct wt_expert_call);
         uint32_t layer = p->layer > 0 ? p->layer : 1;
         float *x = wt_msg_tensor(m, WT_F32, 2, (uint32_t[]){ p->n, WIDTH });
-        struct wt_pick *k = wt_msg_tensor(m, WT_U32, 2, (uint32_t[]){ p->no_picks ? 0 : 2 * p->n, 4 });
+        uint32_t n_picks = p->no_picks ? 0 : 2 * p->n;
+        struct wt_pick *k = wt_msg_tensor(m, WT_U32, 2, (uint32_t[]){ n_picks, 4 });
 
         m->env.call_id = p->id;
         m->env.part = p->part;
