@@ -14,7 +14,9 @@ static bool model_known(struct request *r)
         if (wt_json_get(r->body, 0, "model") == WT_JSON_NONE && r->door->any_model)
                 return true;
         if (name == NULL)
-                return request_refuse(r, BAD("model"), "model is missing; this server has \"%s\"",
+                return request_refuse(r, BAD("model"), "model %s; this server has \"%s\"",
+                                      wt_json_get(r->body, 0, "model") == WT_JSON_NONE
+                                              ? "is missing" : "must be a string",
                                       r->g->conf.model);
         if (strlen(name) == len && strcmp(name, r->g->conf.model) == 0)
                 return true;

@@ -25,6 +25,8 @@ static const struct bad {
         {"an array as body", "POST", CHAT, "[]", 400, NULL, "object"},
         {"duplicate keys", "POST", CHAT, "{" HI ",\"model\":\"tiny\"}", 400, NULL, "stood already"},
         {"no model", "POST", CHAT, "{\"messages\":[]}", 400, "model", "tiny"},
+        {"a model that is a number", "POST", CHAT, "{\"model\":5,\"messages\":[]}", 400, "model",
+         "must be a string"},
         {"an unknown model", "POST", CHAT, "{\"model\":\"gpt-9\",\"messages\":[]}", 404, "model",
          "gpt-9"},
         {"no messages", "POST", CHAT, "{\"model\":\"tiny\"}", 400, "messages", "at least one"},
