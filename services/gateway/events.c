@@ -4,6 +4,8 @@
 #include <string.h>
 #include "base/log.h"
 
+enum { MAX_GAPS = 16 };
+
 static void finish(struct sequence *s, const char *why)
 {
         struct request *r = s->r;
@@ -74,6 +76,37 @@ static void stopped_by_text(struct sequence *s)
         s->r->n_open--;
 }
 
+/* An event before this one was lost: what follows it cannot be joined to what is here. */
+static bool gap(const struct sequence *s, const struct wt_event_msg *e)
+{
+        const struct request *r = s->r;
+        uint32_t n_prompt = (uint32_t)r->prompt[s->prompt].len;
+
+        if (e->of_prompt)
+                return e->position > s->n_scored;
+        return e->position > n_prompt + s->made.len ||
+               (r->opt.echo && r->opt.logprobs && s->n_scored < n_prompt);
+}
+
+/* The record leaves again, with the ids that are here; the router's older attempt ends. Only so
+ * often: one that leaves a gap each time would be asked for ever. */
+static void again(struct sequence *s)
+{
+        struct gateway *g = s->r->g;
+
+        if (s->n_gaps++ == MAX_GAPS) {
+                request_refuse(s->r, refusal_of(WT_EINTERNAL), "events of this answer were lost %d "
+                               "times between router and gateway; ask again", MAX_GAPS);
+                return;
+        }
+        routers_cancel(s);
+        gateway_choose(s);
+        gateway_submit(s);
+        wt_metric_add(&g->metrics[M_RESUBMITTED], 1);
+        wt_log(WT_WARN, "GATEWAY-EVENT-LOST", "request=%s prompt=%u choice=%u attempt=%u",
+               s->r->id_text, s->prompt, s->choice, s->attempt);
+}
+
 /* Everything one event says about one sequence; the request may be over afterwards. */
 static void take(struct sequence *s, const struct wt_event_msg *e)
 {
@@ -93,6 +126,10 @@ static void take(struct sequence *s, const struct wt_event_msg *e)
                 gateway_choose(s);
                 gateway_submit(s);
                 wt_metric_add(&g->metrics[M_RESUBMITTED], 1);
+                return;
+        }
+        if (gap(s, e)) {
+                again(s);
                 return;
         }
         if (e->of_prompt) {

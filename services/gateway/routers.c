@@ -8,7 +8,7 @@
 #include "base/log.h"
 
 enum { TICK_US = 200 * 1000, HELLO_US = 1000 * 1000, SILENT_US = 3 * 1000 * 1000,
-       MAX_ATTEMPTS = 64 };
+       MAX_MOVES = 64 };
 
 void routers_hello(struct gateway *g, uint32_t router)
 {
@@ -78,9 +78,10 @@ bool routers_elsewhere(struct sequence *s, wt_err status)
         struct gateway *g = s->r->g;
         struct router_peer *p = &g->routers[s->router];
 
-        if (s->attempt > MAX_ATTEMPTS || !(status == WT_EPRECONDITION ||
-                                           (status == WT_EUNAVAILABLE && p->draining)))
+        if (s->n_moved == MAX_MOVES ||
+            !(status == WT_EPRECONDITION || (status == WT_EUNAVAILABLE && p->draining)))
                 return false;
+        s->n_moved++;
         if (status == WT_EPRECONDITION)          /* it has started anew: a hello first */
                 p->welcome = false;
         p->open--;

@@ -65,6 +65,8 @@ struct sequence {
         bool paused;                             /* its reader is slow: no router makes it now */
         /* echo: prompt tokens whose log-probability is here */
         uint32_t n_scored;
+        uint32_t n_gaps, n_moved;                /* times that events were lost on the way, and that
+                                                  * a router turned it away */
         uint64_t queue_us, prefill_us, decode_us;
 };
 
