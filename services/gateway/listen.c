@@ -113,6 +113,11 @@ static void nowhere(wt_call *call, const char *method, const char *path)
                                     method);
                         return;
                 }
+        if (strcmp(path, "/metrics") == 0) {
+                call_refuse(c, "-", no_path, "metrics have a port of their own (metrics); witan ps "
+                            "shows it");
+                return;
+        }
         call_refuse(c, "-", no_path, "there is nothing at %s %.200s; this server has "
                     "/v1/chat/completions, /v1/completions, /v1/generate, /v1/tokenize, "
                     "/v1/detokenize, /v1/models and, for admins, /v1/admin/", method, path);

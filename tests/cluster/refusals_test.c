@@ -143,6 +143,7 @@ static const struct bad {
          "max_tokens", "1024"},
         {"a wrong method", "GET", CHAT, NULL, 405, NULL, "POST"},
         {"a wrong path", "POST", "/v1/chat/completion", "{}", 404, NULL, "/v1/chat/completions"},
+        {"metrics at the front door", "GET", "/metrics", NULL, 404, NULL, "a port of their own"},
         {"a model that is not there", "GET", "/v1/models/none", NULL, 404, "model", "none"},
 };
 enum { N_BADS = sizeof bads / sizeof *bads };
