@@ -99,26 +99,32 @@ void wt_fair_remove(struct wt_fair *f, struct wt_place *p)
                 leave(f, q);
 }
 
-struct wt_place *wt_fair_take(struct wt_fair *f)
+struct wt_place *wt_fair_peek(struct wt_fair *f)
 {
         struct wt_queue *q;
-        struct wt_place *p;
 
         while ((q = f->turn) != NULL) {
-                p = q->head;
                 if (!q->fed) {
                         q->fed = true;
                         q->credit += (uint64_t)q->weight * WT_FAIR_QUANTUM;
                 }
-                if (p->cost <= q->credit) {
-                        q->credit -= p->cost;
-                        wt_fair_remove(f, p);
-                        return p;
-                }
+                if (q->head->cost <= q->credit)
+                        return q->head;
                 q->fed = false;
                 f->turn = q->next;
         }
         return NULL;
+}
+
+struct wt_place *wt_fair_take(struct wt_fair *f)
+{
+        struct wt_place *p = wt_fair_peek(f);
+
+        if (p != NULL) {
+                p->queue->credit -= p->cost;
+                wt_fair_remove(f, p);
+        }
+        return p;
 }
 
 size_t wt_fair_waiting(const struct wt_fair *f, const char *tenant)

@@ -21,7 +21,8 @@ struct wt_fair { struct wt_queue *turn; size_t n; };     /* all-zero: empty. tur
 /* weight: at least 1. */
 void wt_fair_put(struct wt_fair *f, struct wt_place *p, const char *tenant, uint32_t weight,
                  uint64_t cost);
-struct wt_place *wt_fair_take(struct wt_fair *f);        /* NULL: nobody waits */
+struct wt_place *wt_fair_peek(struct wt_fair *f);        /* whose turn it is; NULL: nobody waits */
+struct wt_place *wt_fair_take(struct wt_fair *f);        /* the same one, out of its queue */
 void wt_fair_remove(struct wt_fair *f, struct wt_place *p);      /* fine when it stands nowhere */
 size_t wt_fair_waiting(const struct wt_fair *f, const char *tenant);
 #endif

@@ -114,8 +114,16 @@ static void order_and_leaving(void **state)
         assert_int_equal(wt_fair_waiting(&f, "a") + wt_fair_waiting(&f, "b") +
                          wt_fair_waiting(&f, "c"), f.n);
         assert_int_equal(wt_fair_waiting(&f, "d"), 0);
-        while ((p = wt_fair_take(&f)) != NULL) {
-                int t = whose(p);
+        for (;;) {
+                const struct wt_place *next = wt_fair_peek(&f);
+                int t;
+
+                assert_ptr_equal(wt_fair_peek(&f), next);        /* looking changes nothing */
+                p = wt_fair_take(&f);
+                assert_ptr_equal(p, next);
+                if (p == NULL)
+                        break;
+                t = whose(p);
 
                 assert_true(last[t] == NULL || p > last[t]);
                 last[t] = p;

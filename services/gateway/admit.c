@@ -111,6 +111,22 @@ static void start(struct request *r)
         request_go(r);
 }
 
+/* More sequences than the routers ever take, running and waiting: another try would not help. */
+static bool too_wide(struct request *r)
+{
+        const struct gateway *g = r->g;
+        uint32_t most = 0;
+
+        for (uint32_t i = 0; i < g->conf.n_routers; i++)
+                if (g->routers[i].welcome)
+                        most += g->routers[i].max_seqs + g->routers[i].max_waiting;
+        if (most == 0 || width(r) <= most)
+                return false;
+        request_refuse(r, BAD(NULL), "this request asks for %u answers at one time (prompts x n or "
+                       "best_of); the routers take %u; ask for fewer", width(r), most);
+        return true;
+}
+
 /* True: now. Otherwise it waits, or was refused. A request wider than the house goes when the house
  * is empty. */
 static bool turn(struct request *r)
@@ -133,14 +149,15 @@ static bool turn(struct request *r)
 
 void admit_turns(struct gateway *g)
 {
-        while (g->fair.n > 0) {
-                struct wt_place *p;
-                struct request *r;
+        struct wt_place *p;
 
-                if (g->running > 0 && g->running >= room(g))
-                        break;
-                p = wt_fair_take(&g->fair);
-                r = (struct request *)((char *)p - offsetof(struct request, place));
+        while ((p = wt_fair_peek(&g->fair)) != NULL) {
+                struct request *r =
+                        (struct request *)((char *)p - offsetof(struct request, place));
+
+                if (g->running > 0 && g->running + width(r) > room(g))
+                        break;                   /* nobody overtakes it */
+                wt_fair_take(&g->fair);
                 start(r);
         }
         wt_metric_set(&g->metrics[M_WAITING], (double)g->fair.n);
@@ -166,6 +183,8 @@ void gateway_admit(struct request *r)
         struct gateway *g = r->g;
         wt_err err = WT_OK;
 
+        if (too_wide(r))
+                return;
         if (g->conf.quota != NULL) {
                 uint64_t most = (uint64_t)r->opt.max_tokens * width(r);
 

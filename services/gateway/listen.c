@@ -84,8 +84,12 @@ void request_go(struct request *r)
 {
         const struct door *d = r->door;
 
-        if (!request_seqs(r) || !gateway_intend(r))
+        if (!request_seqs(r) || !submit_fits(r) || !gateway_intend(r))
                 return;
+        if (!r->seal.has) {                      /* sealing wants its words at the end */
+                wt_json_free(r->body);
+                r->body = NULL;
+        }
         for (uint32_t i = 0; i < r->n_seqs; i++) {
                 struct sequence *s = &r->seqs[i];
                 if (r->opt.echo)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 static const struct wt_json_limits limits = { .max_depth = 32, .max_bytes = 64 << 20,
-                                              .max_nodes = 4 << 20 };
+                                              .max_nodes = 1 << 20 };
 
 static bool model_known(struct request *r)
 {

@@ -193,6 +193,7 @@ void routers_welcome(struct gateway *g, const wt_msg *m)
         p->vocab = w->vocab;
         p->kv_pages = w->kv_pages;
         p->max_seqs = w->max_seqs;
+        p->max_waiting = w->max_waiting;
         snprintf(p->profile, sizeof p->profile, "%.*s", (int)w->profile.len,
                  w->profile.len > 0 ? (const char *)w->profile.data : "");
         if (w->revision.len == 32)

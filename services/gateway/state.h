@@ -23,7 +23,7 @@ struct router_peer {
         uint64_t heard_us, asked_us;             /* last message from it; last hello to it */
         uint64_t unanswered_us;                  /* first hello that has no answer yet; 0: none */
         uint32_t open;                           /* sequences there */
-        uint32_t max_context, vocab, max_seqs;
+        uint32_t max_context, vocab, max_seqs, max_waiting;
         uint64_t kv_pages, plan;                 /* plan: version of its last push */
         char profile[65];
         uint8_t revision[32];
@@ -149,6 +149,9 @@ void admit_expire(struct request *r);            /* one that waits too long is r
 void admit_end(struct request *r);               /* settles the charge, leaves the queue */
 void admit_headers(const struct request *r, struct wt_buf *out);         /* x-ratelimit-* */
 int64_t request_cost(const struct request *r, uint64_t prompt, uint64_t made);   /* 1e-9 */
+
+/* submit.c: are its options within the limits of the wire? Refuses. */
+bool submit_fits(struct request *r);
 
 /* request.c */
 struct request *request_new(struct gateway *g, struct caller c, const struct door *d);

@@ -45,6 +45,37 @@ static void put_ids(wt_msg *m, const struct wt_ids *ids)
                 memcpy(to, ids->data, n * sizeof *ids->data);
 }
 
+static void fill_eos(const struct gateway *g, struct wt_arena *a, struct wt_submit *b)
+{
+        b->eos = WT_ARENA_ARRAY(a, uint32_t, b->n_eos);
+        for (uint32_t i = 0; i < b->n_eos; i++)
+                b->eos[i] = (uint32_t)g->conf.shape->eos[i];
+}
+
+/* A router drops what breaks the limits of the wire, without a word: it is found here, in words. All
+ * sequences of a request have the same options, so one stands for all. */
+bool submit_fits(struct request *r)
+{
+        const struct wt_ids *ids = &r->prompt[0];
+        wt_msg *m = wt_msg_new(r->g->conf.bus);
+        struct wt_submit *b = WT_ARENA_NEW(&m->arena, struct wt_submit);
+        const void *frame[2] = { ids->data, "" };
+        const size_t len[2] = { ids->len * sizeof *ids->data, 0 };
+        wt_err err;
+
+        fill(&r->seqs[0], b);
+        fill_eos(r->g, &m->arena, b);
+        m->env.method = WT_M_SUBMIT;
+        m->env.body = b;
+        m->env.n_tensors = 2;
+        m->env.tensors[0] = (struct wt_tensor){ WT_I32, 1, { (uint32_t)ids->len } };
+        m->env.tensors[1] = (struct wt_tensor){ WT_I32, 1, { 0 } };
+        err = wt_wire_check(&m->env, frame, len, 2);
+        wt_msg_free(m);
+        return err == WT_OK || request_refuse(r, BAD(NULL), "no router would take this request: %s",
+                                              wt_words());
+}
+
 void gateway_submit(struct sequence *s)
 {
         struct gateway *g = s->r->g;
@@ -57,9 +88,7 @@ void gateway_submit(struct sequence *s)
         b = WT_ARENA_NEW(&m->arena, struct wt_submit);
         s->attempt++;
         fill(s, b);
-        b->eos = WT_ARENA_ARRAY(&m->arena, uint32_t, b->n_eos);
-        for (uint32_t i = 0; i < b->n_eos; i++)
-                b->eos[i] = (uint32_t)g->conf.shape->eos[i];
+        fill_eos(g, &m->arena, b);
         m->peer = (uint32_t)s->router;
         m->env.method = WT_M_SUBMIT;
         m->env.traceparent = WT_STR(s->r->trace);

@@ -67,7 +67,7 @@ static void came_home(struct router *r, struct worker *w, struct call *c)
 
         *usual = *usual == 0 ? (uint32_t)took : (uint32_t)((7ull * *usual + took) / 8);
         if (!whole(r, c)) {
-                router_call_failed(r, c, WT_EDATA,
+                router_call_failed(r, c, WT_EINTERNAL,
                                    "a worker answered with other nodes than asked for");
                 return;
         }
