@@ -27,6 +27,7 @@ class Client:
         self.socket.curve_publickey = self.conf["public_key"].encode()
         self.socket.curve_secretkey = self.conf["secret_key"].encode()
         self.socket.linger = 0
+        self.socket.sndtimeo = 2000             # a door that refused our key takes nothing
         self.socket.connect(self.conf["endpoint"])
         self.last = 0
         self.metadata = {}                      # of the last call that ended
