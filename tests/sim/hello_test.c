@@ -205,7 +205,7 @@ static const struct lie { const char *name; enum manner how; bool alone; uint32_
           "unknown variant 00ff" },
         { "unknown variant, another one answers", NOT_FOUND, false, WT_OK, "" },
         { "stale epoch, another one answers", STALE, false, WT_OK, "" },
-        { "wrong nodes, and nobody else", WRONG_NODES, true, WT_EDATA, "other nodes" },
+        { "wrong nodes, and nobody else", WRONG_NODES, true, WT_EINTERNAL, "other nodes" },
         { "wrong nodes, another one answers", WRONG_NODES, false, WT_OK, "" },
         { "a row that is no number", BAD_ROW, true, WT_EDATA, "numeric_error" },
         { "answers to calls that nobody made", GARBAGE, false, WT_OK, "" },
