@@ -220,7 +220,7 @@ int inproc_run(struct up *u)
         for (uint32_t i = 0; i < p->n_experts && words[0] == '\0'; i++)
                 snprintf(words, sizeof words, "%s", p->expert[i].refusal);
         if (wt_trace_close() != WT_OK)
-                wt_log_err(WT_WARN, "PROFILE", WT_EIO);
+                wt_log_err(WT_WARN, "INPROC-PROFILE", WT_EIO);
         describe_end(p);
         if (words[0] != '\0')
                 up_say(u, '!', words);
