@@ -49,10 +49,12 @@ static wt_err read_value(char *s, const struct place *at, const char **value, si
                 if (!rest)
                         return wrong(
                                 at,
-                                "a quoted value has no end, or an escape other than \\\" and \\\\");
+                                "a quoted value has no end, or an escape other than \\\" and "
+                                "\\\\; close the quote");
                 rest += strspn(rest, " \t");
                 if (*rest && *rest != '#')
-                        return wrong(at, "only a comment may follow a quoted value");
+                        return wrong(at, "only a comment may follow a quoted value; put # before "
+                                         "it");
                 return WT_OK;
         }
         if (*s && strchr("[{|>&*!%@`", *s) && !(*s == '*' && s[1] == '\0'))
@@ -79,15 +81,17 @@ static wt_err read_line(wt_conf *c, unsigned role, char *s, const struct place *
                 return WT_OK;
         if (*s == ' ' || *s == '\t')
                 return s[strspn(s, " \t")] == '#' ? WT_OK
-                                                  : wrong(at, "a line must not be indented");
+                        : wrong(at, "a line must not be indented; settings do not nest, begin it "
+                                    "with the name");
         if (s[name_len] != ':' || (s[name_len + 1] && !strchr(" \t", s[name_len + 1])))
-                return wrong(at, "'name: value' was expected");
+                return wrong(at, "'name: value' was expected, with a blank behind the colon, such "
+                                 "as experts: 3");
         row = wt_conf_row(s, name_len);
         s[name_len] = '\0';
         if (row == N_WT_SETTINGS) {
                 wt_conf_hint(s, WT_FOR_ALL, "", hint);
                 return wt_fail(WT_EINVAL, "%s line %u: unknown setting '%.64s'%s", at->path,
-                               at->line, s, hint);
+                               at->line, s, *hint ? hint : "; witan config show lists them");
         }
         if (seen[row])
                 return wt_fail(WT_EINVAL, "%s line %u: %s stands twice; remove one", at->path,
@@ -111,7 +115,8 @@ static wt_err read_lines(wt_conf *c, unsigned role, struct wt_buf *text, const c
         char *line = text->data, *end;
 
         if (text->len && memchr(text->data, '\0', text->len))
-                return wt_fail(WT_EINVAL, "%s holds a NUL byte; it must be text", path);
+                return wt_fail(WT_EINVAL, "%s holds a NUL byte; it must be text: lines of "
+                                          "'name: value'", path);
         while (err == WT_OK && line && *line) {
                 at.line++;
                 end = line + strcspn(line, "\n");
@@ -131,10 +136,19 @@ static wt_err read_lines(wt_conf *c, unsigned role, struct wt_buf *text, const c
         return err;
 }
 
+static wt_err read_file(const char *path, struct wt_buf *text)
+{
+        wt_err err = wt_file_read(path, MOST_BYTES, text);
+
+        return err == WT_OK ? WT_OK
+                : wt_fail(err, "%s; name a file that can be read (--config, WITAN_CONFIG), or none",
+                          wt_words());
+}
+
 wt_err wt_conf_file(wt_conf *c, unsigned role, const char *path)
 {
         struct wt_buf text = { 0 };
-        wt_err err = wt_file_read(path, MOST_BYTES, &text);
+        wt_err err = read_file(path, &text);
 
         if (err == WT_OK)
                 err = read_lines(c, role, &text, path, NULL, NULL, NULL);
@@ -147,7 +161,7 @@ uint32_t wt_conf_check_file(const char *path, void (*each)(void *arg, const char
         struct wt_buf text = { 0 };
         wt_conf *c = NULL;
         uint32_t n_bad = 0;
-        wt_err err = wt_file_read(path, MOST_BYTES, &text);
+        wt_err err = read_file(path, &text);
 
         if (err == WT_OK)
                 err = wt_conf_load(&c, 0, 0, NULL, NULL, NULL);     /* defaults */

@@ -127,15 +127,16 @@ static const struct bad {
         {"a flag where a value should be", WT_FOR_ROUTER, "--model --threads 2", NULL, NULL,
          "flag --model needs a value; write --model=VALUE"},
         {"too many", WT_FOR_WITAN, "--experts 300", NULL, NULL,
-         "experts: 300 (flag --experts) is not between 1 and 256 processes"},
+         "experts: 300 (flag --experts) is not between 1 and 256 processes; choose one in between"},
         {"too few", WT_FOR_WITAN, "", "WITAN_EXPERTS=0", NULL,
-         "experts: 0 (environment WITAN_EXPERTS) is not between 1 and 256 processes"},
+         "experts: 0 (environment WITAN_EXPERTS) is not between 1 and 256 processes; "
+         "choose one in between"},
         {"no number", WT_FOR_WITAN, "", NULL, "# a\nexperts: many\n",
-         "experts: 'many' (file %F line 2) is not a whole number"},
+         "experts: 'many' (file %F line 2) is not a whole number such as 2"},
         {"a negative number", WT_FOR_WITAN, "--experts=-1", NULL, NULL,
-         "experts: '-1' (flag --experts) is not a whole number"},
+         "experts: '-1' (flag --experts) is not a whole number such as 2"},
         {"beyond 64 bits", WT_FOR_WITAN, "--experts 18446744073709551616", NULL, NULL,
-         "experts: '18446744073709551616' (flag --experts) is not a whole number"},
+         "experts: '18446744073709551616' (flag --experts) is not a whole number such as 2"},
         {"bytes of an unknown unit", WT_FOR_ROUTER, "--kv-bytes 1X", NULL, NULL,
          "kv_bytes: '1X' (flag --kv-bytes) is not a number of bytes such as 4096, 64K, 256M or 1G "
          "(K is 1024)"},
@@ -146,7 +147,7 @@ static const struct bad {
         {"a time without number", WT_FOR_ROUTER, "--expert-wait s", NULL, NULL,
          "expert_wait: 's' (flag --expert-wait) is not a time such as 250ms, 10s, 5m or 1h"},
         {"a bool that is neither", WT_FOR_WITAN, "--detach=maybe", NULL, NULL,
-         "detach: 'maybe' (flag --detach) is not true or false"},
+         "detach: 'maybe' (flag --detach) is not true or false; write one of them"},
         {"a text that is too long", WT_FOR_ROUTER, "--log-level=12345678901234567", NULL, NULL,
          "log_level: '12345678901234567' (flag --log-level) has 17 bytes; 0 to 16 are allowed"},
         {"an unknown name in the file", WT_FOR_ROUTER, "", NULL, "name: a\n\nstep_row: 2\n",
@@ -154,14 +155,20 @@ static const struct bad {
         {"a name twice in the file", WT_FOR_ROUTER, "", NULL, "name: a\nname: b\n",
          "%F line 2: name stands twice; remove one"},
         {"an indented line", WT_FOR_ROUTER, "", NULL, "  name: a\n",
-         "%F line 1: a line must not be indented"},
-        {"no colon", WT_FOR_ROUTER, "", NULL, "name a\n", "%F line 1: 'name: value' was expected"},
+         "%F line 1: a line must not be indented; settings do not nest, begin it with the name"},
+        {"no colon", WT_FOR_ROUTER, "", NULL, "name a\n",
+         "%F line 1: 'name: value' was expected, with a blank behind the colon, such as "
+         "experts: 3"},
         {"no blank after the colon", WT_FOR_ROUTER, "", NULL, "name:a\n",
-         "%F line 1: 'name: value' was expected"},
+         "%F line 1: 'name: value' was expected, with a blank behind the colon, such as "
+         "experts: 3"},
+        {"a name that is like no other", WT_FOR_ROUTER, "", NULL, "frobnicate: 1\n",
+         "%F line 1: unknown setting 'frobnicate'; witan config show lists them"},
         {"a quote without end", WT_FOR_ROUTER, "", NULL, "name: \"a\n",
-         "%F line 1: a quoted value has no end, or an escape other than \\\" and \\\\"},
+         "%F line 1: a quoted value has no end, or an escape other than \\\" and \\\\; close the "
+         "quote"},
         {"words after a quote", WT_FOR_ROUTER, "", NULL, "name: 'a' b\n",
-         "%F line 1: only a comment may follow a quoted value"},
+         "%F line 1: only a comment may follow a quoted value; put # before it"},
         {"YAML that is not flat", WT_FOR_ROUTER, "", NULL, "name: [a, b]\n",
          "%F line 1: only plain and quoted values are known here; put the value in quotes"},
 };
@@ -260,7 +267,8 @@ static void a_check_says_all_that_is_wrong(void **state)
         snprintf(want, sizeof want,
                  "%s line 1: unknown setting 'kv_bites'; did you mean kv_bytes?\n"
                  "%s line 5: name stands twice; remove one\n"
-                 "chunk: 'x' (file %s line 6) is not a whole number\n", file, file, file);
+                 "chunk: 'x' (file %s line 6) is not a whole number such as 128\n", file, file,
+                 file);
         assert_string_equal(all, want);
         all[0] = '\0';
         assert_int_equal(wt_conf_check_file("/nonexistent/witan.conf", note, all), 1);

@@ -53,10 +53,10 @@ static bool read_truth(const char *s, uint64_t *out)
 static const char *wanted(enum wt_conf_type type)
 {
         switch (type) {
-        case WT_CONF_U64: return "a whole number";
+        case WT_CONF_U64: return "a whole number such as ";
         case WT_CONF_BYTES: return "a number of bytes such as 4096, 64K, 256M or 1G (K is 1024)";
         case WT_CONF_MS: return "a time such as 250ms, 10s, 5m or 1h";
-        case WT_CONF_BOOL: return "true or false";
+        case WT_CONF_BOOL: return "true or false; write one of them";
         default: return "text";
         }
 }
@@ -73,8 +73,8 @@ static wt_err check(const struct wt_setting *row, const char *text, const char *
         case WT_CONF_BOOL: read = read_truth(text, n); break;
         }
         if (!read)
-                return wt_fail(WT_EINVAL, "%s: '%.80s' (%s) is not %s", row->name, text, where,
-                               wanted(row->type));
+                return wt_fail(WT_EINVAL, "%s: '%.80s' (%s) is not %s%s", row->name, text, where,
+                               wanted(row->type), row->type == WT_CONF_U64 ? row->def : "");
         if (*n >= row->min && *n <= row->max)
                 return WT_OK;
         if (words)
@@ -82,9 +82,9 @@ static wt_err check(const struct wt_setting *row, const char *text, const char *
                                "%s: '%.80s' (%s) has %" PRIu64 " bytes; %" PRIu64 " to %" PRIu64
                                " are allowed",
                                row->name, text, where, *n, row->min, row->max);
-        return wt_fail(WT_EINVAL, "%s: %s (%s) is not between %" PRIu64 " and %" PRIu64 "%s%s",
-                       row->name, text, where, row->min, row->max, *row->unit ? " " : "",
-                       row->unit);
+        return wt_fail(WT_EINVAL, "%s: %s (%s) is not between %" PRIu64 " and %" PRIu64 "%s%s; "
+                       "choose one in between", row->name, text, where, row->min, row->max,
+                       *row->unit ? " " : "", row->unit);
 }
 
 wt_err wt_conf_set(wt_conf *c, enum wt_set s, const char *text, size_t len, enum wt_conf_from from,

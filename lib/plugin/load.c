@@ -22,6 +22,9 @@ static wt_err only_ours(const char *path)
                                "%s belongs to user %u; plugins load only from what this user or "
                                "root owns",
                                path, (unsigned)st.st_uid);
+        if (st.st_mode & S_ISVTX && st.st_mode & S_IWOTH)        /* /tmp and its like stay so */
+                return wt_fail(WT_EPERM, "everybody can write into %s; put the plugin into a "
+                               "folder that only you can write", path);
         if (st.st_mode & (S_IWGRP | S_IWOTH))
                 return wt_fail(WT_EPERM,
                                "%s can be written by others (mode %04o); run: chmod go-w '%s'",
@@ -38,7 +41,8 @@ static wt_err check_path(const char *file, char path[PATH_MAX])
 
         if (!realpath(file, path))
                 return wt_fail(errno == ENOENT ? WT_ENOTFOUND : WT_EIO,
-                               "cannot find the plugin %s: %s", file, strerror(errno));
+                               "cannot find the plugin %s: %s; name a .so that is there", file,
+                               strerror(errno));
         strcpy(folder, path);
         slash = strrchr(folder, '/');
         slash[slash == folder] = '\0';           /* the root keeps its slash */
@@ -65,6 +69,20 @@ static wt_err take_entry(void *so, const char *path, const struct wt_plugin **ou
         return WT_OK;
 }
 
+/* The loader puts the path before its words where the fault is in this file; ours name it already.
+ * It names another library that this one asks for, or nothing. */
+static wt_err refused(const char *path, const char *words)
+{
+        size_t n = strlen(path);
+
+        words = words != NULL ? words : "the loader gives no reason";
+        if (strncmp(words, path, n) == 0 && strncmp(words + n, ": ", 2) == 0)
+                words += n + 2;
+        return wt_fail(WT_EINVAL, "cannot load %s: %s; a plugin is a shared object that finds all "
+                       "it asks for: cc -shared -fPIC, and the libraries it needs behind -l",
+                       path, words);
+}
+
 wt_err wt_plugin_load(const char *file, const struct wt_plugin **out)
 {
         char path[PATH_MAX];
@@ -77,7 +95,7 @@ wt_err wt_plugin_load(const char *file, const struct wt_plugin **out)
         fegetenv(&ground);
         so = dlopen(path, RTLD_NOW | RTLD_LOCAL);
         if (!so)
-                return wt_fail(WT_EINVAL, "cannot load %s: %s", path, dlerror());
+                return refused(path, dlerror());
         err = wt_float_ground();
         if (err != WT_OK)
                 err = wt_fail_in(err, "loading %s changed the floating-point mode", path);

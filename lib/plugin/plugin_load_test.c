@@ -88,6 +88,23 @@ static void refused(void **state)
         assert_int_equal(wt_float_ground(), WT_OK);
 }
 
+/* The loader's own words begin with the path, and so do ours. */
+static void a_file_that_is_no_library_is_named_once(void **state)
+{
+        static const char text[] = "not a library\n";
+        const struct wt_plugin *p = NULL;
+        const char *first;
+
+        (void)state;
+        assert_int_equal(wt_file_write(at("text"), text, sizeof text, 0644), WT_OK);
+        assert_int_equal(wt_plugin_load(at("text"), &p), WT_EINVAL);
+        first = strstr(wt_words(), "text.so");
+        assert_non_null(first);
+        assert_null(strstr(first + 1, "text.so"));
+        assert_non_null(strstr(wt_words(), "-shared -fPIC"));
+        assert_null(p);
+}
+
 static void only_from_what_others_cannot_write(void **state)
 {
         const struct wt_plugin *p = NULL;
@@ -108,13 +125,14 @@ static void only_from_what_others_cannot_write(void **state)
 
 int main(void)
 {
-        struct CMUnitTest tests[N_BADS + 2] = {
+        struct CMUnitTest tests[N_BADS + 3] = {
                 cmocka_unit_test(good_loads_and_stays),
                 cmocka_unit_test(only_from_what_others_cannot_write),
+                cmocka_unit_test(a_file_that_is_no_library_is_named_once),
         };
 
         for (size_t i = 0; i < N_BADS; i++)
-                tests[2 + i] =
+                tests[3 + i] =
                         (struct CMUnitTest){bads[i].name, refused, NULL, NULL, (void *)&bads[i]};
         return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

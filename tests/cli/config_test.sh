@@ -42,8 +42,23 @@ printf 'log_level: inof\nreplicas: 5\nhttp: here\n' >"$tmp/c.yaml"
 try "check of settings against each other" 1 "did you mean info?" "raise experts or lower replicas" "write HOST:PORT" -- "$w" config check "$tmp/c.yaml"
 try "check of the environment" 1 "WITAN_EXPERT" "did you mean WITAN_EXPERTS?" "chunk: 'x'" -- env WITAN_EXPERT=3 WITAN_CHUNK=x "$w" config check
 try "check of a flag" 1 "experts: 999" -- "$w" config check --experts 999
-try "check of a file that is not there" 1 "none.yaml" -- "$w" config check "$tmp/none.yaml"
+try "check of a file that is not there" 1 "none.yaml" "No such file" "name a file that can be read" -- "$w" config check "$tmp/none.yaml"
+printf 'frobnicate: 1\nexperts: 0\nchunk: many\nkv_bytes: lots\ndrain: soon\ndetach: maybe\n experts: 2\n' >"$tmp/d.yaml"
+try "check says where, what, and what to write instead" 1 "d.yaml line 1: unknown setting 'frobnicate'; witan config show lists them" \
+  "experts: 0 (file $tmp/d.yaml line 2) is not between 1 and 256 processes; choose one in between" \
+  "chunk: 'many' (file $tmp/d.yaml line 3) is not a whole number such as 128" "d.yaml line 4) is not a number of bytes such as 4096, 64K" \
+  "d.yaml line 5) is not a time such as 250ms" "d.yaml line 6) is not true or false; write one of them" \
+  "d.yaml line 7: a line must not be indented; settings do not nest" "7 problems" -- "$w" config check "$tmp/d.yaml"
 try "a broken file ends other verbs with usage" 2 "did you mean kv_bytes?" -- "$w" ps --config "$tmp/b.yaml"
 try "the subcommand, mistyped" 2 'did you mean "witan config check"?' -- "$w" config chek
 try "--origin elsewhere" 2 "is for config show" -- "$w" config check --origin
+
+# -- plugins
+mkdir -m 700 "$tmp/plugins"; echo text >"$tmp/plugins/text.so"; mkdir "$tmp/plugins/folder.so"
+try "plugin check of a file that is no library" 1 "cannot load $tmp/plugins/text.so: " "cc -shared -fPIC" -- "$w" plugin check "$tmp/plugins/text.so"
+[ "$(grep -o "text.so" <<<"$out" | wc -l)" = 1 ]
+result $? "it names the file once" "$out"
+try "plugin check of a folder" 1 "cannot load $tmp/plugins/folder.so: " -- "$w" plugin check "$tmp/plugins/folder.so"
+try "plugin check of nothing" 1 "none.so: No such file" "name a .so that is there" -- "$w" plugin check "$tmp/plugins/none.so"
+try "plugin check where everybody writes" 1 "everybody can write into /tmp" "folder that only you can write" -- "$w" plugin check /tmp/.
 done_testing
