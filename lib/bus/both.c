@@ -146,6 +146,9 @@ static wt_err both_open(void **impl, wt_bus *b, const struct wt_bus_conf *c)
 
         if (bus_remote() == NULL)
                 return wt_fail(WT_EINVAL, "bind to %s: this build speaks inproc:// only", c->bind);
+        if (c->per_key > 0)
+                return wt_fail(WT_EINVAL, "bus %s: connections that are peers of their own want an "
+                               "endpoint of tcp:// or ipc:// alone", c->name);
         if (c->n_connect > 0)
                 return wt_fail(WT_EINVAL, "bus %s: it is bound on two transports and connects to "
                                "none", c->name);
@@ -236,6 +239,20 @@ static const char *both_peer_role(void *impl, uint32_t peer)
         return s->ops->peer_role(s->impl, peer);
 }
 
+static const char *both_peer_address(void *impl, uint32_t peer)
+{
+        struct side *s = side_of(impl, peer, &peer);
+
+        return s->ops->peer_address != NULL ? s->ops->peer_address(s->impl, peer) : "";
+}
+
+static bool both_peer_here(void *impl, uint32_t peer)
+{
+        struct side *s = side_of(impl, peer, &peer);
+
+        return s->ops->peer_here == NULL || s->ops->peer_here(s->impl, peer);
+}
+
 static bool both_lost(void *impl)
 {
         struct both *x = impl;
@@ -248,5 +265,6 @@ const struct wt_bus_ops wt_bus_both = {
         .scheme = "both", .open = both_open, .close = both_close, .fd = both_fd,
         .ready = both_ready, .send = both_send, .recv = both_recv, .wait = both_wait,
         .endpoint = both_endpoint, .peers = both_peers, .peer_name = both_peer_name,
-        .peer_role = both_peer_role, .lost = both_lost,
+        .peer_role = both_peer_role, .lost = both_lost, .peer_address = both_peer_address,
+        .peer_here = both_peer_here,
 };

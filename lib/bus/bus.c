@@ -138,6 +138,21 @@ const char *wt_bus_peer_role(const wt_bus *b, uint32_t peer)
         return b->ops->peer_role(b->impl, peer);
 }
 
+const char *wt_bus_peer_address(const wt_bus *b, uint32_t peer)
+{
+        return b->ops->peer_address != NULL ? b->ops->peer_address(b->impl, peer) : "";
+}
+
+bool wt_bus_peer_here(const wt_bus *b, uint32_t peer)
+{
+        return b->ops->peer_here == NULL || b->ops->peer_here(b->impl, peer);
+}
+
+bool wt_bus_peer_over(const wt_bus *b, uint32_t peer)
+{
+        return b->ops->peer_over != NULL && b->ops->peer_over(b->impl, peer);
+}
+
 void wt_bus_stats(const wt_bus *b, struct wt_bus_stats *out)
 {
         *out = (struct wt_bus_stats){

@@ -43,6 +43,10 @@ struct wt_bus_conf {
         struct wt_bus_keys keys;
         const struct wt_bus_ops *transport;      /* NULL: chosen by the endpoint's scheme */
         uint32_t hwm;                            /* messages queued per peer; 0: 10,000 */
+        uint32_t per_key;                        /* zmq, binds alone: each connection is a peer of
+                                                  * its own, and so many of one key at most; 0: a
+                                                  * key is one peer, its later connection takes the
+                                                  * place of the earlier one */
         void *arg;                               /* for a test's transport */
 };
 
@@ -77,10 +81,19 @@ wt_err wt_bus_recv(wt_bus *b, wt_msg **out);
 void wt_bus_wait(wt_bus *b, int fd, uint64_t timeout_us);
 
 /* Peers of a bus that binds. A peer keeps its number while it is connected under its name; a
- * reconnection under the same name keeps the number too (its hello carries a new incarnation). */
-uint32_t wt_bus_peers(const wt_bus *b);          /* numbers below this have been given out */
-const char *wt_bus_peer_name(const wt_bus *b, uint32_t peer);   /* from the allow-list, by key */
+ * reconnection under the same name keeps the number too (its hello carries a new incarnation).
+ * With per_key a number is a connection's: it ends with it, and names no other one for long after
+ * (65,535 connections later at the least). A connection beyond the bound is a peer as well, but one
+ * over: fit to be told so, and maybe forgotten when the next one over speaks. */
+uint32_t wt_bus_peers(const wt_bus *b);          /* numbers below this have been given out; not with
+                                                  * per_key */
+const char *wt_bus_peer_name(const wt_bus *b, uint32_t peer);   /* from the allow-list, by key; ""
+                                                  * of a connection that is over */
 const char *wt_bus_peer_role(const wt_bus *b, uint32_t peer);   /* "" inproc: as named in connect */
+const char *wt_bus_peer_address(const wt_bus *b, uint32_t peer);        /* "10.0.0.7", without port;
+                                                  * "" where there is none: ipc, inproc */
+bool wt_bus_peer_here(const wt_bus *b, uint32_t peer);  /* false: it has gone, as far as is known */
+bool wt_bus_peer_over(const wt_bus *b, uint32_t peer);  /* one more than per_key allows */
 /* True once after one or more peers may have gone (their connection closed): find out by ping.
  * A bus that connects says hello again then: after a reconnection the bound side can send to it
  * only once it has spoken (until then WT_EUNAVAILABLE). */
@@ -113,6 +126,10 @@ struct wt_bus_ops {
         const char *(*peer_name)(void *impl, uint32_t peer);
         const char *(*peer_role)(void *impl, uint32_t peer);
         bool (*lost)(void *impl);
+        /* Each may be NULL: "", here, not over. */
+        const char *(*peer_address)(void *impl, uint32_t peer);
+        bool (*peer_here)(void *impl, uint32_t peer);
+        bool (*peer_over)(void *impl, uint32_t peer);
 };
 extern const struct wt_bus_ops wt_bus_inproc;
 extern const struct wt_bus_ops wt_bus_zmq;       /* absent from the build with libc alone */

@@ -464,9 +464,20 @@ static const char *inproc_peer_role(void *impl, uint32_t peer)
         return "";
 }
 
+static bool inproc_peer_here(void *impl, uint32_t peer)
+{
+        struct port *p = impl;
+        bool here;
+
+        pthread_mutex_lock(&p->lock);
+        here = peer < p->n_peers && p->peers[peer]->to != NULL;
+        pthread_mutex_unlock(&p->lock);
+        return here;
+}
+
 const struct wt_bus_ops wt_bus_inproc = {
         .scheme = "inproc", .open = inproc_open, .close = inproc_close, .fd = inproc_fd,
         .ready = inproc_ready, .send = inproc_send, .recv = inproc_recv, .wait = inproc_wait,
         .endpoint = inproc_endpoint, .peers = inproc_peers, .peer_name = inproc_peer_name,
-        .peer_role = inproc_peer_role, .lost = inproc_lost,
+        .peer_role = inproc_peer_role, .lost = inproc_lost, .peer_here = inproc_peer_here,
 };

@@ -194,7 +194,7 @@ static wt_err connect_links(struct zbus *z, const struct wt_bus_conf *c)
         return WT_OK;
 }
 
-/* Copies the keys (a redial needs them again) and says which one is missing. */
+/* Copies the keys (a redial needs them again) and says what does not go together. */
 static wt_err take_keys(struct zbus *z, const struct wt_bus_conf *c)
 {
         const struct wt_bus_keys *k = &c->keys;
@@ -212,6 +212,9 @@ static wt_err take_keys(struct zbus *z, const struct wt_bus_conf *c)
                                        "and want a %s key of 40 characters", c->name, rows[i].what);
                 memcpy(rows[i].to, rows[i].from, 41);
         }
+        if (c->per_key > 0 && (!c->bind || c->n_connect > 0))
+                return wt_fail(WT_EINVAL, "bus %s: connections that are peers of their own want a "
+                               "bus that binds and connects to none", c->name);
         if (c->bind && !k->allow_file)
                 return wt_fail(WT_EINVAL, "bus %s: %s wants an allow-list of keys", c->name,
                                c->bind);
@@ -262,6 +265,7 @@ static wt_err zbus_open(void **impl, wt_bus *b, const struct wt_bus_conf *c)
                 return wt_fail(WT_ENOMEM, "no memory for bus %s", c->name);
         z->b = b;
         z->hwm = c->hwm ? c->hwm : BUS_DEFAULT_HWM;
+        z->per_key = c->per_key;
         z->all = epoll_create1(EPOLL_CLOEXEC);
         z->events = epoll_create1(EPOLL_CLOEXEC);
         z->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
@@ -337,6 +341,8 @@ static const char *zbus_peer_name(void *impl, uint32_t peer)
         struct zbus *z = impl;
         struct zbus_peer *p = zbus_peer(z, peer);
 
+        if (!p && z->per_key > 0)
+                return "";
         WT_ASSERT(p || peer < z->n_links);
         return p ? p->name : z->links[peer].endpoint;
 }
@@ -346,6 +352,28 @@ static const char *zbus_peer_role(void *impl, uint32_t peer)
         struct zbus_peer *p = zbus_peer(impl, peer);
 
         return p ? p->role : "";
+}
+
+static const char *zbus_peer_address(void *impl, uint32_t peer)
+{
+        struct zbus_peer *p = zbus_peer(impl, peer);
+
+        return p ? p->address : "";
+}
+
+static bool zbus_peer_here(void *impl, uint32_t peer)
+{
+        struct zbus *z = impl;
+        struct zbus_peer *p = zbus_peer(z, peer);
+
+        return p ? p->route.len > 0 : peer < z->n_links && z->links[peer].up;
+}
+
+static bool zbus_peer_over(void *impl, uint32_t peer)
+{
+        struct zbus_peer *p = zbus_peer(impl, peer);
+
+        return p && p->over;
 }
 
 static bool zbus_lost(void *impl)
@@ -363,7 +391,8 @@ const struct wt_bus_ops wt_bus_zmq = {
         .scheme = "zmq", .open = zbus_open, .close = zbus_close, .fd = zbus_fd,
         .ready = zbus_ready, .send = zbus_send, .recv = zbus_recv, .wait = zbus_wait,
         .endpoint = zbus_endpoint, .peers = zbus_peers, .peer_name = zbus_peer_name,
-        .peer_role = zbus_peer_role, .lost = zbus_lost,
+        .peer_role = zbus_peer_role, .lost = zbus_lost, .peer_address = zbus_peer_address,
+        .peer_here = zbus_peer_here, .peer_over = zbus_peer_over,
 };
 
 const struct wt_bus_ops *bus_remote(void) { return &wt_bus_zmq; }

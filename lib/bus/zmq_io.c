@@ -3,6 +3,7 @@
  * In: frames are copied. CURVE has copied them several times by then, and a frame of ours is
  * aligned, pooled and free of libzmq's bookkeeping. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <zmq.h>
 #include "bus/zmq_impl.h"
@@ -72,6 +73,8 @@ static wt_err route(struct zbus *z, uint32_t peer, void **sock, struct wt_frame 
         *first = (struct wt_frame){ 0 };
         if (p && p->route.len == 0)
                 return wt_fail(WT_EUNAVAILABLE, "the key of %s is no longer listed", p->name);
+        if (!p && z->per_key > 0)
+                return wt_fail(WT_EUNAVAILABLE, "that connection is over");
         if (p) {
                 *sock = z->router;
                 *first = (struct wt_frame){ p->route.bytes, p->route.len };
@@ -249,6 +252,7 @@ static wt_msg *read_message(struct zbus *z, struct parts *p, uint32_t peer)
 static bool sender(struct zbus *z, struct parts *p, uint32_t *peer)
 {
         const char *user = zmq_msg_gets(&p->part[0], "User-Id");
+        const char *address = zmq_msg_gets(&p->part[0], "Peer-Address");
         struct zbus_peer *who;
 
         if (!zbus_identify(z, &p->from, user, peer)) {
@@ -258,8 +262,11 @@ static bool sender(struct zbus *z, struct parts *p, uint32_t *peer)
                 return false;
         }
         who = zbus_peer(z, *peer);
-        if (who->fd < 0)
+        if (who->fd < 0) {                       /* a connection that is new to us */
                 who->fd = zmq_msg_get(&p->part[0], ZMQ_SRCFD);
+                snprintf(who->address, sizeof who->address, "%s",
+                         address && strncmp(z->endpoint, "tcp://", 6) == 0 ? address : "");
+        }
         return true;
 }
 

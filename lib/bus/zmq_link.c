@@ -41,8 +41,8 @@ wt_err zbus_monitor(struct zbus *z, void *sock, int events, void **out)
         return wt_fail(wt_file_code(why), "socket monitor: %s", zmq_strerror(why));
 }
 
-/* The next event of a monitor, 0: none waits. */
-static uint16_t next_event(void *monitor)
+/* The next event of a monitor, 0: none waits. value: with a disconnection, the descriptor. */
+static uint16_t next_event(void *monitor, int32_t *value)
 {
         uint16_t event = 0;
         int more = 1;
@@ -57,8 +57,11 @@ static uint16_t next_event(void *monitor)
                                 continue;
                         return event;
                 }
-                if (!event && zmq_msg_size(&part) >= sizeof event)
+                if (!event && zmq_msg_size(&part) >= sizeof event + sizeof *value) {
                         memcpy(&event, zmq_msg_data(&part), sizeof event);
+                        memcpy(value, (const char *)zmq_msg_data(&part) + sizeof event,
+                               sizeof *value);
+                }
                 more = zmq_msg_more(&part);
                 zmq_msg_close(&part);
         }
@@ -124,8 +127,9 @@ static void link_event(struct zbus *z, struct zbus_link *l, uint16_t event, uint
 static void link_pump(struct zbus *z, struct zbus_link *l, uint64_t now)
 {
         uint16_t event;
+        int32_t value;
 
-        while (l->monitor && (event = next_event(l->monitor)) != 0)
+        while (l->monitor && (event = next_event(l->monitor, &value)) != 0)
                 link_event(z, l, event, now);
         if (l->redial_us && now >= l->redial_us) {
                 zbus_link_close(z, l);
@@ -154,15 +158,19 @@ void zbus_pump(struct zbus *z)
 {
         struct pollfd news = { .fd = z->events, .events = POLLIN };
         uint64_t now, ticks;
+        int32_t fd;
 
         zbus_revoke(z);
+        zbus_probe(z);
         if (poll(&news, 1, 0) <= 0)
                 return;
         now = wt_now_us(&wt_clock_real);
         while (read(z->timer, &ticks, sizeof ticks) < 0 && errno == EINTR)
                 ;
-        while (z->monitor && next_event(z->monitor) != 0)
+        while (z->monitor && next_event(z->monitor, &fd) != 0) {
                 z->lost = true;                  /* bound: it tells of nothing but disconnections */
+                zbus_closed(z, fd, now);
+        }
         for (uint32_t i = 0; i < z->n_links; i++)
                 link_pump(z, &z->links[i], now);
         arm(z, now);

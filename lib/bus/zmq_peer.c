@@ -20,7 +20,7 @@ static struct zbus_peer *find(struct zbus *z, const char *name, size_t len, uint
         return NULL;
 }
 
-static struct zbus_peer *add(struct zbus *z, const char *name, size_t len)
+struct zbus_peer *zbus_peer_new(struct zbus *z, uint32_t *index)
 {
         struct zbus_peer *p = calloc(1, sizeof *p);
 
@@ -30,8 +30,22 @@ static struct zbus_peer *add(struct zbus *z, const char *name, size_t len)
         }
         if (!p || !z->peers)
                 wt_out_of_memory("the peers of a bus", z->cap_peers * sizeof *z->peers + sizeof *p);
-        memcpy(p->name, name, len);
+        p->fd = -1;
+        p->place = *index = z->n_peers;
         return z->peers[z->n_peers++] = p;
+}
+
+bool zbus_split(const char *user, size_t *name, size_t *role)
+{
+        const char *blank = user ? strchr(user, ' ') : NULL;
+        const char *key = blank ? strchr(blank + 1, ' ') : NULL;
+
+        if (!key || blank - user > BUS_NAME_BYTES || key - blank - 1 > BUS_ROLE_BYTES ||
+            strlen(key + 1) > BUS_KEY_BYTES)
+                return false;                    /* not through ZAP: cannot be */
+        *name = (size_t)(blank - user);
+        *role = (size_t)(key - blank - 1);
+        return true;
 }
 
 /* The peer's messages now come from another connection: a new one, or one that was replaced. */
@@ -55,20 +69,18 @@ void zbus_forget_route(struct zbus_peer *p)
 
 bool zbus_identify(struct zbus *z, const struct zbus_id *from, const char *user, uint32_t *peer)
 {
-        const char *blank = user ? strchr(user, ' ') : NULL;
-        const char *key = blank ? strchr(blank + 1, ' ') : NULL;
         struct zbus_peer *p;
-        size_t len;
+        size_t len, role;
 
-        if (!key || blank - user > BUS_NAME_BYTES || key - blank - 1 > BUS_ROLE_BYTES ||
-            strlen(key + 1) > BUS_KEY_BYTES)
-                return false;                    /* not through ZAP: cannot be */
+        if (!zbus_split(user, &len, &role))
+                return false;
+        if (z->per_key > 0)
+                return zbus_connection(z, from, user, peer);
         p = z->last_peer < z->n_peers ? z->peers[z->last_peer] : NULL;
         if (p && same(&p->route, from) && strcmp(p->user, user) == 0) {
                 *peer = z->n_links + z->last_peer;
                 return true;
         }
-        len = (size_t)(blank - user);
         /* A routing id that the peer chose itself (libzmq's own begin with 0) must be its name. */
         if (from->len == 0 ||
             (from->bytes[0] && (from->len != len || memcmp(from->bytes, user, len) != 0)))
@@ -77,18 +89,26 @@ bool zbus_identify(struct zbus *z, const struct zbus_id *from, const char *user,
         /* A connection that is new to us may be older than the list as it is now. */
         if ((!p || !same(&p->route, from)) && !zbus_listed(z, user))
                 return false;
-        if (!p)
-                p = add(z, user, len);
+        if (!p) {
+                p = zbus_peer_new(z, &z->last_peer);
+                memcpy(p->name, user, len);
+        }
         if (!same(&p->route, from) && !move(p, from))
                 return false;
         strcpy(p->user, user);
-        snprintf(p->role, sizeof p->role, "%.*s", (int)(key - blank - 1), blank + 1);
+        snprintf(p->role, sizeof p->role, "%.*s", (int)role, user + len + 1);
         *peer = z->n_links + z->last_peer;
         return true;
 }
 
 struct zbus_peer *zbus_peer(struct zbus *z, uint32_t peer)
 {
+        if (z->per_key > 0) {
+                uint32_t at = peer & ((1u << ZBUS_SLOT_BITS) - 1);
+                struct zbus_peer *p = at < z->n_peers ? z->peers[at] : NULL;
+
+                return p && p->route.len && p->turn == peer >> ZBUS_SLOT_BITS ? p : NULL;
+        }
         return peer < z->n_links || peer - z->n_links >= z->n_peers ? NULL
                                                                     : z->peers[peer - z->n_links];
 }

@@ -66,7 +66,10 @@ void zbus_revoke(struct zbus *z)
                 if (p->route.len == 0 || zbus_listed(z, p->user))
                         continue;
                 zbus_cut(z, p->fd);
-                zbus_forget_route(p);
+                if (z->per_key > 0)
+                        zbus_connection_over(z, p);
+                else
+                        zbus_forget_route(p);
                 bus_count(&z->b->refused_keys, 1);
                 z->lost = true;
         }
