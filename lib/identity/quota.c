@@ -20,33 +20,50 @@ static struct account **bucket_of(wt_quota *q, const char *scope, int limit, int
         return &q->bucket[(h ^ h >> 32) % N_ACCOUNTS];
 }
 
+static struct account *find(wt_quota *q, const char *scope, int limit, int64_t window)
+{
+        struct account *a = *bucket_of(q, scope, limit, window);
+
+        while (a != NULL && !(a->limit == (enum wt_limit)limit && a->window == window &&
+                              strcmp(a->scope, scope) == 0))
+                a = a->next;
+        return a;
+}
+
+/* A window begins where the last one stopped: at its pace, so that not each minute of a busy key
+ * begins with a handful of charges at a time. */
+static struct account *open_account(wt_quota *q, const struct wt_scope *scope, int limit,
+                                    int64_t window)
+{
+        const struct account *last = find(q, scope->name, limit, window - 1);
+        struct account **at = bucket_of(q, scope->name, limit, window);
+        struct account *a = calloc(1, sizeof *a);
+
+        if (a == NULL)
+                wt_out_of_memory("a quota account", sizeof *a);
+        snprintf(a->scope, sizeof a->scope, "%s", scope->name);
+        a->limit = (enum wt_limit)limit;
+        a->window = window;
+        a->left = scope->limits.most[limit];
+        a->pace = last != NULL ? last->pace : 0;
+        a->next = *at;
+        *at = a;
+        return a;
+}
+
 /* The account of a limit of t, made when absent; NULL: no such limit. */
 static struct account *account_of(wt_quota *q, const struct wt_ticket *t, uint32_t s, int l)
 {
         const struct wt_scope *scope = &t->scope[s];
         uint64_t left;
         int64_t window;
-        struct account **at, *a;
+        struct account *a;
 
         if (scope->limits.most[l] < 0)
                 return NULL;
         window = wt_quota_window((enum wt_limit)l, t->time_us, &left);
-        at = bucket_of(q, scope->name, l, window);
-        for (a = *at; a != NULL; a = a->next)
-                if (a->limit == (enum wt_limit)l && a->window == window &&
-                    strcmp(a->scope, scope->name) == 0)
-                        break;
-        if (a == NULL) {
-                a = calloc(1, sizeof *a);
-                if (a == NULL)
-                        wt_out_of_memory("a quota account", sizeof *a);
-                snprintf(a->scope, sizeof a->scope, "%s", scope->name);
-                a->limit = (enum wt_limit)l;
-                a->window = window;
-                a->left = scope->limits.most[l];
-                a->next = *at;
-                *at = a;
-        }
+        if ((a = find(q, scope->name, l, window)) == NULL)
+                a = open_account(q, scope, l, window);
         a->most = scope->limits.most[l];         /* an operator may have moved it */
         return a;
 }
@@ -68,6 +85,10 @@ static bool take(wt_quota *q, struct wt_ticket *t)
         EACH(q, t, a, s, l) {
                 a->balance -= t->charge.n[l];
                 a->charged += t->charge.n[l];
+                if (l != WT_CONCURRENCY)
+                        a->lately += t->charge.n[l];
+                else if (a->charged > a->lately)
+                        a->lately = a->charged;
         }
         t->state = WT_TICKET_HELD;
         t->err = WT_OK;

@@ -15,6 +15,9 @@ struct account {
         int64_t charged;                         /* by tickets that are held */
         int64_t want;                            /* what waiting tickets need, while it is summed */
         int64_t largest;                         /* charge since the last turn: what to keep */
+        int64_t lately, pace;                    /* charged in this turn of the thread so far, and
+                                                  * in the last one; of slots the most held at one
+                                                  * time */
         int64_t left;                            /* the store's remainder when last asked */
         /* Of asking the store: last that tickets wait for, on its way, answered. */
         uint64_t round_asked, round_sent, round_done;

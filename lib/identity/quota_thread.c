@@ -9,14 +9,34 @@
 #include "identity/quota_books.h"
 
 enum { TURN_MS = 200, IDLE_US = 1000 * 1000, FORGET_US = 120 * 1000 * 1000,
-       AGAIN_US = 250 * 1000, AT_ONCE = 256 };
+       AGAIN_US = 450 * 1000, AT_ONCE = 256 };  /* AGAIN: two turns, and the store's time */
 
-/* What a busy account may have lying about: a few charges; near the limit one. */
+static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+
+/* At its pace the limit is far: an account of ours may lease by turns, not by charges. */
+static bool is_far(const struct account *a, int64_t pace)
+{
+        return pace > 0 && a->left / 16 >= pace;
+}
+
+/* What a busy account may have lying about: two turns' worth, or a few charges; near the limit
+ * one. */
 static int64_t keep_of(struct account *a, uint64_t now)
 {
         if (now - a->busy_us > IDLE_US)
                 a->largest = 0;
-        return a->left < 16 * a->largest ? a->largest : 8 * a->largest;
+        if (a->left < 16 * a->largest)
+                return a->largest;
+        return larger(8 * a->largest, is_far(a, a->pace) ? 2 * a->pace : 0);
+}
+
+/* What is asked for beyond a need: grows with what was charged already in this turn, so that a
+ * burst does not wait for the store at each handful. */
+static int64_t block_of(const struct account *a)
+{
+        int64_t pace = larger(a->pace, a->lately);
+
+        return larger(8 * a->largest, is_far(a, pace) ? 2 * pace : 0);
 }
 
 /* Is there a round to go? One that found a part at other gateways gives them the time to bring it
@@ -27,7 +47,23 @@ static bool goes(const struct account *a, uint64_t now)
                !(a->elsewhere && now - a->answered_us < AGAIN_US);
 }
 
-/* Lock held. Needs first; then what lies about. */
+/* Nobody waits yet, but at this pace somebody would before the next turn. */
+static bool runs_low(const struct account *a)
+{
+        return is_far(a, a->pace) && a->round_asked == a->round_done && a->balance < a->pace;
+}
+
+/* Lock held: a turn is over. */
+static void count_pace(wt_quota *q)
+{
+        for (int b = 0; b < N_ACCOUNTS; b++)
+                for (struct account *a = q->bucket[b]; a != NULL; a = a->next) {
+                        a->pace = a->lately;
+                        a->lately = a->limit == WT_CONCURRENCY ? a->charged : 0;
+                }
+}
+
+/* Lock held. Needs first; then what runs low, and what lies about. */
 static uint32_t collect(wt_quota *q, struct errand *e, uint64_t now)
 {
         uint32_t n = 0;
@@ -38,17 +74,18 @@ static uint32_t collect(wt_quota *q, struct errand *e, uint64_t now)
                         for (struct account *a = q->bucket[b]; a != NULL && n < AT_ONCE;
                              a = a->next) {
                                 int64_t keep = keep_of(a, now);
+                                bool low = runs_low(a);
 
                                 if (pass == 0 ? !goes(a, now)
-                                              : a->want > 0 || a->balance <= keep)
+                                              : a->want > 0 || (!low && a->balance <= keep))
                                         continue;
                                 e[n] = (struct errand){ .account = a, .limit = a->limit,
                                         .window = a->window, .most = a->most,
-                                        .need = a->want - a->balance, .block = 8 * a->largest,
-                                        .round = a->round_asked };
+                                        .need = (low ? a->pace : a->want) - a->balance,
+                                        .block = block_of(a), .round = a->round_asked };
                                 a->round_sent = a->round_asked;
                                 memcpy(e[n].scope, a->scope, sizeof a->scope);
-                                if (pass == 1) {
+                                if (pass == 1 && !low) {
                                         e[n].give = a->balance - keep;
                                         a->balance = keep;
                                 }
@@ -73,8 +110,10 @@ static void apply(struct errand *e, uint32_t n, wt_err err)
                         a->left = e[i].left;
                         a->elsewhere = e[i].elsewhere;
                 }
-                a->round_done = e[i].round;
+                if (a->round_done == e[i].round)
+                        continue;                /* nobody waited for it */
                 a->answered_us = now;
+                a->round_done = e[i].round;
                 a->round_err = err;
         }
 }
@@ -157,13 +196,18 @@ void *quota_thread(void *arg)
 {
         wt_quota *q = arg;
         struct errand *e = calloc(AT_ONCE, sizeof *e);
-        uint64_t renewed = wt_now_us(&wt_clock_real);
+        uint64_t renewed = wt_now_us(&wt_clock_real), counted = renewed, now;
 
         if (e == NULL)
                 wt_out_of_memory("quota errands", AT_ONCE * sizeof *e);
         pthread_mutex_lock(&q->lock);
         while (!q->stop) {
                 wait_for_work(q);
+                now = wt_now_us(&wt_clock_real);
+                if (now - counted >= TURN_MS * 1000) {
+                        count_pace(q);
+                        counted = now;
+                }
                 turn(q, e);
                 upkeep(q, &renewed);
         }
