@@ -181,8 +181,8 @@ static wt_err write_all(int fd, const char *path, const void *data, size_t n)
                 if (done < 0)
                         return wt_fail(
                                 wt_file_code(errno),
-                                "cannot write %s: %s; %zu bytes are missing: free space, or set "
-                                "another folder for packs",
+                                "cannot write the pack %s: %s; %zu bytes of it are missing: free "
+                                "space there, or name a state folder on another disk (--state)",
                                 path, strerror(errno), n);
                 at += done;
                 n -= (size_t)done;
@@ -208,8 +208,8 @@ static wt_err write_pack(const char *path, const char *layout, uint8_t *all, siz
         fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0400);
         if (fd < 0)
                 return wt_fail(wt_file_code(errno),
-                               "cannot make %s: %s; set another folder for packs", tmp,
-                               strerror(errno));
+                               "cannot make the pack %s: %s; make its folder writable, or name "
+                               "another state folder (--state)", tmp, strerror(errno));
         err = write_all(fd, tmp, all, sizeof h + bytes);
         if (close(fd) != 0 && err == WT_OK)
                 err = wt_fail(WT_EIO, "cannot finish %s: %s", tmp, strerror(errno));

@@ -42,6 +42,51 @@ chmod 700 "$s"
 mkdir -m 700 "$s/keys"
 (umask 022; echo x >"$s/keys/expert-0.key"; echo '{}' >"$s/witan.json")
 try "secrets that others may read" 1 "fail  keys" "expert-0.key can be read by others" "witan.json can be read by others" "chmod 600" -- doctor
+
+# -- what it says to do is pasted into a shell, and then it is well
+todo() { python3 -c 'import json, sys
+print(next(f["todo"] for f in json.load(sys.stdin)["findings"] if f["look"] == "keys" and f["level"] != "ok"))'; }
+paste() { # NAME WORD...: a finding with these words, whose line is run
+  local name=$1; shift
+  try "$name" 1 "fail  keys" "$@" -- "${as[@]}" "$w" doctor --state "$s" --http 127.0.0.1:0
+  "${as[@]}" "$w" doctor --state "$s" --http 127.0.0.1:0 -o json | todo >"$tmp/line"
+  "${as[@]}" bash -e "$tmp/line" >"$tmp/pasted" 2>&1
+  result $? "   its line can be pasted: $(cat "$tmp/line")" "$(cat "$tmp/pasted")"
+}
+as=(env)
+keys() { # a stopped cluster of one worker, with keys that are well
+  rm -rf "$s"; mkdir -m 700 "$s" "$s/keys"
+  k=$(printf '%040d' 0)
+  (umask 077; printf 'public %s\nsecret %s\n' "$k" "$k" | tee "$s/keys/router.key" >"$s/keys/expert-0.key"
+   echo "public $k" >"$s/keys/router.pub"
+   echo '{"supervisor": 0, "processes": [{"role": "router", "name": "router-0"}, {"role": "expert", "name": "expert-0"}]}' >"$s/witan.json")
+}
+well() { json "   and the keys are well" "$1" 'any(f["look"] == "keys" and f["level"] == "ok" for f in j["findings"])' \
+         -- "${as[@]}" "$w" doctor --state "$s" --http 127.0.0.1:0 -o json; }
+keys; well 1                                     # (1: there is no key of the API in this witan.json)
+chmod 644 "$s/keys/expert-0.key"
+paste "a key that others may read" "expert-0.key can be read by others (mode 644)" "chmod 600 '$s/keys/expert-0.key'"
+well 1
+echo garbage >"$s/keys/expert-0.key"
+paste "a key file that is none" 'has no line "public KEY"' "rm '$s/keys/expert-0.key'" "witan up makes a new one"
+try "   the next word is witan up" 1 "there is no key file" "witan up makes it" -- doctor
+keys; rm -r "$s/keys"; echo >"$s/keys"
+paste "a key folder that is a file" "keys is no folder" "mv '$s/keys'"
+if [ "$(id -u)" = 0 ] && chmod 711 "$tmp" && setpriv --reuid 65534 --clear-groups test -x "$w" 2>/dev/null; then
+  as=(setpriv --reuid 65534 --clear-groups)
+  keys; chown -R 65534 "$s"; well 1
+  chmod 000 "$s/keys/expert-0.key"
+  paste "a key that its owner may not read" "expert-0.key cannot be read: Permission denied" "chmod 600 '$s/keys/expert-0.key'"
+  well 1
+  chmod 000 "$s/keys"
+  paste "a key folder that its owner may not enter" "keys cannot be used: Permission denied" "chmod 700 '$s/keys'"
+  well 1
+  chown 0 "$s/keys/expert-0.key"
+  try "a key of another user" 1 "belongs to user root" "sudo chown nobody '$s/keys/expert-0.key'" \
+    -- "${as[@]}" "$w" doctor --state "$s" --http 127.0.0.1:0
+else
+  echo "# skipped: keys that may not be read, which root can make and nobody else"
+fi
 rm -r "$s"; echo >"$s"
 try "a state folder that is a file" 1 "is no folder" -- doctor
 rm "$s"

@@ -27,7 +27,8 @@ void doctor_say(struct doctor *d, enum doctor_level level, const char *look, con
 
 void doctor_machine(struct doctor *d);           /* processor, clock, libraries, programs */
 void doctor_settings(struct doctor *d);
-void doctor_state(struct doctor *d);             /* folder, its owner and modes, disk, keys */
+void doctor_state(struct doctor *d);             /* folder, its owner and modes, disk */
+void doctor_keys(struct doctor *d);
 void doctor_model(struct doctor *d);             /* loads, fits: memory and control groups */
 void doctor_cluster(struct doctor *d);           /* processes, the key in witan.json */
 void doctor_ports(struct doctor *d);

@@ -6,6 +6,7 @@
 #include "args.h"
 #include "help.h"
 #include "near.h"
+#include "room.h"
 #include "secure.h"
 
 const struct verb *const witan_verbs[] = {
@@ -44,6 +45,8 @@ static int complain(const struct call *c, int rc, const char *fmt, va_list ap)
                 fputs("witan doctor looks for the cause: ports, permissions, memory, model and "
                       "keys\n",
                       stderr);
+        if (rc == EXIT_FAILED && c->state != NULL)
+                room_hint(c->state, words);
         free(words);
         return rc;
 }

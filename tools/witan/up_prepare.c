@@ -19,6 +19,7 @@
 #include "ports.h"
 #include "books.h"
 #include "identity/identity.h"
+#include "room.h"
 #include "secure.h"
 #include "text/tokenizer.h"
 #include "tls/sign.h"
@@ -312,6 +313,7 @@ wt_err up_prepare(struct up *u)
             (err = check_bus(u->c->conf)) != WT_OK)
                 return err;
         if ((err = where_bin(u->plan.bin)) != WT_OK || (err = resolve_model(u)) != WT_OK ||
+            (err = room_check(u->c->state, u->model_bytes)) != WT_OK ||
             (err = plan_make(&u->plan, u->c, u->shape)) != WT_OK ||
             (err = make_admin_key(u)) != WT_OK || (err = make_bus_keys(u)) != WT_OK ||
             (err = make_log_key(u)) != WT_OK ||
