@@ -84,6 +84,24 @@ early "tokenizer.json" --model "$tmp/mute"
 early "there is no such folder" --plugins "$tmp/none"
 early "nothing can be written in" --profile "$tmp/none/trace.json"
 early "leave out --routers and --replicas" --inproc --routers 2
+early "no compute plugin is called 'fast'; there are: cpu; --plugins DIR" --compute fast
+early "there are: contiguous, least-loaded; did you mean least-loaded?" --place least-load
+early "no sample plugin is called 'greedy'; there are: wn1;" --sample greedy
+early "is 64.0 KiB, less than one page of 64 positions of this model, 120 KiB (122880 bytes); raise kv_bytes" --kv-bytes 64K
+early "above what the model was made for, 1024; lower it" --max-context 2000
+mkdir -m 700 "$tmp/plugins" && echo text >"$tmp/plugins/text.so"
+early "--plugins $tmp/plugins: cannot load $tmp/plugins/text.so" --plugins "$tmp/plugins"
+[ ! -e "$state" ]; result $? "and no folder was made"
+if [ "$(id -u)" = 0 ] && chmod 711 "$tmp" && setpriv --reuid 65534 --clear-groups test -x "$w" 2>/dev/null; then
+  mkdir -p "$tmp/secret/model" && chmod 700 "$tmp/secret"
+  try "a model folder that may not be read" 1 "may not be looked into: Permission denied" "--model DIR" \
+    -- setpriv --reuid 65534 --clear-groups "$w" up --detach --state "$tmp/nobody" --http 127.0.0.1:0 --model "$tmp/secret/model"
+  cp -r models/tiny "$tmp/closed" && chmod -R a+rX "$tmp/closed" && chmod 600 "$tmp/closed/config.json"
+  try "a model whose config may not be read" 1 "config.json: Permission denied" "--model" \
+    -- setpriv --reuid 65534 --clear-groups "$w" up --detach --state "$tmp/nobody" --http 127.0.0.1:0 --model "$tmp/closed"
+else
+  echo "# skipped: folders that may not be read, which root can make and nobody else"
+fi
 
 # What an earlier run wrote is not shown as the reason of this one, and a failed start leaves the folder free.
 state again

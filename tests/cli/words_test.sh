@@ -77,4 +77,21 @@ try "the table of keys" 0 ID TENANT anna -- "$w" key list -o table --state "$sta
 for v in ps models chat; do
   try "$v without a cluster" 1 "no cluster has been started" "witan up starts one" "--state DIR" -- "$w" $v --state "$tmp/none"
 done
+
+# -- scripts/up answers what it is asked wrongly before it installs, configures or builds anything
+mkdir "$tmp/fake"
+for p in apt-get dpkg-query cmake ninja; do printf '#!/bin/sh\necho %s >>"%s"\nexit 1\n' $p "$tmp/touched" >"$tmp/fake/$p"; done
+chmod +x "$tmp/fake"/*
+scripts_up() { PATH=$tmp/fake:$PATH scripts/up "$@"; }
+try "scripts/up --help" 0 "usage: " "--experts" "--replicas" -- scripts_up --help
+try "scripts/up -h" 0 "usage: " -- scripts_up -h
+try "scripts/up, a flag mistyped" 2 "there is no flag --exprts; did you mean --experts" "scripts/up --help" -- scripts_up --exprts 3
+try "scripts/up, a flag like no other" 2 "there is no flag --frobnicate" -- scripts_up --frobnicate=1
+try "scripts/up, no value" 2 "--experts needs a value" -- scripts_up --experts --detach
+try "scripts/up, no number" 2 '--experts takes a whole number from 1 to 256, not "three"' -- scripts_up --experts three
+try "scripts/up, too many" 2 'from 1 to 256, not "999"' -- scripts_up --experts=999
+try "scripts/up, a word" 2 '"tiny" is one word too many' -- scripts_up tiny
+[ ! -e "$tmp/touched" ]; result $? "and nothing was installed or built" "$(cat "$tmp/touched" 2>/dev/null)"
+try "scripts/up with flags that are well goes on" 1 -- scripts_up --experts 3 --replicas=2 --detach --http 127.0.0.1:0 -o json
+grep -q dpkg-query "$tmp/touched"; result $? "to the packages" "$out"
 done_testing

@@ -16,7 +16,6 @@
 #include "base/sha256.h"
 #include "bus/keyring.h"
 #include "model/pack.h"
-#include "ports.h"
 #include "books.h"
 #include "identity/identity.h"
 #include "room.h"
@@ -24,6 +23,7 @@
 #include "text/tokenizer.h"
 #include "tls/sign.h"
 #include "up.h"
+#include "up_check.h"
 #include "where.h"
 
 static wt_err lock_state(struct up *u)
@@ -179,70 +179,6 @@ static wt_err make_log_key(struct up *u)
         return err;
 }
 
-/* What this build cannot do is said, not passed over. */
-static wt_err check_build(const wt_conf *conf)
-{
-        const char *gpu = wt_conf_str(conf, WT_SET_gpu);
-
-        if (gpu[strspn(gpu, "0")] != '\0' && strcmp(gpu, "auto") != 0 && strcmp(gpu, "none") != 0)
-                return wt_fail(WT_EUNSUPPORTED,
-                               "--gpu %s: this build has no GPU plugin, its workers compute on the "
-                               "processor; say --gpu none, or leave it out",
-                               gpu);
-        if (wt_conf_bool(conf, WT_SET_inproc) &&
-            (wt_conf_u64(conf, WT_SET_replicas) > 0 || wt_conf_u64(conf, WT_SET_routers) > 1))
-                return wt_fail(WT_EINVAL,
-                               "--inproc has one router, and its workers hold all experts; leave "
-                               "out --routers and --replicas");
-        return WT_OK;
-}
-
-/* What a process would say of its paths after it has been started. */
-static wt_err check_paths(const wt_conf *conf)
-{
-        const char *plugins = wt_conf_str(conf, WT_SET_plugins),
-                   *profile = wt_conf_str(conf, WT_SET_profile), *slash = strrchr(profile, '/');
-        char folder[4200];
-        struct stat st;
-
-        if (*plugins != '\0' && (stat(plugins, &st) != 0 || !S_ISDIR(st.st_mode)))
-                return wt_fail(WT_ENOTFOUND, "--plugins %s: there is no such folder; name one, or "
-                               "leave it out for the built-in plugins", plugins);
-        if (*profile == '\0')
-                return WT_OK;
-        if (stat(profile, &st) == 0 && S_ISDIR(st.st_mode))
-                snprintf(folder, sizeof folder, "%s", profile);
-        else
-                snprintf(folder, sizeof folder, "%.*s",
-                         slash == NULL ? 1 : slash == profile ? 1 : (int)(slash - profile),
-                         slash == NULL ? "." : profile);
-        if (access(folder, W_OK | X_OK) != 0)
-                return wt_fail(WT_EPERM, "--profile %s: nothing can be written in %s: %s; name "
-                               "another file or folder", profile, folder, strerror(errno));
-        return WT_OK;
-}
-
-/* A named bus endpoint is taken as it is: what holds it is said now. */
-static wt_err check_bus(const wt_conf *conf)
-{
-        const char *bus = wt_conf_str(conf, WT_SET_bus);
-
-        if (wt_conf_from(conf, WT_SET_bus) == WT_FROM_DEFAULT || strncmp(bus, "tcp://", 6) != 0 ||
-            wt_conf_bool(conf, WT_SET_inproc) || strchr(bus, '*') != NULL)
-                return WT_OK;
-        return port_check(bus + 6, NULL) == WT_OK ? WT_OK
-                : wt_fail(WT_EEXIST, "--bus: %s; stop it, or name another endpoint", wt_words());
-}
-
-static wt_err check_http(const wt_conf *conf)
-{
-        wt_err err = port_check(wt_conf_str(conf, WT_SET_http), NULL);
-
-        return err == WT_OK ? WT_OK
-                : wt_fail(err, "%s; %s--http 127.0.0.1:0 takes any free port", wt_words(),
-                          err == WT_EEXIST ? "stop it, or " : "");
-}
-
 /* What was decided stands in the settings too: the services of --inproc read them. */
 static wt_err settle(struct up *u)
 {
@@ -307,12 +243,12 @@ wt_err up_prepare(struct up *u)
 {
         wt_err err;
 
-        if ((err = check_build(u->c->conf)) != WT_OK ||
-            (err = check_paths(u->c->conf)) != WT_OK || (err = make_folders(u)) != WT_OK ||
-            (err = lock_state(u)) != WT_OK || (err = check_http(u->c->conf)) != WT_OK ||
-            (err = check_bus(u->c->conf)) != WT_OK)
+        if ((err = up_check(u->c->conf)) != WT_OK || (err = resolve_model(u)) != WT_OK ||
+            (err = up_check_model(u->c->conf, u->shape)) != WT_OK ||
+            (err = make_folders(u)) != WT_OK || (err = lock_state(u)) != WT_OK ||
+            (err = up_check_ports(u->c->conf)) != WT_OK)
                 return err;
-        if ((err = where_bin(u->plan.bin)) != WT_OK || (err = resolve_model(u)) != WT_OK ||
+        if ((err = where_bin(u->plan.bin)) != WT_OK ||
             (err = room_check(u->c->state, u->model_bytes)) != WT_OK ||
             (err = plan_make(&u->plan, u->c, u->shape)) != WT_OK ||
             (err = make_admin_key(u)) != WT_OK || (err = make_bus_keys(u)) != WT_OK ||

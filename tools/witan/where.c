@@ -31,6 +31,10 @@ wt_err where_model(const wt_conf *c, char out[4096])
                 snprintf(path, sizeof path, "%s/../../%s", bin, model);  /* build/bin/../.. */
                 full = realpath(path, NULL);
         }
+        if (full == NULL && errno == EACCES)
+                return wt_fail(WT_EPERM, "the model folder %s may not be looked into: %s; chmod "
+                               "a+rX makes it readable, --model DIR names another one", model,
+                               strerror(errno));
         if (full == NULL)
                 return wt_fail(WT_ENOTFOUND, "there is no model folder %s; --model DIR names one",
                                model);
