@@ -17,13 +17,14 @@ enum how { STREAM, WIDEN, AGAIN };               /* out of memory; and keep as F
 #endif
 
 /* Dword j is output j in its low half, output j + 8 in its high half: both halves of the register
- * get the same eight dwords; the lower shifts its own up, the upper has them where they belong. */
+ * get the same eight dwords; one shuffle puts the half that is wanted above two zero bytes. */
 TILE_FN __m512 widen_bf16(__m256i v)
 {
-        const __m512i up = _mm512_set_epi32(0, 0, 0, 0, 0, 0, 0, 0, 16, 16, 16, 16, 16, 16, 16, 16);
-        __m512i both = _mm512_sllv_epi32(_mm512_broadcast_i64x4(v), up);
+        const __m512i order = _mm512_set_epi64(
+                0x0f0e80800b0a8080, 0x0706808003028080, 0x0f0e80800b0a8080, 0x0706808003028080,
+                0x0d0c808009088080, 0x0504808001008080, 0x0d0c808009088080, 0x0504808001008080);
 
-        return _mm512_castsi512_ps(_mm512_and_si512(both, _mm512_set1_epi32(-65536)));
+        return _mm512_castsi512_ps(_mm512_shuffle_epi8(_mm512_broadcast_i64x4(v), order));
 }
 
 TILE_FN __m512 widen_f16(__m256i v)
