@@ -135,7 +135,7 @@ wt_err wt_file_write(const char *path, const void *data, size_t len, mode_t mode
         unlink(tmp);                             /* left by a dead process of the same number */
         fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (fd < 0)
-                return failed("create", tmp);
+                return failed("create", path);          /* its place, that is */
         err = write_all(fd, tmp, data, len);
         if (err == WT_OK && fchmod(fd, mode))
                 err = failed("chmod", tmp);

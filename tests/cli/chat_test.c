@@ -244,6 +244,61 @@ static void several_lines_and_save(void **state)
                 "system:Be kind.|user:one\ntwo|user:three\nfour|user:five\nsix|user:xfive\nsix");
 }
 
+/* A line, and what is said to it. */
+static void say(struct talk *t, const char *wanted, const char *fmt, ...)
+{
+        char keys[400];
+        va_list ap;
+
+        va_start(ap, fmt);
+        vsnprintf(keys, sizeof keys, fmt, ap);
+        va_end(ap);
+        type(t, keys);
+        await(t, wanted);
+        await_prompt(t);
+}
+
+static void save_loses_nothing(void **state)
+{
+        struct wt_buf b = { 0 };
+        char file[128];
+        struct talk t;
+
+        (void)state;
+        snprintf(file, sizeof file, "%s/mine.txt", dir);
+        assert_int_equal(wt_file_write(file, "precious", 8, 0600), WT_OK);
+        begin(&t, "0", "5");
+        await_prompt(&t);
+        say(&t, "no answer to save yet; ask something first", "/save %s/first.txt\r", dir);
+        say(&t, "with this system message", "/system Be kind.\r");
+        say(&t, "no answer to save yet; ask something first", "/save %s/first.txt\r", dir);
+        say(&t, " tokens/s)", "one\r");
+        say(&t, "is there already; /save -f ", "/save %s\r", file);
+        assert_int_equal(wt_file_read(file, 100, &b), WT_OK);
+        assert_string_equal(b.data, "precious");
+        say(&t, "3 messages are in", "/save -f %s\r", file);
+        say(&t, " tokens/s)", "two\r");
+        say(&t, "5 messages are in", "/save %s\r", file);       /* its own file: no question */
+        say(&t, "a new conversation", "/new\r");
+        say(&t, " tokens/s)", "three\r");
+        say(&t, "is there already; /save -f ", "/save %s\r", file);
+        say(&t, "is a folder; name a file in it", "/save %s\r", dir);
+        say(&t, "is no regular file; name another one", "/save -f /dev/null\r");
+        say(&t, "No such file or directory; nothing was saved", "/save %s/none/x.txt\r", dir);
+        say(&t, "takes the name of a file", "/save -f\r");
+        if (geteuid() != 0)                      /* root may write anywhere but here: */
+                say(&t, "nothing was saved, name a file that you may write", "/save /x.txt\r");
+        say(&t, "nothing was saved, name a file that you may write", "/save /proc/x.txt\r");
+        type(&t, "\004");
+        assert_int_equal(end(&t), 0);
+        wt_buf_clear(&b);
+        assert_int_equal(wt_file_read(file, 4096, &b), WT_OK);
+        assert_non_null(strstr(b.data, "system:\nBe kind.\n\nuser:\none\n"));
+        assert_non_null(strstr(b.data, "user:\ntwo\n"));
+        assert_null(strstr(b.data, "three"));
+        wt_buf_free(&b);
+}
+
 static void an_answer_is_stopped(void **state)
 {
         struct talk t;
@@ -309,6 +364,7 @@ int main(void)
         const struct CMUnitTest tests[] = {cmocka_unit_test(a_conversation),
                                            cmocka_unit_test(commands_help),
                                            cmocka_unit_test(several_lines_and_save),
+                cmocka_unit_test(save_loses_nothing),
                                            cmocka_unit_test(an_answer_is_stopped),
                                            cmocka_unit_test(the_terminal_is_given_back),
                                            cmocka_unit_test(a_failure_does_not_end_it)};

@@ -17,6 +17,7 @@ struct chat {
         uint64_t tokens, pieces;                 /* pieces: what came, when usage did not */
         bool terminal;                           /* standard output is one: no control characters */
         bool silent;                             /* the answer is not shown while it comes */
+        char saved[4096];                        /* where this conversation was saved, or "" */
 };
 
 enum chat_end { CHAT_ANSWERED, CHAT_STOPPED, CHAT_FAILED };

@@ -1,6 +1,8 @@
 /* chat_command.c - what a line that begins with '/' does. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "base/file.h"
 #include "chat.h"
 #include "near.h"
@@ -25,33 +27,67 @@ static void put_messages(const struct chat *h, struct wt_buf *b)
         wt_buf_str(b, "]}\n");
 }
 
-static enum chat_next save(struct chat *h, const char *file)
+static uint32_t first(const struct chat *h)      /* message behind the system's */
+{
+        return h->n > 0 && strcmp(h->messages[0].role, "system") == 0;
+}
+
+/* What another one wrote is not written over unasked; what this conversation wrote is. */
+static bool may_write(const struct chat *h, const char *file, bool over)
+{
+        struct stat st;
+
+        if (stat(file, &st) != 0)
+                return true;                     /* none is there, or the write will say why */
+        if (S_ISDIR(st.st_mode))
+                fprintf(stderr, "%s is a folder; name a file in it, such as %s/chat.json\n", file,
+                        file);
+        else if (!S_ISREG(st.st_mode))
+                fprintf(stderr, "%s is no regular file; name another one\n", file);
+        else if (!over && strcmp(h->saved, file) != 0)
+                fprintf(stderr, "%s is there already; /save -f %s writes over it\n", file, file);
+        else
+                return true;
+        return false;
+}
+
+static void write_conversation(struct chat *h, const char *file)
 {
         size_t n = strlen(file);
         struct wt_buf b = { 0 };
 
-        if (n == 0 || h->n == 0) {
-                fputs(n == 0 ? "/save takes the name of a file; one that ends in .json gets the "
-                               "messages as JSON\n"
-                             : "there is nothing to save yet\n",
-                      stderr);
-                return CHAT_GO_ON;
-        }
         if (n > 5 && strcmp(file + n - 5, ".json") == 0)
                 put_messages(h, &b);
         else
                 put_text(h, &b);
-        if (wt_file_write(file, b.data, b.len, 0600) == WT_OK)
+        if (wt_file_write(file, b.data, b.len, 0600) == WT_OK) {
+                snprintf(h->saved, sizeof h->saved, "%s", file);
                 fprintf(stderr, "%u messages are in %s\n", h->n, file);
-        else
-                fprintf(stderr, "%s; name a file that you may write\n", wt_words());
+        } else {
+                fprintf(stderr, "%s; nothing was saved, name a file that you may write\n",
+                        wt_words());
+        }
         wt_buf_free(&b);
-        return CHAT_GO_ON;
 }
 
-static uint32_t first(const struct chat *h)      /* message behind the system's */
+static enum chat_next save(struct chat *h, const char *rest)
 {
-        return h->n > 0 && strcmp(h->messages[0].role, "system") == 0;
+        bool over = strncmp(rest, "-f ", 3) == 0;
+        const char *file = over ? rest + 3 + strspn(rest + 3, " ") : rest, *home = getenv("HOME");
+        char path[4096];
+
+        if (home != NULL && strncmp(file, "~/", 2) == 0)
+                snprintf(path, sizeof path, "%s%s", home, file + 1);
+        else
+                snprintf(path, sizeof path, "%s", file);
+        if (*path == '\0' || strcmp(path, "-f") == 0)
+                fputs("/save takes the name of a file; one that ends in .json gets the messages as "
+                      "JSON\n", stderr);
+        else if (h->n == first(h))
+                fputs("there is no answer to save yet; ask something first\n", stderr);
+        else if (may_write(h, path, over))
+                write_conversation(h, path);
+        return CHAT_GO_ON;
 }
 
 static enum chat_next regen(struct chat *h, const char *rest)
@@ -72,6 +108,7 @@ static enum chat_next begin(struct chat *h, const char *rest)
 {
         (void)rest;
         chat_drop(h, first(h));
+        h->saved[0] = '\0';
         fputs("a new conversation\n", stderr);
         return CHAT_GO_ON;
 }
@@ -80,6 +117,7 @@ static enum chat_next begin(struct chat *h, const char *rest)
 static enum chat_next set_system(struct chat *h, const char *text)
 {
         chat_drop(h, 0);
+        h->saved[0] = '\0';
         if (text[0] != '\0')
                 chat_add(h, "system", text);
         fputs(text[0] != '\0' ? "a new conversation with this system message\n"
@@ -102,7 +140,8 @@ static const struct {
         {"/new", "", "begins a new conversation", begin},
         {"/system", "TEXT", "begins a new conversation with this system message", set_system},
         {"/regen", "", "makes the last answer again", regen},
-        {"/save", "FILE", "writes the conversation: JSON when FILE ends in .json, else text", save},
+        {"/save", "FILE", "writes the conversation: JSON when FILE ends in .json, else text; -f FILE: "
+                  "over a file that is there", save},
         {"/quit", "", "ends, as Ctrl-D does", quit},
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
