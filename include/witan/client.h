@@ -1,8 +1,9 @@
 /* client.h - a client of Witan's RPC door (docs/wire.md): link with -lwitan-client. It needs libzmq
  * and libc, and reads the file that `witan key create --rpc FILE` writes.
  *
- * Threads: a client and all that belongs to it is one thread's at a time; threads that ask at once
- * open one each, from files of their own. Nothing is shared between clients, no signal handler is
+ * Threads: a client and all that belongs to it is one thread's at a time; threads or processes that
+ * ask at once open one each, and may do so from one file (up to the gateway's rpc_connections, 16;
+ * the calls of one more end RESOURCE_EXHAUSTED). Nothing is shared between clients, no signal handler is
  * set, and nothing is printed.
  *
  * Connections come and go without a word: a call waits for one (connect_ms at most), and is made

@@ -184,7 +184,8 @@ static wt_err open_rpc(struct gateway_boot *b)
         const char *endpoint = wt_conf_str(b->conf, WT_SET_rpc);
         struct rpc_conf c = { .endpoint = endpoint, .loop = b->loop,
                               .max_open = (uint32_t)wt_conf_u64(b->conf, WT_SET_rpc_calls),
-                              .max_unsent = wt_http_default.max_unsent };
+                              .max_unsent = wt_http_default.max_unsent,
+                              .per_key = (uint32_t)wt_conf_u64(b->conf, WT_SET_rpc_connections) };
         char dir[4200];
         wt_err err;
 

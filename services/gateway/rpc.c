@@ -61,6 +61,10 @@ static struct rpc_call *call_new(struct rpc *r, wt_msg *m, const struct api_meth
         c->method = method;
         c->peer = m->peer;
         c->id = m->env.call_id;
+        snprintf(c->key_id, sizeof c->key_id, "%s", wt_bus_peer_name(r->bus, m->peer));
+        snprintf(c->source, sizeof c->source, "%s", wt_bus_peer_address(r->bus, m->peer));
+        if (c->source[0] == '\0')                /* ipc: a process of this machine */
+                strcpy(c->source, "127.0.0.1");
         c->credit = c->body->credit > 0 ? c->body->credit : 1;
         c->last = &c->piece;
         c->deadline.fire = on_deadline;
@@ -138,10 +142,27 @@ static void take_credit(struct rpc *r, const wt_msg *m)
         rpc_flush(c);
 }
 
+/* A connection too many of its client file is told so, and nothing else of it is taken. */
+static void refuse_over(struct rpc *r, wt_msg *m)
+{
+        char words[160];
+
+        snprintf(words, sizeof words, "%u processes are connected with this client file, as many "
+                 "as rpc_connections allows; make another file (witan key create --rpc)",
+                 r->per_key);
+        if (m->env.method == WT_M_RPC_CALL)
+                refuse(r, m, WT_EEXHAUSTED, words);
+        wt_msg_free(m);
+}
+
 static void take(struct rpc *r, wt_msg *m)
 {
         struct rpc_call *c;
 
+        if (wt_bus_peer_over(r->bus, m->peer)) {
+                refuse_over(r, m);
+                return;
+        }
         switch (m->env.method) {
         case WT_M_RPC_CALL:
                 if (r->gateway != NULL) {
@@ -188,20 +209,11 @@ bool rpc_drain(struct rpc *r)
         return more || wt_bus_ready(r->bus);
 }
 
-/* After a connection was cut: who cannot be written to any more has left. */
+/* Connections were cut: whose calls were they? */
 static void look_for_lost(struct rpc *r)
 {
-        for (struct rpc_call *c = r->open; c != NULL; c = c->next) {
-                wt_msg *m = wt_msg_new(r->bus);
-
-                m->peer = c->peer;
-                m->env.method = WT_M_PING;
-                m->env.body = WT_ARENA_NEW(&m->arena, struct wt_ping);
-                if (wt_bus_send(r->bus, m) == WT_OK)
-                        continue;
-                c->lost = true;
-                wt_msg_free(m);
-        }
+        for (struct rpc_call *c = r->open; c != NULL; c = c->next)
+                c->lost |= !wt_bus_peer_here(r->bus, c->peer);
         end_lost(r);
 }
 
@@ -241,7 +253,8 @@ static void on_bus(void *arg, int fd, unsigned ready)
 
 wt_err rpc_open(struct rpc **out, const struct rpc_conf *conf)
 {
-        struct wt_bus_conf c = { .name = "rpc", .bind = conf->endpoint, .keys = conf->keys };
+        struct wt_bus_conf c = { .name = "rpc", .bind = conf->endpoint, .keys = conf->keys,
+                                 .per_key = conf->per_key };
         struct rpc *r = calloc(1, sizeof *r);
         wt_err err = WT_OK;
 
@@ -250,6 +263,7 @@ wt_err rpc_open(struct rpc **out, const struct rpc_conf *conf)
         r->loop = conf->loop;
         r->max_open = conf->max_open;
         r->max_unsent = conf->max_unsent;
+        r->per_key = conf->per_key;
         if (conf->keys.allow_file != NULL) {
                 snprintf(r->allow_file, sizeof r->allow_file, "%s", conf->keys.allow_file);
                 err = wt_file_write(r->allow_file, "# nobody yet\n", 13, 0600);

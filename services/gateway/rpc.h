@@ -20,7 +20,8 @@ struct rpc_call {
         const struct wt_rpc_call *body;
         const struct api_method *method;
         struct request *request;                 /* NULL: over, or never begun */
-        uint32_t peer; uint64_t id;
+        uint32_t peer; uint64_t id;              /* peer: a connection */
+        char key_id[65], source[64];             /* whose it is; from where, as "10.0.0.7" */
         struct wt_buf json;                      /* the request as the door reads it */
         uint64_t credit, seq, unsent;            /* unsent: bytes in pieces */
         struct rpc_piece *piece, **last;
@@ -37,7 +38,7 @@ struct rpc {
         struct gateway *gateway;
         wt_bus *bus;
         wt_loop *loop;
-        struct rpc_call *open; uint32_t n_open, max_open;
+        struct rpc_call *open; uint32_t n_open, max_open, per_key;
         size_t max_unsent;                       /* bytes of one call that the client does not take */
         char allow_file[4096]; uint64_t allowed_version; /* of wt_identity_rpc_version */
         uint64_t calls, refused, cut;            /* metrics */
@@ -45,7 +46,8 @@ struct rpc {
 
 /* rpc.c. endpoint: as for a bus, bound here. keys NULL: inproc only. */
 struct rpc_conf { const char *endpoint; struct wt_bus_keys keys; wt_loop *loop;
-                  uint32_t max_open; size_t max_unsent; };
+                  uint32_t max_open; size_t max_unsent;
+                  uint32_t per_key; };           /* connections of one client file at once */
 wt_err rpc_open(struct rpc **out, const struct rpc_conf *conf);
 void rpc_start(struct rpc *r, struct gateway *g);        /* from now on it serves */
 void rpc_close(struct rpc *r);                   /* NULL is fine; open calls end UNAVAILABLE */

@@ -157,19 +157,8 @@ static const char *header(void *end, const char *name)
         return NULL;
 }
 
-static const char *peer(void *end)
-{
-        const struct rpc_call *c = end;
-
-        return wt_bus_peer_name(c->rpc->bus, c->peer);
-}
-
-static const char *key_id(void *end)
-{
-        const struct rpc_call *c = end;
-
-        return wt_bus_peer_name(c->rpc->bus, c->peer);
-}
+static const char *peer(void *end) { return ((const struct rpc_call *)end)->source; }
+static const char *key_id(void *end) { return ((const struct rpc_call *)end)->key_id; }
 
 static const char *body(void *end, size_t *len)
 {
