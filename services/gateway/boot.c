@@ -10,21 +10,19 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/rng.h"
-#include "bus/keyring.h"
+#include "bus/dial.h"
 #include "checkpoint.h"
 #include "ledger.h"
 #include "net/health.h"
 #include "rpc.h"
 #include "plugin/plugin.h"
 
-enum { MAX_ROUTERS = 16 };
-
 struct gateway_boot {
         const wt_conf *conf;
         const char *name;
-        struct wt_keyring ring, rpc_ring;
+        struct wt_keyring rpc_ring;
         struct rpc *rpc;
-        char room[4097]; const char *endpoint[MAX_ROUTERS]; uint32_t n_endpoints;
+        struct wt_dial dial;
         wt_bus *bus;
         wt_loop *loop;
         wt_tokenizer *tokenizer;
@@ -158,26 +156,6 @@ static wt_err open_data(struct gateway_boot *b)
         return wt_conf_bool(b->conf, WT_SET_open_door) ? WT_OK : open_books(b);
 }
 
-static wt_err open_bus(struct gateway_boot *b, const char *inproc)
-{
-        struct wt_bus_conf c = { .name = b->name, .connect = b->endpoint };
-        char dir[4200];
-        wt_err err;
-
-        if ((err = wt_bus_endpoints(
-                     inproc != NULL ? inproc : wt_conf_str(b->conf, WT_SET_routers_at), b->room,
-                     sizeof b->room, b->endpoint, MAX_ROUTERS, &b->n_endpoints)) != WT_OK)
-                return err;
-        if (inproc == NULL) {
-                snprintf(dir, sizeof dir, "%s/keys", wt_conf_str(b->conf, WT_SET_state));
-                if ((err = wt_keyring_load(&b->ring, dir, b->name)) != WT_OK)
-                        return err;
-                c.keys = wt_keyring_bus(&b->ring);
-        }
-        c.n_connect = b->n_endpoints;
-        return wt_bus_open(&b->bus, &c);
-}
-
 /* The RPC door: with keys of its own, and an allow-list that comes out of the identity's copy. */
 static wt_err open_rpc(struct gateway_boot *b)
 {
@@ -204,7 +182,7 @@ static wt_err open_gateway(struct gateway_boot *b)
         struct gateway_conf c = {
                 .loop = b->loop,
                 .bus = b->bus,
-                .n_routers = b->n_endpoints,
+                .n_routers = b->dial.n,
                 .clock = &wt_clock_real,
                 .tokenizer = b->tokenizer,
                 .shape = b->shape,
@@ -263,7 +241,8 @@ static wt_err open_all(struct gateway_boot *b, const char *inproc)
         wt_err err;
 
         b->answers = (struct wt_health){ .metrics = show_metrics, .ready = is_ready, .arg = b };
-        if ((err = open_data(b)) != WT_OK || (err = open_bus(b, inproc)) != WT_OK ||
+        if ((err = open_data(b)) != WT_OK ||
+            (err = wt_bus_dial(&b->bus, &b->dial, b->conf, b->name, inproc, NULL)) != WT_OK ||
             (err = wt_loop_new(&b->loop, &wt_clock_real)) != WT_OK ||
             (err = gateway_tls_open(&b->tls, b->conf, b->loop)) != WT_OK ||
             (err = gateway_oidc_open(&b->oidc, b->conf, b->identity, b->loop)) != WT_OK ||

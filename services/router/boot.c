@@ -4,11 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/log.h"
-#include "base/pool.h"
 #include "base/stop.h"
-#include "base/trace.h"
 #include "bus/keyring.h"
 #include "metrics.h"
+#include "model/engine.h"
 #include "net/door.h"
 #include "plugin/plugin.h"
 
@@ -22,12 +21,8 @@ static const struct wt_plugin *(*const built_in[])(void) = {
 struct router_boot {
         const wt_conf *conf;
         const char *name;
-        const struct wt_compute_ops *ops;        /* compute's; traced when there is a trace */
-        const struct wt_plugin *compute, *place, *sample;
-        wt_allowance *cores;                     /* NULL: this process counts alone */
-        wt_pool *pool;
-        struct wt_host host;
-        wt_model *model;
+        const struct wt_plugin *place, *sample;
+        struct wt_engine engine;
         struct wt_keyring ring;
         wt_bus *bus;
         struct router *router;
@@ -41,39 +36,18 @@ static wt_err open_plugins(struct router_boot *b)
 
         if ((err = wt_plugin_register(built_in)) != WT_OK ||
             (folder[0] != '\0' && (err = wt_plugin_load_dir(folder)) != WT_OK) ||
-            (err = wt_plugin_find(WT_COMPUTE, wt_conf_str(b->conf, WT_SET_compute), &b->compute)) !=
-                    WT_OK ||
             (err = wt_plugin_find(WT_PLACE, wt_conf_str(b->conf, WT_SET_place), &b->place)) !=
                     WT_OK)
                 return err;
         return wt_plugin_find(WT_SAMPLE, wt_conf_str(b->conf, WT_SET_sample), &b->sample);
 }
 
-static wt_err open_pool(struct router_boot *b)
+static wt_err open_engine(struct router_boot *b)
 {
-        const char *cores = wt_conf_str(b->conf, WT_SET_cores_file);
-        wt_err err = wt_pool_new(&b->pool, (uint32_t)wt_conf_u64(b->conf, WT_SET_threads));
+        wt_err err = wt_engine_open(&b->engine, b->conf);
 
-        if (err != WT_OK || cores[0] == '\0')
-                return err;
-        if ((err = wt_allowance_open(&b->cores, cores)) == WT_OK)
-                wt_pool_within(b->pool, b->cores);
-        return err;
-}
-
-static wt_err open_model(struct router_boot *b)
-{
-        char dir[4200];
-        wt_err err;
-
-        b->ops = wt_trace_on ? wt_compute_traced(b->compute->ops) : b->compute->ops;
-        snprintf(dir, sizeof dir, "%s/packs", wt_conf_str(b->conf, WT_SET_state));
-        if ((err = open_pool(b)) != WT_OK)
-                return err;
-        wt_host_init(&b->host, b->pool);
-        err = wt_model_open(&b->model, wt_conf_str(b->conf, WT_SET_model), dir, b->ops);
-        if (err == WT_OK && wt_model_notes(b->model)[0] != '\0')
-                wt_log(WT_NOTICE, "MODEL-NOTES", "words=\"%s\"", wt_model_notes(b->model));
+        if (err == WT_OK && wt_model_notes(b->engine.model)[0] != '\0')
+                wt_log(WT_NOTICE, "MODEL-NOTES", "words=\"%s\"", wt_model_notes(b->engine.model));
         return err;
 }
 
@@ -115,11 +89,11 @@ static wt_err open_router(struct router_boot *b)
 {
         struct router_conf c = {
                 .name = b->name,
-                .compute = b->ops,
+                .compute = b->engine.ops,
                 .place = b->place->ops,
                 .sample = b->sample->ops,
-                .host = &b->host,
-                .model = b->model,
+                .host = &b->engine.host,
+                .model = b->engine.model,
                 .bus = b->bus,
                 .clock = &wt_clock_real,
                 .kv_bytes = wt_conf_u64(b->conf, WT_SET_kv_bytes),
@@ -185,7 +159,7 @@ static wt_err open_all(struct router_boot *b, const char *bus)
                                  .arg = b};
         wt_err err;
 
-        if ((err = open_plugins(b)) != WT_OK || (err = open_model(b)) != WT_OK ||
+        if ((err = open_plugins(b)) != WT_OK || (err = open_engine(b)) != WT_OK ||
             (err = open_bus(b, bus)) != WT_OK || (err = open_router(b)) != WT_OK)
                 return err;
         return wt_door_open(&b->door, &d);
@@ -208,7 +182,7 @@ wt_err router_boot(struct router_boot **out, const wt_conf *conf, const char *na
         }
         wt_log(WT_NOTICE, "ROUTER-READY", "bus=%s metrics=%s model=%s place=%s threads=%u",
                wt_bus_endpoint(b->bus), wt_door_address(b->door),
-               wt_model_name(b->model), b->place->name, wt_pool_threads(b->pool));
+               wt_model_name(b->engine.model), b->place->name, wt_pool_threads(b->engine.pool));
         *out = b;
         return WT_OK;
 }
@@ -226,9 +200,7 @@ void router_boot_close(struct router_boot *b)
         wt_door_close(b->door);
         router_close(b->router);
         wt_bus_close(b->bus);
-        wt_model_close(b->model);
-        wt_pool_free(b->pool);
-        wt_allowance_close(b->cores);
+        wt_engine_close(&b->engine);
         free(b);
 }
 
