@@ -178,15 +178,8 @@ int pg_describe(wt_db *db, char *out, size_t cap)
         return WT_OK;
 }
 
-static int take_int(void *arg, const struct wt_value *v, uint32_t n)
-{
-        (void)n;
-        *(int64_t *)arg = v[0].as.i;
-        return 0;
-}
-
 int pg_now(wt_db *db, int64_t *us)
 {
         return pg_query(db, "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS "
-                        "BIGINT)", NULL, 0, take_int, us, NULL);
+                        "BIGINT)", NULL, 0, sql_take_int, us, NULL);
 }

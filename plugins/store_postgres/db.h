@@ -7,10 +7,9 @@
 #include <libpq-fe.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include "witan/plugin.h"
+#include "store_sql/sql.h"
 
-enum { N_STATEMENTS = 96, MOST_CHANNELS = 32, NAME = 41, MOST_ARGS = 1000, MOST_COLUMNS = 200,
-       SCHEMA_WAIT_MS = 900000 };                /* for migrate and day_drop */
+enum { SCHEMA_WAIT_MS = 900000 };                /* for migrate and day_drop */
 
 /* A prepared statement; its name at the server is "w" and id. */
 struct statement { char *sql; uint8_t *types; uint32_t n_types; uint64_t hash, used, id; };
@@ -89,7 +88,6 @@ int pg_seal(wt_db *db, const char *table);
 int pg_day_add(wt_db *db, const char *table, int64_t day);
 int pg_day_drop(wt_db *db, const char *table, int64_t day);
 int pg_columns(wt_db *db, wt_on_row row, void *arg);
-int pg_name(wt_db *db, const char *what, const char *name);      /* [a-z_][a-z0-9_]{0,39} */
 extern const char pg_functions[], pg_roles[];    /* sql.c */
 
 /* feed.c */

@@ -8,21 +8,11 @@
 enum { AWAY_NAP_MS = 100 };
 static const char prefix[] = "witan_";
 
-static int check_channel(wt_db *db, const char *channel)
-{
-        size_t n = strspn(channel, "abcdefghijklmnopqrstuvwxyz_");
-
-        if (n > 0 && n <= 32 && channel[n] == '\0')
-                return WT_OK;
-        return db->host->fail(WT_EINVAL, "\"%.60s\" is no name of a channel; write up to 32 of a-z "
-                              "and _", channel);
-}
-
 int pg_notify(wt_db *db, const char *channel)
 {
         char name[64];
         struct wt_value v = { .type = WT_TEXT, .as.data = name };
-        int err = check_channel(db, channel);
+        int err = sql_check_channels(db->host, &channel, 1);
 
         if (err != WT_OK)
                 return err;
@@ -45,15 +35,11 @@ int pg_listen_again(wt_db *db)
 int pg_listen(wt_db *db, const char *const *channels, uint32_t n)
 {
         PGnotify *told;
-        int err = WT_OK;
+        int err = sql_check_channels(db->host, channels, n);
 
-        if (n > MOST_CHANNELS)
-                return db->host->fail(WT_EINVAL, "at most %d channels, not %u", MOST_CHANNELS, n);
-        if (db->tx != TX_NONE)
-                return db->host->fail(WT_EPRECONDITION, "PostgreSQL: end the transaction before "
-                                      "listening");
-        for (uint32_t i = 0; i < n && err == WT_OK; i++)
-                err = check_channel(db, channels[i]);
+        if (err == WT_OK && db->tx != TX_NONE)
+                err = db->host->fail(WT_EPRECONDITION, "PostgreSQL: end the transaction before "
+                                     "listening");
         if (err != WT_OK || (err = pg_start(db, db->timeout_ms)) != WT_OK)
                 return err;
         for (uint32_t i = 0; i < n; i++)

@@ -134,10 +134,10 @@ int pg_load(wt_db *db, const char *table, const char *const *columns, uint32_t n
                 return db->host->fail(WT_EINVAL, "load takes 1 to %d columns, not %u", MOST_ARGS,
                                       n_columns);
         if ((err = pg_may(db)) == WT_OK)
-                err = pg_name(db, "table", table);
+                err = sql_check_name(db->host, "table", table);
         wt_buf_fmt(&b, "COPY %.*s (", NAME, table);
         for (uint32_t i = 0; i < n_columns && err == WT_OK; i++)
-                if ((err = pg_name(db, "column", columns[i])) == WT_OK)
+                if ((err = sql_check_name(db->host, "column", columns[i])) == WT_OK)
                         wt_buf_fmt(&b, "%s%s", i ? ", " : "", columns[i]);
         wt_buf_str(&b, ") FROM STDIN");
         if (err == WT_OK && (err = pg_start(db, db->timeout_ms)) == WT_OK &&

@@ -11,25 +11,7 @@ static const Oid oid_of[] = { [WT_NULL] = 0, [WT_INT] = 20, [WT_REAL] = 701, [WT
 
 char *pg_expand(const char *sql)
 {
-        static const struct { const char *word, *is; } words[] = {
-                { "{bytes}", "BYTEA" }, { "{by_day}", "PARTITION BY RANGE (day)" } };
-        char *out = malloc(3 * strlen(sql) + 1), *to = out;
-
-        while (out != NULL && *sql != '\0') {
-                size_t w = 0;
-
-                while (w < 2 && strncmp(sql, words[w].word, strlen(words[w].word)) != 0)
-                        w++;
-                if (w == 2) {
-                        *to++ = *sql++;
-                        continue;
-                }
-                to = stpcpy(to, words[w].is);    /* at most three times its word */
-                sql += strlen(words[w].word);
-        }
-        if (out != NULL)
-                *to = '\0';
-        return out;
+        return sql_expand(sql, "BYTEA", "PARTITION BY RANGE (day)");
 }
 
 void pg_forget(wt_db *db)
@@ -41,12 +23,11 @@ void pg_forget(wt_db *db)
         }
 }
 
-static uint64_t hash_of(const char *s, const struct wt_value *args, uint32_t n)  /* FNV-1a */
+/* The same text with values of other types is another statement. */
+static uint64_t hash_of(const char *s, const struct wt_value *args, uint32_t n)
 {
-        uint64_t h = 0xcbf29ce484222325u;
+        uint64_t h = sql_hash(SQL_HASH, s);
 
-        for (; *s != '\0'; s++)
-                h = (h ^ (unsigned char)*s) * 0x100000001b3u;
         for (uint32_t i = 0; i < n; i++)
                 h = (h ^ args[i].type) * 0x100000001b3u;
         return h;

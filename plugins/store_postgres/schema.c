@@ -1,110 +1,51 @@
 /* schema.c - schema versions, sealed tables, and days as partitions. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include "db.h"
-
-int pg_name(wt_db *db, const char *what, const char *name)
-{
-        size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_");
-
-        if (n > 0 && n < NAME && name[n] == '\0' && (name[0] < '0' || name[0] > '9'))
-                return WT_OK;
-        return db->host->fail(WT_EINVAL, "\"%.60s\" is no name of a %s; write up to %d of a-z, 0-9 "
-                              "and _", name, what, NAME - 1);
-}
-
-static struct wt_value text_of(const char *s)
-{
-        return (struct wt_value){ .type = WT_TEXT, .len = (uint32_t)strlen(s), .as.data = s };
-}
-
-static int take_int(void *arg, const struct wt_value *v, uint32_t n)
-{
-        (void)n;
-        *(int64_t *)arg = v[0].type == WT_INT ? v[0].as.i : 0;
-        return 0;
-}
 
 static int ask(wt_db *db, const char *sql, const struct wt_value *args, uint32_t n, int64_t *out)
 {
-        return pg_run(db, sql, args, n, take_int, out, NULL);
+        return pg_run(db, sql, args, n, sql_take_int, out, NULL);
 }
 
-static int version_of(wt_db *db, const char *name, int64_t *out)
+static int exec(wt_db *db, const char *sql, const char *doing)
 {
-        const struct wt_value arg = text_of(name);
-        int64_t there = 0;                       /* to_regclass may remember that there was none */
-        int err = ask(db, "SELECT count(*) FROM pg_class WHERE relname = 'witan_schema' "
-                      "AND relnamespace = current_schema()::regnamespace", NULL, 0, &there);
+        char *text = pg_expand(sql);
+        int err;
 
-        *out = 0;
-        if (err == WT_OK && there != 0)
-                err = ask(db, "SELECT max(version) FROM witan_schema WHERE name = $1", &arg, 1,
-                          out);
+        if (text == NULL)
+                return db->host->fail(WT_ENOMEM, "no memory for a statement");
+        err = pg_exec(db, text, doing);
+        free(text);
         return err;
 }
 
-struct climb { const char *name; const char *const *steps; uint32_t n; };
-
-static int too_new(wt_db *db, const struct climb *c, int64_t at)
-{
-        return db->host->fail(WT_EPRECONDITION, "PostgreSQL has schema %s %lld, this program knows "
-                              "up to %u; use the newer program", c->name, (long long)at, c->n);
-}
-
-static int one_step(wt_db *db, const struct climb *c, int64_t at)
-{
-        const struct wt_value row[3] = { text_of(c->name), { .type = WT_INT, .as.i = at + 1 },
-                                         text_of(c->steps[at]) };
-        char *sql = pg_expand(c->steps[at]), doing[96];
-        int err;
-
-        if (sql == NULL)
-                return db->host->fail(WT_ENOMEM, "no memory for a statement");
-        snprintf(doing, sizeof doing, "migrating %.40s to %lld", c->name, (long long)at + 1);
-        err = pg_exec(db, sql, doing);
-        free(sql);
-        if (err != WT_OK)
-                return err;
-        return pg_run(db, "INSERT INTO witan_schema(name, version, step, place) "
-                      "VALUES ($1, $2, $3, (SELECT count(*) + 1 FROM witan_schema))", row, 3, NULL,
-                      NULL, NULL);
-}
+static const struct sql_base base = {            /* to_regclass may remember that there was none */
+        .is_there = "SELECT count(*) FROM pg_class WHERE relname = 'witan_schema' "
+                    "AND relnamespace = current_schema()::regnamespace",
+        .run = pg_run,
+        .exec = exec,
+        .before = pg_functions,
+        .after = pg_roles,
+};
 
 static int climb(wt_db *db, void *arg)
 {
-        const struct climb *c = arg;
-        int64_t at;
-        int err = version_of(db, c->name, &at);  /* again: another process may have been first */
-
-        if (err != WT_OK || at == c->n)
-                return err;
-        if (at > c->n)
-                return too_new(db, c, at);
-        err = pg_exec(db, "CREATE TABLE IF NOT EXISTS witan_schema (name TEXT NOT NULL, "
-                      "version BIGINT NOT NULL, step TEXT NOT NULL, place BIGINT NOT NULL, "
-                      "PRIMARY KEY (name, version))", "making witan_schema");
-        if (err == WT_OK)
-                err = pg_exec(db, pg_functions, "making functions");
-        for (; err == WT_OK && at < c->n; at++)
-                err = one_step(db, c, at);
-        return err != WT_OK ? err : pg_exec(db, pg_roles, "granting rights to the roles");
+        return sql_climb(db, arg);
 }
 
 int pg_migrate(wt_db *db, const char *name, const char *const *steps, uint32_t n)
 {
-        struct climb c = { name, steps, n };
-        int64_t at;
+        struct sql_climb c = { &base, db->host, "PostgreSQL", name, steps, n };
+        bool behind;
         int err;
 
-        if ((err = pg_may(db)) != WT_OK || (err = pg_name(db, "schema", name)) != WT_OK ||
+        if ((err = pg_may(db)) != WT_OK ||
+            (err = sql_check_name(db->host, "schema", name)) != WT_OK ||
             (err = pg_start(db, db->timeout_ms)) != WT_OK ||
-            (err = version_of(db, name, &at)) != WT_OK)
+            (err = sql_behind(db, &c, &behind)) != WT_OK)
                 return err;
-        if (at > n)
-                return too_new(db, &c, at);
-        if (at == n || (err = pg_within(db, climb, &c)) != WT_OK || db->tx != TX_NONE)
+        if (!behind || (err = pg_within(db, climb, &c)) != WT_OK || db->tx != TX_NONE)
                 return err;
         err = pg_start(db, db->timeout_ms);      /* a transaction of its own: it is there to stay */
         return err != WT_OK ? err : pg_look_for_turns(db);
@@ -114,7 +55,7 @@ int pg_migrate(wt_db *db, const char *name, const char *const *steps, uint32_t n
  * session_replication_role. */
 static int seal(wt_db *db, void *table)
 {
-        const struct wt_value name = text_of(table);
+        const struct wt_value name = sql_text(table);
         char sql[1400];
         int64_t sealed = 0;
         int err = ask(db, "SELECT count(*) FROM pg_trigger WHERE tgname = 'witan_seal' "
@@ -140,21 +81,21 @@ static int seal(wt_db *db, void *table)
 
 int pg_seal(wt_db *db, const char *table)
 {
-        int err = pg_name(db, "table", table);
+        int err = sql_check_name(db->host, "table", table);
 
         return err != WT_OK ? err : pg_within(db, seal, (void *)table);
 }
 
 int pg_day_add(wt_db *db, const char *table, int64_t day)
 {
-        const struct wt_value args[2] = { text_of(table), { .type = WT_INT, .as.i = day } };
+        const struct wt_value args[2] = { sql_text(table), { .type = WT_INT, .as.i = day } };
         int64_t n;
-        int err = pg_name(db, "table", table);
+        int err = sql_check_name(db->host, "table", table);
 
         if (err == WT_OK && (day < 0 || day > 99999999))
                 return db->host->fail(WT_EINVAL, "day %lld is none", (long long)day);
         return err != WT_OK ? err : pg_query(db, "SELECT 1 FROM (SELECT witan_day_add($1, $2)) "
-                                             "AS made", args, 2, take_int, &n, NULL);
+                                             "AS made", args, 2, sql_take_int, &n, NULL);
 }
 
 struct day { const char *table; int64_t day; };
@@ -171,7 +112,7 @@ static int drop(wt_db *db, void *arg)
         snprintf(sql, sizeof sql, "LOCK TABLE %s IN SHARE UPDATE EXCLUSIVE MODE", d->table);
         if ((err = pg_exec(db, sql, "dropping a day")) != WT_OK)
                 return err;
-        name = text_of(part);
+        name = sql_text(part);
         err = ask(db, "SELECT pg_partition_root(to_regclass($1)) IS NOT NULL", &name, 1, &there);
         if (err != WT_OK)
                 return err;
@@ -185,7 +126,7 @@ static int drop(wt_db *db, void *arg)
 int pg_day_drop(wt_db *db, const char *table, int64_t day)
 {
         struct day d = { table, day };
-        int err = pg_name(db, "table", table);
+        int err = sql_check_name(db->host, "table", table);
 
         return err != WT_OK ? err : pg_within(db, drop, &d);
 }

@@ -5,9 +5,7 @@
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include "witan/plugin.h"
-
-enum { N_STATEMENTS = 96, MOST_CHANNELS = 32, NAME = 41, MOST_ARGS = 1000 };
+#include "store_sql/sql.h"
 
 struct statement { char *sql; uint64_t hash, used; sqlite3_stmt *s; };
 enum tx { TX_NONE, TX_WRITE, TX_READ };
@@ -49,9 +47,8 @@ int db_load(wt_db *db, const char *table, const char *const *columns, uint32_t n
 /* The same without a new deadline and without looking at the transaction's state. */
 int db_run(wt_db *db, const char *sql, const struct wt_value *args, uint32_t n_args,
            wt_on_row row, void *arg, uint64_t *n_changed);
-int db_exec(wt_db *db, const char *sql, const char *doing);      /* several statements, no rows */
-/* {bytes} and {by_day} as SQLite has them; malloced. NULL: no memory. */
-char *db_expand(const char *sql);
+/* Several statements, `;` between, with {bytes} and {by_day}; rows are thrown away. */
+int db_exec(wt_db *db, const char *sql, const char *doing);
 
 /* tx.c */
 int db_begin(wt_db *db);
@@ -68,7 +65,6 @@ int db_seal(wt_db *db, const char *table);
 int db_day_add(wt_db *db, const char *table, int64_t day);
 int db_day_drop(wt_db *db, const char *table, int64_t day);
 int db_columns(wt_db *db, wt_on_row row, void *arg);
-int db_name(wt_db *db, const char *what, const char *name);      /* [a-z_][a-z0-9_]{0,39} */
 
 /* feed.c */
 int db_notify(wt_db *db, const char *channel);

@@ -7,16 +7,6 @@
 
 enum { LOOK_EVERY_US = 20000 };
 
-static int check_channel(wt_db *db, const char *channel)
-{
-        size_t n = strspn(channel, "abcdefghijklmnopqrstuvwxyz_");
-
-        if (n > 0 && n <= 32 && channel[n] == '\0')
-                return WT_OK;
-        return db->host->fail(WT_EINVAL, "\"%.60s\" is no name of a channel; write up to 32 of a-z "
-                              "and _", channel);
-}
-
 static int make_table(wt_db *db)
 {
         return db_exec(db, "CREATE TABLE IF NOT EXISTS witan_notify (channel TEXT PRIMARY KEY, "
@@ -26,8 +16,7 @@ static int make_table(wt_db *db)
 static int tell(wt_db *db, void *arg)
 {
         const char *channel = arg;
-        const struct wt_value name = { .type = WT_TEXT, .len = (uint32_t)strlen(channel),
-                                       .as.data = channel };
+        const struct wt_value name = sql_text(channel);
         int err = make_table(db);
 
         if (err == WT_OK)
@@ -39,7 +28,7 @@ static int tell(wt_db *db, void *arg)
 
 int db_notify(wt_db *db, const char *channel)
 {
-        int err = check_channel(db, channel);
+        int err = sql_check_channels(db->host, &channel, 1);
 
         if (err == WT_OK)
                 err = db_within(db, tell, (void *)channel);
@@ -94,12 +83,8 @@ static int no_rows(wt_db *db, void *arg)
 
 int db_listen(wt_db *db, const char *const *channels, uint32_t n)
 {
-        int err = WT_OK;
+        int err = sql_check_channels(db->host, channels, n);
 
-        if (n > MOST_CHANNELS)
-                return db->host->fail(WT_EINVAL, "at most %d channels, not %u", MOST_CHANNELS, n);
-        for (uint32_t i = 0; i < n && err == WT_OK; i++)
-                err = check_channel(db, channels[i]);
         if (err != WT_OK || (err = db_within(db, no_rows, NULL)) != WT_OK)
                 return err;
         for (uint32_t i = 0; i < n; i++) {

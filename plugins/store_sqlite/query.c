@@ -6,38 +6,9 @@
 #include "base/utf8.h"
 #include "db.h"
 
-enum { MOST_COLUMNS = 200 };
-
-char *db_expand(const char *sql)
+static char *expand(const char *sql)
 {
-        static const struct { const char *word, *is; } words[] = { { "{bytes}", "BLOB" },
-                                                                   { "{by_day}", "" } };
-        char *out = malloc(strlen(sql) + 1), *to = out;
-
-        while (out != NULL && *sql != '\0') {
-                size_t w = 0;
-
-                while (w < 2 && strncmp(sql, words[w].word, strlen(words[w].word)) != 0)
-                        w++;
-                if (w == 2) {
-                        *to++ = *sql++;
-                        continue;
-                }
-                to = stpcpy(to, words[w].is);    /* each is shorter than its word */
-                sql += strlen(words[w].word);
-        }
-        if (out != NULL)
-                *to = '\0';
-        return out;
-}
-
-static uint64_t hash_of(const char *s)           /* FNV-1a */
-{
-        uint64_t h = 0xcbf29ce484222325u;
-
-        for (; *s != '\0'; s++)
-                h = (h ^ (unsigned char)*s) * 0x100000001b3u;
-        return h;
+        return sql_expand(sql, "BLOB", "");
 }
 
 /* A slot for sql: its own, or that of the statement that was not used for the longest time. */
@@ -61,7 +32,7 @@ static struct statement *slot_of(wt_db *db, const char *sql, uint64_t hash)
 
 static int prepare(wt_db *db, const char *sql, sqlite3_stmt **out)
 {
-        struct statement *st = slot_of(db, sql, hash_of(sql));
+        struct statement *st = slot_of(db, sql, sql_hash(SQL_HASH, sql));
         const char *rest = NULL;
         char *text;
         int rc;
@@ -71,7 +42,7 @@ static int prepare(wt_db *db, const char *sql, sqlite3_stmt **out)
                 *out = st->s;
                 return WT_OK;
         }
-        text = db_expand(sql);
+        text = expand(sql);
         st->sql = strdup(sql);
         if (text == NULL || st->sql == NULL) {
                 free(text);
@@ -240,7 +211,7 @@ int db_run(wt_db *db, const char *sql, const struct wt_value *args, uint32_t n_a
 
 int db_exec(wt_db *db, const char *sql, const char *doing)
 {
-        char *text = db_expand(sql);
+        char *text = expand(sql);
         int rc;
 
         if (text == NULL)
@@ -270,10 +241,10 @@ static char *insert_of(wt_db *db, const char *table, const char *const *columns,
         char *sql = malloc(cap);
 
         *err = sql == NULL ? db->host->fail(WT_ENOMEM, "no memory for a statement")
-                           : db_name(db, "table", table);
+                           : sql_check_name(db->host, "table", table);
         at = sql != NULL ? (size_t)snprintf(sql, cap, "INSERT INTO %.*s(", NAME, table) : 0;
         for (uint32_t i = 0; i < n && *err == WT_OK; i++)
-                if ((*err = db_name(db, "column", columns[i])) == WT_OK)
+                if ((*err = sql_check_name(db->host, "column", columns[i])) == WT_OK)
                         at += (size_t)snprintf(sql + at, cap - at, "%s%s", i ? ", " : "",
                                                columns[i]);
         for (uint32_t i = 0; i < n && *err == WT_OK; i++)

@@ -1,92 +1,31 @@
 /* schema.c - schema versions, sealed tables, and days. */
 #include <stdio.h>
-#include <string.h>
 #include "db.h"
 
-int db_name(wt_db *db, const char *what, const char *name)
-{
-        size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_");
-
-        if (n > 0 && n < NAME && name[n] == '\0' && (name[0] < '0' || name[0] > '9'))
-                return WT_OK;
-        return db->host->fail(WT_EINVAL, "\"%.60s\" is no name of a %s; write up to %d of a-z, 0-9 "
-                              "and _", name, what, NAME - 1);
-}
-
-static struct wt_value text_of(const char *s)
-{
-        return (struct wt_value){ .type = WT_TEXT, .len = (uint32_t)strlen(s), .as.data = s };
-}
-
-static int take_int(void *arg, const struct wt_value *v, uint32_t n)
-{
-        (void)n;
-        *(int64_t *)arg = v[0].type == WT_INT ? v[0].as.i : 0;
-        return 0;
-}
-
-static int version_of(wt_db *db, const char *name, int64_t *out)
-{
-        const struct wt_value arg = text_of(name);
-        int64_t there = 0;
-        int err = db_run(db, "SELECT count(*) FROM sqlite_schema WHERE name = 'witan_schema'",
-                         NULL, 0, take_int, &there, NULL);
-
-        *out = 0;
-        if (err == WT_OK && there != 0)
-                err = db_run(db, "SELECT max(version) FROM witan_schema WHERE name = $1", &arg, 1,
-                             take_int, out, NULL);
-        return err;
-}
-
-struct climb { const char *name; const char *const *steps; uint32_t n; };
-
-static int too_new(wt_db *db, const struct climb *c, int64_t at)
-{
-        return db->host->fail(WT_EPRECONDITION, "database %s has schema %s %lld, this program "
-                              "knows up to %u; use the newer program", db->path, c->name,
-                              (long long)at, c->n);
-}
+static const struct sql_base base = {
+        .is_there = "SELECT count(*) FROM sqlite_schema WHERE name = 'witan_schema'",
+        .run = db_run,
+        .exec = db_exec,
+};
 
 static int climb(wt_db *db, void *arg)
 {
-        const struct climb *c = arg;
-        int64_t at;
-        int err = version_of(db, c->name, &at);  /* again: another process may have been first */
-
-        if (err == WT_OK && at > c->n)
-                return too_new(db, c, at);
-        if (err == WT_OK)
-                err = db_exec(db, "CREATE TABLE IF NOT EXISTS witan_schema (name TEXT NOT NULL, "
-                              "version BIGINT NOT NULL, step TEXT NOT NULL, place BIGINT NOT NULL, "
-                              "PRIMARY KEY (name, version))", "making witan_schema");
-        for (; err == WT_OK && at < c->n; at++) {
-                const struct wt_value row[3] = { text_of(c->name),
-                        { .type = WT_INT, .as.i = at + 1 }, text_of(c->steps[at]) };
-                char doing[96];
-
-                snprintf(doing, sizeof doing, "migrating %.40s to %lld", c->name,
-                         (long long)at + 1);
-                if ((err = db_exec(db, c->steps[at], doing)) == WT_OK)
-                        err = db_run(db, "INSERT INTO witan_schema(name, version, step, place) "
-                                     "VALUES ($1, $2, $3, (SELECT count(*) + 1 FROM witan_schema))",
-                                     row, 3, NULL, NULL, NULL);
-        }
-        return err;
+        return sql_climb(db, arg);
 }
 
 int db_migrate(wt_db *db, const char *name, const char *const *steps, uint32_t n)
 {
-        struct climb c = { name, steps, n };
-        int64_t at;
+        char where[4200];
+        struct sql_climb c = { &base, db->host, where, name, steps, n };
+        bool behind;
         int err;
 
-        if ((err = db_may(db)) != WT_OK || (err = db_name(db, "schema", name)) != WT_OK ||
-            (err = db_start(db, true)) != WT_OK || (err = version_of(db, name, &at)) != WT_OK)
+        snprintf(where, sizeof where, "database %s", db->path);
+        if ((err = db_may(db)) != WT_OK ||
+            (err = sql_check_name(db->host, "schema", name)) != WT_OK ||
+            (err = db_start(db, true)) != WT_OK || (err = sql_behind(db, &c, &behind)) != WT_OK)
                 return err;
-        if (at > n)
-                return too_new(db, &c, at);
-        return at == n ? WT_OK : db_within(db, climb, &c);
+        return behind ? db_within(db, climb, &c) : WT_OK;
 }
 
 static int put_seal(wt_db *db, const char *table, const char *verb)
@@ -108,7 +47,7 @@ static int seal(wt_db *db, void *table)
 
 int db_seal(wt_db *db, const char *table)
 {
-        int err = db_name(db, "table", table);
+        int err = sql_check_name(db->host, "table", table);
 
         return err != WT_OK ? err : db_within(db, seal, (void *)table);
 }
@@ -117,7 +56,7 @@ int db_seal(wt_db *db, const char *table)
 int db_day_add(wt_db *db, const char *table, int64_t day)
 {
         (void)day;
-        return db_name(db, "table", table);
+        return sql_check_name(db->host, "table", table);
 }
 
 struct day { const char *table; int64_t day; };
@@ -134,9 +73,9 @@ static int drop(wt_db *db, void *arg)
         int err;
 
         snprintf(trigger, sizeof trigger, "witan_seal_delete_%s", d->table);
-        name = text_of(trigger);
+        name = sql_text(trigger);
         err = db_run(db, "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND name = $1",
-                     &name, 1, take_int, &sealed, NULL);
+                     &name, 1, sql_take_int, &sealed, NULL);
         snprintf(sql, sizeof sql, "DROP TRIGGER IF EXISTS %s", trigger);
         if (err == WT_OK)
                 err = db_exec(db, sql, "dropping a day");
@@ -154,7 +93,7 @@ static int drop(wt_db *db, void *arg)
 int db_day_drop(wt_db *db, const char *table, int64_t day)
 {
         struct day d = { table, day };
-        int err = db_name(db, "table", table);
+        int err = sql_check_name(db->host, "table", table);
 
         return err != WT_OK ? err : db_within(db, drop, &d);
 }
