@@ -5,7 +5,9 @@
 #include <math.h>
 #include "wire/table.h"
 
-enum { MAX_IDS = 1 << 20, MAX_DEPTH = 20, HELD_BYTES = 40, NO_WIDTH = 0 };
+enum { MAX_IDS = 1 << 20, MAX_DEPTH = 20, NO_WIDTH = 0 };
+
+_Static_assert(sizeof(struct wt_held) == 40, "control.proto says 40 bytes");
 
 struct frames { const struct wt_envelope *e; const void *const *at; };
 
@@ -80,8 +82,8 @@ static wt_err want_ids(const struct frames *f, uint32_t i, uint32_t least)
 static wt_err check_hello(const struct frames *f)
 {
         const struct wt_hello *h = f->e->body;
-        bool expert = h->role.len == 6 && memcmp(h->role.data, "expert", 6) == 0;
-        bool gateway = h->role.len == 7 && memcmp(h->role.data, "gateway", 7) == 0;
+        bool expert = wt_bytes_same(h->role, WT_STR("expert"));
+        bool gateway = wt_bytes_same(h->role, WT_STR("gateway"));
         uint32_t n = 0;
         wt_err err;
 
@@ -92,7 +94,7 @@ static wt_err check_hello(const struct frames *f)
         if ((err = want_len("hello.config", h->config, 32, true)) != WT_OK ||
             (err = want_tensors(f, expert ? 1 : 0)) != WT_OK)
                 return err;
-        return expert ? want(f, 0, WT_U8, HELD_BYTES, &n) : WT_OK;
+        return expert ? want(f, 0, WT_U8, sizeof(struct wt_held), &n) : WT_OK;
 }
 
 /* Experts ascend and are named by whole digests; adapters too. */

@@ -8,6 +8,7 @@
 #ifndef WITAN_WIRE_WIRE_H
 #define WITAN_WIRE_WIRE_H
 #include <stdbool.h>
+#include <string.h>
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -28,11 +29,16 @@ enum wt_method {
 struct wt_bytes { const uint8_t *data; uint32_t len; };
 #define WT_STR(s) ((struct wt_bytes){ (const uint8_t *)(s), (uint32_t)strlen(s) })
 #define WT_BYTES(p, n) ((struct wt_bytes){ (const uint8_t *)(p), (uint32_t)(n) })
+static inline bool wt_bytes_same(struct wt_bytes a, struct wt_bytes b)
+{
+        return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
 
 struct wt_tensor { uint32_t dtype, n_dim, shape[3]; };
 
 struct wt_hello { struct wt_bytes role, name, profile, config;
                   uint64_t credit_rows, credit_bytes, incarnation; };
+struct wt_held { uint32_t layer, expert; uint8_t variant[32]; };        /* a row of tensor 0 */
 struct wt_welcome { uint64_t epoch; struct wt_bytes profile, revision; uint32_t max_context, vocab;
                     uint64_t kv_pages; uint32_t max_waiting; struct wt_bytes model;
                     uint32_t max_seqs; };

@@ -19,7 +19,7 @@ static wt_err find(struct expert *e, const struct wt_assign *a, struct held **ou
                                wt_model_name(e->conf.model), a->expert, a->layer, e->conf.name);
         if ((err = wt_model_variant(e->conf.model, a->layer, a->expert, ours)) != WT_OK)
                 return err;
-        if (a->variant.len == 32 && memcmp(a->variant.data, ours, 32) == 0) {
+        if (wt_bytes_same(a->variant, WT_BYTES(ours, sizeof ours))) {
                 *out = &e->held[a->layer][a->expert];
                 return WT_OK;
         }

@@ -5,25 +5,17 @@
 #include "base/log.h"
 #include "inside.h"
 
-enum { HELLO_SOON_US = 200000, HELLO_SLOW_US = 1000000, HELD_BYTES = 40 };
+enum { HELLO_SOON_US = 200000, HELLO_SLOW_US = 1000000 };
 
-static void put32(uint8_t *p, uint32_t v)
-{
-        for (int i = 0; i < 4; i++)
-                p[i] = (uint8_t)(v >> (8 * i));
-}
-
-/* The table of a hello: layer u32 LE, expert u32 LE, variant. */
-static void list_held(const struct expert *e, uint8_t *to)
+static void list_held(const struct expert *e, struct wt_held *to)
 {
         for (uint32_t l = 0; l < e->shape->n_layers; l++) {
                 for (uint32_t x = 0; e->held[l] != NULL && x < e->shape->layers[l].n_experts; x++) {
                         if (!e->held[l][x].here)
                                 continue;
-                        put32(to, l);
-                        put32(to + 4, x);
-                        memcpy(to + 8, e->held[l][x].variant, 32);
-                        to += HELD_BYTES;
+                        to->layer = l;
+                        to->expert = x;
+                        memcpy(to++->variant, e->held[l][x].variant, sizeof to->variant);
                 }
         }
 }
@@ -32,7 +24,7 @@ static void say_hello(struct expert *e, uint32_t peer)
 {
         wt_msg *m = wt_msg_new(e->conf.bus);
         struct wt_hello *h = WT_ARENA_NEW(&m->arena, struct wt_hello);
-        uint32_t shape[2] = { e->n_held, HELD_BYTES };
+        uint32_t shape[2] = { e->n_held, sizeof(struct wt_held) };
 
         m->peer = peer;
         m->env = (struct wt_envelope){ .version = WT_WIRE_VERSION, .method = WT_M_HELLO,

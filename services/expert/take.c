@@ -5,11 +5,6 @@
 #include "inside.h"
 #include "math/kernels.h"
 
-static bool same(struct wt_bytes a, const char *s)
-{
-        return a.len == strlen(s) && memcmp(a.data, s, a.len) == 0;
-}
-
 /* Every expert is ours, in the variant that is meant. */
 static wt_err check_refs(const struct expert *e, const struct wt_expert_call *c)
 {
@@ -22,8 +17,8 @@ static wt_err check_refs(const struct expert *e, const struct wt_expert_call *c)
                 if (ref->expert >= y->n_experts || !e->held[c->layer][ref->expert].here)
                         return wt_fail(WT_ENOTFOUND, "expert %u of layer %u is not held by %s",
                                        ref->expert, c->layer, e->conf.name);
-                if (ref->variant.len == 32 &&
-                    memcmp(ref->variant.data, e->held[c->layer][ref->expert].variant, 32) == 0)
+                if (wt_bytes_same(ref->variant,
+                                  WT_BYTES(e->held[c->layer][ref->expert].variant, 32)))
                         continue;
                 if (ref->variant.len == 32)
                         wt_hex(ref->variant.data, 8, hex);
@@ -63,7 +58,7 @@ static wt_err check(const struct expert *e, const wt_msg *m)
                 return wt_fail(WT_EABORTED, "epoch %llu of this call is stale at %s: the worker "
                                "has said hello since", (unsigned long long)m->env.epoch,
                                e->conf.name);
-        if (!same(c->profile, e->ops->profile))
+        if (!wt_bytes_same(c->profile, WT_STR(e->ops->profile)))
                 return wt_fail(WT_EPRECONDITION, "call of profile %.64s; %s computes %s",
                                (const char *)c->profile.data, e->conf.name, e->ops->profile);
         if (c->layer >= e->shape->n_layers || e->held[c->layer] == NULL)

@@ -37,11 +37,6 @@ struct sum {
         struct wt_usage usage;
 };
 
-static bool same(struct wt_bytes a, struct wt_bytes b)
-{
-        return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
-}
-
 /* When the request came: its windows are named by that, and its id says it. */
 static uint64_t came_us(const struct wt_audit_event *e)
 {
@@ -89,7 +84,7 @@ static wt_err book_usage(wt_store *s, struct sum *u)
 /* Is it of the admin API, whose calls are charged to nobody? */
 static bool is_admin(const struct wt_audit_event *e)
 {
-        return e->cause.len == 5 && memcmp(e->cause.data, "admin", 5) == 0;
+        return wt_bytes_same(e->cause, WT_STR("admin"));
 }
 
 static wt_err book(const struct gateway_ledger *l, wt_store *s, const struct sum *u)
@@ -126,10 +121,10 @@ static wt_err bill(void *arg, wt_store *s, const struct wt_audit_event *ends, ui
                 if (e->tenant.len == 0 || is_admin(e))
                         continue;                /* the door was open: nobody pays */
                 while (k < n_sums && !(sum[k].time_us / MINUTE_US == t / MINUTE_US &&
-                                       same(sum[k].of->key_id, e->key_id) &&
-                                       same(sum[k].of->tenant, e->tenant) &&
-                                       same(sum[k].of->team, e->team) &&
-                                       same(sum[k].of->model, e->model)))
+                                       wt_bytes_same(sum[k].of->key_id, e->key_id) &&
+                                       wt_bytes_same(sum[k].of->tenant, e->tenant) &&
+                                       wt_bytes_same(sum[k].of->team, e->team) &&
+                                       wt_bytes_same(sum[k].of->model, e->model)))
                         k++;
                 if (k == n_sums)
                         sum[n_sums++] = (struct sum){ .of = e, .time_us = t };

@@ -9,8 +9,6 @@
 #include "base/sha256.h"
 #include "inside.h"
 
-enum { HELD_BYTES = 40 };
-
 static uint32_t holds_words(const struct router *r)
 {
         return (r->shape->n_layers * r->max_experts + 31) / 32;
@@ -92,19 +90,14 @@ static void refuse(struct router *r, uint32_t peer, wt_err code)
                 wt_msg_free(m);
 }
 
-static bool same(struct wt_bytes a, const void *p, size_t n)
-{
-        return a.len == n && memcmp(a.data, p, n) == 0;
-}
-
 static wt_err check_kind(const struct router *r, const struct wt_hello *h)
 {
-        if (h->profile.len > 0 && !same(h->profile, r->ops->profile, strlen(r->ops->profile)))
+        if (h->profile.len > 0 && !wt_bytes_same(h->profile, WT_STR(r->ops->profile)))
                 return wt_fail(WT_EPRECONDITION, "router %s computes profile %s, %.64s computes "
                                "%.64s: start both from the same build with the same settings",
                                r->conf.name, r->ops->profile, (const char *)h->name.data,
                                (const char *)h->profile.data);
-        if (h->config.len > 0 && !same(h->config, r->shape->digest, 32))
+        if (h->config.len > 0 && !wt_bytes_same(h->config, WT_BYTES(r->shape->digest, 32)))
                 return wt_fail(WT_EPRECONDITION, "router %s serves %s, whose config.json has "
                                "another shape than the one of %.64s: give both the same --model",
                                r->conf.name,
@@ -114,33 +107,31 @@ static wt_err check_kind(const struct router *r, const struct wt_hello *h)
 
 /* ---- workers ---- */
 
-static uint32_t get32(const uint8_t *p)
-{
-        return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
 /* The hello's table against the model's own digests; bits of what is held. */
 static wt_err read_held(const struct router *r, const wt_msg *m, const char *name, uint32_t *bits)
 {
         const uint8_t *p = m->env.n_tensors > 0 ? m->frame[0].data : NULL;
         uint32_t n = p != NULL ? m->env.tensors[0].shape[0] : 0;
+        struct wt_held held;
 
-        if (n == 0 || m->env.tensors[0].n_dim != 2 || m->env.tensors[0].shape[1] != HELD_BYTES)
+        if (n == 0 || m->env.tensors[0].n_dim != 2 || m->env.tensors[0].shape[1] != sizeof held)
                 return wt_fail(WT_EPRECONDITION, "%.64s holds no experts", name);
         memset(bits, 0, holds_words(r) * sizeof *bits);
-        for (uint32_t i = 0; i < n; i++, p += HELD_BYTES) {
-                uint32_t l = get32(p), x = get32(p + 4), at = l * r->max_experts + x;
+        for (uint32_t i = 0; i < n; i++, p += sizeof held) {
+                uint32_t l, x, at;
                 char theirs[17], ours[17];
 
+                memcpy(&held, p, sizeof held);   /* a frame may lie at any address */
+                l = held.layer, x = held.expert, at = l * r->max_experts + x;
                 if (l >= r->shape->n_layers || r->variant[l] == NULL ||
                     x >= r->shape->layers[l].n_experts)
                         return wt_fail(WT_EPRECONDITION, "%.64s holds expert %u of layer %u, which "
                                        "%s does not have: give both the same --model", name, x, l,
                                        wt_model_name(r->conf.model));
                 bits[at / 32] |= 1u << (at % 32);
-                if (memcmp(p + 8, r->variant[l][x], 32) == 0)
+                if (memcmp(held.variant, r->variant[l][x], 32) == 0)
                         continue;
-                wt_hex(p + 8, 8, theirs);
+                wt_hex(held.variant, 8, theirs);
                 wt_hex(r->variant[l][x], 8, ours);
                 return wt_fail(WT_EPRECONDITION, "%.64s holds variant %s of expert %u of layer %u, "
                                "router %s has %s: the model folders differ; give both the same "
@@ -320,17 +311,17 @@ void router_hello(struct router *r, const wt_msg *m)
 
         if (h == NULL)
                 return;
-        if (role != NULL && role[0] != '\0' && !same(h->role, role, strlen(role)))
+        if (role != NULL && role[0] != '\0' && !wt_bytes_same(h->role, WT_STR(role)))
                 err = wt_fail(WT_EPERM, "%.64s says that it is a %.16s; the allow-list says %.16s",
                               (const char *)h->name.data, (const char *)h->role.data, role);
-        else if (!same(h->name, name, strlen(name)))
+        else if (!wt_bytes_same(h->name, WT_STR(name)))
                 err = wt_fail(WT_EPERM, "%.64s says hello with the key of %s: give each process "
                               "its own --name and key", (const char *)h->name.data, name);
         else if ((err = check_kind(r, h)) != WT_OK)
                 ;
-        else if (same(h->role, "expert", 6))
+        else if (wt_bytes_same(h->role, WT_STR("expert")))
                 err = hello_worker(r, m, h);
-        else if (same(h->role, "gateway", 7))
+        else if (wt_bytes_same(h->role, WT_STR("gateway")))
                 err = hello_gateway(r, m, h);
         else
                 err = wt_fail(WT_EINVAL, "role %.16s is neither expert nor gateway",

@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "world.h"
 
-enum { N_HELD = 5 * 16, HELD_BYTES = 40 };
+enum { N_HELD = 5 * 16 };
 
 static struct world w;
 static wt_bus *bus;                              /* the worker made by hand */
@@ -24,19 +24,13 @@ struct say {
         bool bad_variant, bad_layer, nothing;
 };
 
-static void put32(uint8_t *p, uint32_t v)
-{
-        for (int i = 0; i < 4; i++)
-                p[i] = (uint8_t)(v >> (8 * i));
-}
-
 static void say_hello(const struct say *s)
 {
         static const uint8_t other[32];
         wt_msg *m = wt_msg_new(bus);
         struct wt_hello *h = WT_ARENA_NEW(&m->arena, struct wt_hello);
-        uint32_t n = s->nothing ? 0 : N_HELD, shape[2] = { n, HELD_BYTES };
-        uint8_t *p;
+        uint32_t n = s->nothing ? 0 : N_HELD, shape[2] = { n, sizeof(struct wt_held) };
+        struct wt_held *p;
 
         h->role = WT_STR(s->role != NULL ? s->role : "expert");
         h->name = WT_STR("expert-9");
@@ -46,11 +40,11 @@ static void say_hello(const struct say *s)
         h->credit_bytes = s->credit_bytes == 0 ? 1 << 24 : s->credit_bytes - 1;
         h->incarnation = 77;
         p = wt_msg_tensor(m, WT_U8, 2, shape);
-        for (uint32_t i = 0; i < n; i++, p += HELD_BYTES) {
-                put32(p, 1 + i / 16 + (s->bad_layer && i == 40 ? 50 : 0));
-                put32(p + 4, i % 16);
-                assert_int_equal(wt_model_variant(w.model, 1 + i / 16, i % 16, p + 8), WT_OK);
-                p[8] ^= s->bad_variant && i == 39;       /* expert 7 of layer 3 */
+        for (uint32_t i = 0; i < n; i++, p++) {
+                p->layer = 1 + i / 16 + (s->bad_layer && i == 40 ? 50 : 0);
+                p->expert = i % 16;
+                assert_int_equal(wt_model_variant(w.model, 1 + i / 16, i % 16, p->variant), WT_OK);
+                p->variant[0] ^= s->bad_variant && i == 39;       /* expert 7 of layer 3 */
         }
         m->env.method = WT_M_HELLO;
         m->env.body = h;
