@@ -1,10 +1,5 @@
 /* quota_test.c - limits across gateways, on the store that the build has. WITAN_STORE names another
  * (postgresql://...). */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -14,35 +9,11 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/file.h"
-#include "plugin/plugin.h"
 #include "identity/quota.h"
+#include "identity/rig.h"
 
-const struct wt_plugin *wt_plugin_store_sqlite(void);
-
-static char folder[64], url[128];
 /* 2026-03-31 23:59:30 UTC */
 static const uint64_t EVENING = 1775001570ull * 1000000;
-
-static int make_store(void **state)
-{
-        static const struct wt_plugin *(*const entries[])(void) = { wt_plugin_store_sqlite, NULL };
-
-        (void)state;
-        snprintf(folder, sizeof folder, "/tmp/witan-quota-XXXXXX");
-        if (mkdtemp(folder) == NULL || wt_plugin_register(entries) != WT_OK)
-                return -1;
-        snprintf(url, sizeof url, "sqlite:%s/witan.db", folder);
-        return 0;
-}
-
-static int remove_store(void **state)
-{
-        char command[128];
-
-        (void)state;
-        snprintf(command, sizeof command, "rm -rf %s", folder);
-        return system(command);
-}
 
 static struct wt_scope scope_of(const char *name, enum wt_limit l, int64_t most)
 {

@@ -77,6 +77,17 @@ void client_close(struct field_client *c)
         wt_bus_close(c->bus);
 }
 
+void seq_plain(struct seq_want *s, uint8_t id, uint32_t max_tokens)
+{
+        memset(s, 0, sizeof *s);
+        s->n_prompt = 30;
+        for (uint32_t k = 0; k < s->n_prompt; k++)
+                s->prompt[k] = (int32_t)(500 + 13 * k);
+        s->max_tokens = max_tokens;
+        s->temperature = s->top_p = 1;
+        s->id[0] = id;
+}
+
 void seq_submit(struct field_client *c, struct seq_want *s)
 {
         wt_msg *m = wt_msg_new(c->bus);

@@ -62,17 +62,16 @@ static void say_hello(const char *profile)
 {
         wt_msg *m = wt_msg_new(liar.bus);
         struct wt_hello *h = WT_ARENA_NEW(&m->arena, struct wt_hello);
-        uint8_t *p = wt_msg_tensor(m, WT_U8, 2, (uint32_t[]){ HELD, 40 });
+        struct wt_held *p = wt_msg_tensor(m, WT_U8, 2, (uint32_t[]){ HELD, sizeof *p });
 
         *h = (struct wt_hello){
                 .role = WT_STR("expert"), .name = WT_STR("expert-3"), .profile = WT_STR(profile),
                 .config = WT_BYTES(wt_model_shape(model)->digest, 32), .credit_rows = 1024,
                 .credit_bytes = 16 << 20, .incarnation = 5 };
-        for (uint32_t i = 0; i < HELD; i++, p += 40) {
-                memset(p, 0, 8);
-                p[0] = (uint8_t)(1 + i / EXPERTS);
-                p[4] = (uint8_t)(i % EXPERTS);
-                memcpy(p + 8, variant[i / EXPERTS][i % EXPERTS], 32);
+        for (uint32_t i = 0; i < HELD; i++, p++) {
+                p->layer = 1 + i / EXPERTS;
+                p->expert = i % EXPERTS;
+                memcpy(p->variant, variant[i / EXPERTS][i % EXPERTS], sizeof p->variant);
         }
         m->env.method = WT_M_HELLO;
         m->env.body = h;
@@ -178,17 +177,6 @@ static void meet(const char *profile)
         }
 }
 
-static void ask_for(struct seq_want *s, uint8_t id)
-{
-        memset(s, 0, sizeof *s);
-        s->n_prompt = 30;
-        for (uint32_t k = 0; k < s->n_prompt; k++)
-                s->prompt[k] = (int32_t)(500 + 13 * k);
-        s->max_tokens = 6;
-        s->temperature = s->top_p = 1;
-        s->id[0] = id;
-}
-
 static void old_replies_change_nothing(void **state)
 {
         static struct seq_want truth, s;
@@ -204,13 +192,13 @@ static void old_replies_change_nothing(void **state)
         field_ready(&f, worker);
         field_ready(&f, router);
         client_open(&c, &f, "gateway-0");
-        ask_for(&truth, 1);
+        seq_plain(&truth, 1, 6);
         seq_submit(&c, &truth);
         assert_int_equal(seq_collect(&c, &truth, 1, MINUTE), 1);
         assert_int_equal(truth.finish, WT_LENGTH);
         meet("wn1/f32");
         assert_int_equal(welcome.status, WT_OK);
-        ask_for(&s, 2);
+        seq_plain(&s, 2, 6);
         seq_submit(&c, &s);
         while (seq_collect(&c, &s, 1, 1000) == 0) {
                 assert_true(now() < end);

@@ -189,17 +189,6 @@ static void no_config(const char *dir)
 
 /* ---- workers that do not fit a running cluster ---- */
 
-static void ask_for(struct seq_want *s, uint8_t id)
-{
-        memset(s, 0, sizeof *s);
-        s->n_prompt = 30;
-        for (uint32_t k = 0; k < s->n_prompt; k++)
-                s->prompt[k] = (int32_t)(500 + 13 * k);
-        s->max_tokens = 24;
-        s->temperature = s->top_p = 1;
-        s->id[0] = id;
-}
-
 struct misfit { const char *name; void (*spoil)(const char *dir); const char *words[4]; };
 static const struct misfit misfits[] = {
         { "a worker with other bytes of one expert", flip_expert,
@@ -228,7 +217,7 @@ static void misfit(void **state)
         field_ready(&f, good);
         field_ready(&f, router);
         client_open(&c, &f, "gateway-0");
-        ask_for(&truth, 1);
+        seq_plain(&truth, 1, 24);
         seq_submit(&c, &truth);
         assert_int_equal(seq_collect(&c, &truth, 1, MINUTE), 1);
         assert_int_equal(truth.finish, WT_LENGTH);
@@ -239,7 +228,7 @@ static void misfit(void **state)
         for (int i = 0; i < 4; i++)
                 if (strstr(line, row->words[i]) == NULL)
                         fail_msg("\"%s\" is not in: %s", row->words[i], line);
-        ask_for(&s, 2);
+        seq_plain(&s, 2, 24);
         seq_submit(&c, &s);
         assert_int_equal(seq_collect(&c, &s, 1, MINUTE), 1);
         seq_same(&s, &truth);

@@ -18,6 +18,8 @@ struct seq_want {
         uint32_t finish, status; char message[256];
         uint8_t digest[32]; bool has_digest;
 };
+/* A sampled sequence of 30 prompt ids, always the same ones, under an id of its own. */
+void seq_plain(struct seq_want *s, uint8_t id, uint32_t max_tokens);
 void seq_submit(struct field_client *c, struct seq_want *s);
 void seq_cancel(struct field_client *c, const struct seq_want *s);
 /* Takes events until all n sequences are over, or the deadline: returns how many are over. */

@@ -28,24 +28,13 @@ static uint32_t router, worker;
 
 static uint64_t now(void) { return wt_now_us(&wt_clock_real); }
 
-static void ask_for(struct seq_want *s, uint8_t id)
-{
-        memset(s, 0, sizeof *s);
-        s->n_prompt = 30;
-        for (uint32_t k = 0; k < s->n_prompt; k++)
-                s->prompt[k] = (int32_t)(500 + 13 * k);
-        s->max_tokens = 24;
-        s->temperature = s->top_p = 1;
-        s->id[0] = id;
-}
-
 /* The service still answers, with the same bits. */
 static void alive(void)
 {
         static struct seq_want s;
         static uint8_t id;
 
-        ask_for(&s, ++id);
+        seq_plain(&s, ++id, 24);
         seq_submit(&c, &s);
         assert_int_equal(seq_collect(&c, &s, 1, MINUTE), 1);
         seq_same(&s, &truth);
@@ -60,7 +49,7 @@ static int start(void **state)
         field_ready(&f, worker);
         field_ready(&f, router);
         client_open(&c, &f, "gateway-0");
-        ask_for(&truth, 255);
+        seq_plain(&truth, 255, 24);
         seq_submit(&c, &truth);
         return seq_collect(&c, &truth, 1, MINUTE) == 1 && truth.finish == WT_LENGTH ? 0 : -1;
 }
@@ -274,7 +263,7 @@ static uint32_t try_hello(const char *key, const char *role, const char *name, c
                 m->env.method = WT_M_HELLO;
                 m->env.body = h;
                 if (strcmp(role, "expert") == 0)
-                        wt_msg_tensor(m, WT_U8, 2, (uint32_t[]){ 0, 40 });
+                        wt_msg_tensor(m, WT_U8, 2, (uint32_t[]){ 0, sizeof(struct wt_held) });
                 if (wt_bus_send(bus, m) != WT_OK)
                         wt_msg_free(m);
                 m = client_next(&client, 200000);
@@ -333,7 +322,7 @@ static void submit_before_hello(void **state)
         conf.name = "expert-3";
         conf.keys = wt_keyring_bus(&d.ring);
         assert_int_equal(wt_bus_open(&d.bus, &conf), WT_OK);
-        ask_for(&s, 200);
+        seq_plain(&s, 200, 24);
         while (s.finish == WT_RUNNING) {
                 wt_msg *m = wt_msg_new(d.bus);   /* libzmq is connected when a ping comes back */
                 struct wt_ping *p = WT_ARENA_NEW(&m->arena, struct wt_ping);
