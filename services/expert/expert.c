@@ -149,7 +149,7 @@ void expert_close(struct expert *e)
                 return;
         for (uint32_t i = 0; i < e->conf.n_routers; i++) {
                 expert_jobs_drop(e, i);
-                expert_outbox_clear(&e->link[i].out);
+                wt_outbox_clear(&e->link[i].out);
         }
         work_fini(e);
         for (uint32_t l = 0; e->held != NULL && l < e->shape->n_layers; l++) {

@@ -3,13 +3,13 @@
 #ifndef WITAN_EXPERT_INSIDE_H
 #define WITAN_EXPERT_INSIDE_H
 #include <pthread.h>
+#include "bus/outbox.h"
 #include "expert.h"
 
 enum {
         MAX_ROUTERS = 16,
         MAX_JOBS = 256,                          /* calls that may be here at one time */
-        MAX_LETTERS = 4096,                      /* messages kept for a router that does not read */
-        LETTER_BYTES = 64 << 20,                 /* and the memory of them, but for a single one */
+        OUTBOX_BYTES = 64 << 20,                 /* kept for a router that does not read */
         MESSAGES_A_TURN = 4096,                  /* read before the next call is served */
         DECODE_ROWS = 32,                        /* a call of so few rows goes before longer ones */
         DECODE_STREAK = 8                        /* ... but not more than so many in a row */
@@ -22,13 +22,10 @@ struct held {                                    /* one expert of one layer */
         size_t bytes;                            /* of its pack */
 };
 
-/* What a full queue has not taken yet. bytes: of its messages' memory. */
-struct outbox { wt_msg *head, **tail; uint32_t n; uint64_t bytes; };
-
 struct link {                                    /* one router */
         bool welcome, bye;
         bool cut;                                /* a send failed; given up in the next turn */
-        struct outbox out;
+        struct wt_outbox out;
         uint64_t epoch;                          /* of the last welcome; calls repeat it */
         uint64_t hello_at, hello_every;          /* next hello, while not welcome */
         uint32_t rows;                           /* in flight from it */
@@ -110,7 +107,6 @@ void expert_cancel(struct expert *e, const wt_msg *m);
 void expert_send(struct expert *e, wt_msg *m);               /* to a router; takes m, whatever
                                                               * happens */
 void expert_flush(struct expert *e);
-void expert_outbox_clear(struct outbox *o);
 wt_msg *expert_answer(struct expert *e, uint32_t peer, uint64_t call_id, uint64_t epoch);
 /* Ends a call with the thread's last words (code != WT_OK). */
 void expert_refuse(struct expert *e, uint32_t peer, uint64_t call_id, uint64_t epoch, wt_err code);

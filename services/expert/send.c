@@ -1,27 +1,7 @@
-/* send.c - answers on their way out, a list for each router: one that does not read holds up
- * nobody else, and is given up once too much waits for it. Credits keep queues far below the
- * high-water mark, so the lists are nearly always empty. */
+/* send.c - answers on their way out, an outbox for each router. */
 #include <string.h>
 #include "base/log.h"
 #include "inside.h"
-
-static uint64_t tensor_bytes(const wt_msg *m)
-{
-        uint64_t bytes = 0;
-
-        for (uint32_t i = 0; i < m->env.n_tensors; i++)
-                bytes += m->frame[i].len;
-        return bytes;
-}
-
-void expert_outbox_clear(struct outbox *o)
-{
-        for (wt_msg *m = o->head, *next; m != NULL; m = next) {
-                next = m->next;
-                wt_msg_free(m);
-        }
-        *o = (struct outbox){ 0 };
-}
 
 /* It cannot be reached, or reads too little; it asks again if it is there after all. */
 static void give_up(struct expert *e, uint32_t peer)
@@ -32,72 +12,39 @@ static void give_up(struct expert *e, uint32_t peer)
                 expert_jobs_drop(e, peer);
         k->welcome = k->cut = false;
         k->bye = true;
-        expert_outbox_clear(&k->out);
+        wt_outbox_clear(&k->out);
 }
 
-/* False: that would be more than is kept for one router. A single message is always kept. */
-static bool keep(struct outbox *o, wt_msg *m)
+/* What became of a send: WT_OK, or the router is cut off. */
+static void sent(struct expert *e, uint32_t peer, wt_err err)
 {
-        uint64_t bytes = tensor_bytes(m) + wt_arena_bytes(&m->arena);
-
-        if (o->n > 0 && (o->n == MAX_LETTERS || o->bytes + bytes > LETTER_BYTES))
-                return false;
-        if (o->head == NULL)
-                o->tail = &o->head;
-        m->next = NULL;
-        *o->tail = m;
-        o->tail = &m->next;
-        o->n++;
-        o->bytes += bytes;
-        return true;
+        if (err == WT_EAGAIN)
+                wt_log(WT_WARN, "EXPERT-ROUTER-DEAF", "router=%s messages=%u bytes=%llu",
+                       wt_bus_peer_name(e->conf.bus, peer), e->link[peer].out.n,
+                       (unsigned long long)e->link[peer].out.bytes);
+        e->link[peer].cut |= err != WT_OK;
 }
 
 void expert_send(struct expert *e, wt_msg *m)
 {
-        struct outbox *o = &e->link[m->peer].out;
-        uint64_t bytes = tensor_bytes(m);
         uint32_t peer = m->peer;
-        wt_err err;
 
-        if (e->link[peer].cut) {
+        if (e->link[peer].cut)
                 wt_msg_free(m);
-                return;
-        }
-        err = o->n > 0 ? WT_EAGAIN : wt_bus_send(e->conf.bus, m);
-        if (err == WT_OK) {
-                e->n.bytes_out += bytes;
-                return;
-        }
-        if (err == WT_EAGAIN && keep(o, m))
-                return;
-        if (err == WT_EAGAIN)
-                wt_log(WT_WARN, "EXPERT-ROUTER-DEAF", "router=%s messages=%u bytes=%llu",
-                       wt_bus_peer_name(e->conf.bus, peer), o->n, (unsigned long long)o->bytes);
-        wt_msg_free(m);
-        e->link[peer].cut = true;
-}
-
-/* What waited goes out again, in order. */
-static void flush(struct expert *e, struct outbox *o)
-{
-        struct outbox old = *o;
-
-        *o = (struct outbox){ 0 };
-        while (old.head != NULL) {
-                wt_msg *m = old.head;
-
-                old.head = m->next;
-                m->next = NULL;
-                expert_send(e, m);
-        }
+        else
+                sent(e, peer, wt_outbox_send(&e->link[peer].out, e->conf.bus, m, OUTBOX_BYTES,
+                                             &e->n.bytes_out));
 }
 
 void expert_flush(struct expert *e)
 {
         for (uint32_t i = 0; i < e->conf.n_routers; i++) {
-                if (e->link[i].out.n > 0)
-                        flush(e, &e->link[i].out);
-                if (e->link[i].cut)              /* now, when nobody looks at its calls */
+                struct link *k = &e->link[i];
+
+                if (k->out.n > 0)
+                        sent(e, i, wt_outbox_flush(&k->out, e->conf.bus, OUTBOX_BYTES,
+                                                   &e->n.bytes_out));
+                if (k->cut)                      /* now, when nobody looks at its calls */
                         give_up(e, i);
         }
 }

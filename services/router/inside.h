@@ -3,19 +3,15 @@
 #define WITAN_ROUTER_INSIDE_H
 #include <pthread.h>
 #include "batch.h"
+#include "bus/outbox.h"
 
 enum {
         MAX_GATEWAYS = 64,
         MAX_OWED = 64,                           /* calls that a worker may owe at one time */
         MAX_PICKS = 64,                          /* K */
         MAX_REFS = 1024,                         /* experts of a layer: expert.proto */
-        MAX_LETTERS = 4096,                      /* messages kept for one who does not read: small
-                                                  * ones cost turns rather than memory */
         N_USUAL = 14                             /* classes of call size: log2 of its rows */
 };
-
-/* What a full queue has not taken yet. bytes: of its messages' memory, at most outbox_bytes. */
-struct outbox { wt_msg *head, **tail; uint32_t n; uint64_t bytes; };
 
 /* A call that a worker has and has not ended, wanted or not: it holds credit until then. */
 struct owed { uint64_t id, bytes, sent; uint32_t rows, n_home; };
@@ -30,7 +26,7 @@ struct worker {
         uint64_t credit_rows, credit_bytes, rows_out, bytes_out;
         uint32_t *holds;                         /* bits: layer * E + expert */
         struct owed owed[MAX_OWED]; uint32_t n_owed;
-        struct outbox out;
+        struct wt_outbox out;                    /* at most outbox_bytes */
         uint32_t usual_us[N_USUAL];              /* smoothed time of a call, by size */
         uint64_t picks, calls;
 };
@@ -39,7 +35,7 @@ struct gateway {
         bool cut;
         uint32_t peer; char name[65];
         uint64_t incarnation, epoch, stamp;
-        struct outbox out;
+        struct wt_outbox out;                    /* at most outbox_bytes */
 };
 
 struct router {
@@ -124,7 +120,6 @@ static inline bool router_holds(const struct router *r, const struct worker *w, 
 
 /* post.c: messages on their way out */
 void router_flush(struct router *r);
-void router_outbox_clear(struct outbox *o);
 /* Both take m; false: the peer is cut. */
 bool router_post_worker(struct router *r, struct worker *w, wt_msg *m);
 bool router_post_gateway(struct router *r, struct gateway *g, wt_msg *m);

@@ -36,9 +36,9 @@ void router_peers_close(struct router *r)
         if (r->worker == NULL)
                 return;
         for (uint32_t i = 0; i < MAX_WORKERS; i++)
-                router_outbox_clear(&r->worker[i].out);
+                wt_outbox_clear(&r->worker[i].out);
         for (uint32_t i = 0; i < MAX_GATEWAYS; i++)
-                router_outbox_clear(&r->gateway[i].out);
+                wt_outbox_clear(&r->gateway[i].out);
         free(r->worker[0].holds);
         free(r->worker);
 }
@@ -160,7 +160,7 @@ static void clear_owed(struct worker *w)
         w->n_owed = 0;
         w->rows_out = w->bytes_out = 0;
         w->late = w->cut = false;
-        router_outbox_clear(&w->out);
+        wt_outbox_clear(&w->out);
 }
 
 static wt_err hello_worker(struct router *r, const wt_msg *m, const struct wt_hello *h)
@@ -260,7 +260,7 @@ static void gateway_clear(struct router *r, struct gateway *g)
                 if (s->gateway == number)
                         router_forget(r, s);
         }
-        router_outbox_clear(&g->out);
+        wt_outbox_clear(&g->out);
         g->cut = false;
 }
 

@@ -21,46 +21,10 @@ struct wt_bytes router_copy(wt_msg *m, const void *p, size_t n)
         return WT_BYTES(wt_arena_str(&m->arena, p, n), n);
 }
 
-static uint64_t tensor_bytes(const wt_msg *m)
-{
-        uint64_t bytes = 0;
-
-        for (uint32_t i = 0; i < m->env.n_tensors; i++)
-                bytes += m->frame[i].len;
-        return bytes;
-}
-
-/* False: that would be more than is kept for one peer. A single message is always kept. */
-static bool keep(const struct router *r, struct outbox *o, wt_msg *m)
-{
-        uint64_t bytes = tensor_bytes(m) + wt_arena_bytes(&m->arena);
-
-        if (o->n > 0 && (o->n == MAX_LETTERS || o->bytes + bytes > r->conf.outbox_bytes))
-                return false;
-        if (o->head == NULL)
-                o->tail = &o->head;
-        m->next = NULL;
-        *o->tail = m;
-        o->tail = &m->next;
-        o->n++;
-        o->bytes += bytes;
-        return true;
-}
-
 /* Takes m. False: the peer is gone, or reads so little that it is given up. */
-static bool post(struct router *r, struct outbox *o, wt_msg *m)
+static bool post(struct router *r, struct wt_outbox *o, wt_msg *m)
 {
-        uint64_t bytes = tensor_bytes(m);
-        wt_err err = o->n > 0 ? WT_EAGAIN : WT_OK;
-
-        if (err == WT_OK && (err = wt_bus_send(r->conf.bus, m)) == WT_OK) {
-                r->n.bytes_out += bytes;
-                return true;
-        }
-        if (err == WT_EAGAIN && keep(r, o, m))
-                return true;
-        wt_msg_free(m);
-        return false;
+        return wt_outbox_send(o, r->conf.bus, m, r->conf.outbox_bytes, &r->n.bytes_out) == WT_OK;
 }
 
 bool router_post_worker(struct router *r, struct worker *w, wt_msg *m)
@@ -81,26 +45,9 @@ bool router_post_gateway(struct router *r, struct gateway *g, wt_msg *m)
         return !g->cut;
 }
 
-/* What waited goes out again, in order. */
-static bool flush(struct router *r, struct outbox *o)
+static bool flush(struct router *r, struct wt_outbox *o)
 {
-        wt_msg *m = o->head;
-
-        o->head = NULL;
-        o->n = 0;
-        o->bytes = 0;
-        for (wt_msg *next; m != NULL; m = next) {
-                next = m->next;
-                m->next = NULL;
-                if (!post(r, o, m)) {
-                        for (m = next; m != NULL; m = next) {
-                                next = m->next;
-                                wt_msg_free(m);
-                        }
-                        return false;
-                }
-        }
-        return true;
+        return wt_outbox_flush(o, r->conf.bus, r->conf.outbox_bytes, &r->n.bytes_out) == WT_OK;
 }
 
 void router_flush(struct router *r)
@@ -111,13 +58,4 @@ void router_flush(struct router *r)
         for (uint32_t i = 0; i < MAX_GATEWAYS; i++)
                 if (r->gateway[i].out.n > 0 && !flush(r, &r->gateway[i].out))
                         r->gateway[i].cut = true;
-}
-
-void router_outbox_clear(struct outbox *o)
-{
-        for (wt_msg *m = o->head, *next; m != NULL; m = next) {
-                next = m->next;
-                wt_msg_free(m);
-        }
-        *o = (struct outbox){ 0 };
 }
