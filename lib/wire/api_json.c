@@ -3,50 +3,27 @@
 #include <stdio.h>
 #include <string.h>
 #include "wire/api.h"
+#include "wire/span.h"
 
 enum { MOST_FIELDS = 65536, DEEPEST = 6 };
 
-struct span { const uint8_t *at, *end; };
 /* One field as it stands. */
 struct item { uint32_t number, form; uint64_t value; struct span bytes; };
 enum { VARINT = 0, EIGHT = 1, BYTES = 2, FOUR = 5 };
-
-static bool varint(struct span *s, uint64_t *out)
-{
-        uint64_t v = 0;
-
-        for (unsigned shift = 0; shift < 70 && s->at < s->end; shift += 7) {
-                uint8_t byte = *s->at++;
-
-                if (shift == 63 && byte > 1)
-                        return false;
-                v |= (uint64_t)(byte & 0x7f) << shift;
-                if (byte < 0x80) {
-                        *out = v;
-                        return true;
-                }
-        }
-        return false;
-}
 
 static bool next(struct span *s, struct item *i)
 {
         uint64_t tag, len;
 
-        if (!varint(s, &tag) || tag >> 3 == 0 || tag >> 3 > 536870911)
+        if (!span_varint(s, &tag) || tag >> 3 == 0 || tag >> 3 > 536870911)
                 return false;
         *i = (struct item){ .number = (uint32_t)(tag >> 3), .form = tag & 7 };
         switch (i->form) {
-        case VARINT: return varint(s, &i->value);
-        case EIGHT: case FOUR:
-                len = i->form == EIGHT ? 8 : 4;
-                if ((uint64_t)(s->end - s->at) < len)
-                        return false;
-                memcpy(&i->value, s->at, len);   /* little-endian on all that we build for */
-                s->at += len;
-                return true;
+        case VARINT: return span_varint(s, &i->value);
+        case EIGHT:  return span_fixed(s, 8, &i->value);
+        case FOUR:   return span_fixed(s, 4, &i->value);
         case BYTES:
-                if (!varint(s, &len) || len > (uint64_t)(s->end - s->at))
+                if (!span_varint(s, &len) || len > (uint64_t)(s->end - s->at))
                         return false;
                 i->bytes = (struct span){ s->at, s->at + len };
                 s->at += len;
@@ -141,12 +118,9 @@ static wt_err packed_json(const struct api_message *m, const struct api_field *f
         while (s.at < s.end && err == WT_OK) {
                 struct item one = { .form = form_of(f) };
 
-                if (one.form == VARINT ? !varint(&s, &one.value) : s.end - s.at < 8)
+                if (!(one.form == VARINT ? span_varint(&s, &one.value)
+                                         : span_fixed(&s, one.form == EIGHT ? 8 : 4, &one.value)))
                         return broken(m);
-                if (one.form == EIGHT) {
-                        memcpy(&one.value, s.at, 8);
-                        s.at += 8;
-                }
                 wt_buf_str(member, member->len > 0 ? "," : "");
                 err = value_json(m, f, &one, 0, member);
         }

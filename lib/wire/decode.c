@@ -3,9 +3,8 @@
  * the input until their message ends, so that a field sent twice (the last one counts) costs
  * nothing. Stricter than protobuf asks: values that do not fit their type, a known field of
  * another wire type, groups, and a body given twice are refused; no correct sender makes them. */
+#include "wire/span.h"
 #include "wire/table.h"
-
-struct span { const uint8_t *at, *end; };
 
 /* One field as it stands: number, and by wire type its value or its bytes. */
 struct item { uint32_t number, wire_type; uint64_t value; struct span bytes; };
@@ -42,52 +41,21 @@ static wt_err no_memory(const struct wire_desc *d)
         return wt_fail(WT_ENOMEM, "no memory for a message (%s)", d->name);
 }
 
-static bool get_varint(struct span *s, uint64_t *out)
-{
-        uint64_t v = 0;
-
-        for (unsigned shift = 0; shift < 70 && s->at < s->end; shift += 7) {
-                uint8_t byte = *s->at++;
-
-                if (shift == 63 && byte > 1)
-                        return false;
-                v |= (uint64_t)(byte & 0x7f) << shift;
-                if (byte < 0x80) {
-                        *out = v;
-                        return true;
-                }
-        }
-        return false;
-}
-
-static bool get_fixed(struct span *s, unsigned n, uint64_t *out)
-{
-        uint64_t v = 0;
-
-        if ((size_t)(s->end - s->at) < n)
-                return false;
-        for (unsigned i = 0; i < n; i++)
-                v |= (uint64_t)s->at[i] << 8 * i;
-        s->at += n;
-        *out = v;
-        return true;
-}
-
 static wt_err get_item(const struct wire_desc *d, struct span *s, struct item *it)
 {
         uint64_t tag, len;
         bool ok;
 
-        if (!get_varint(s, &tag) || tag >> 3 == 0 || tag > UINT32_MAX)
+        if (!span_varint(s, &tag) || tag >> 3 == 0 || tag > UINT32_MAX)
                 return bad(d, "a field's tag is cut off or no tag");
         it->number = (uint32_t)(tag >> 3);
         it->wire_type = (uint32_t)tag & 7;
         switch (it->wire_type) {
-        case 0: ok = get_varint(s, &it->value);   break;
-        case 1: ok = get_fixed(s, 8, &it->value); break;
-        case 5: ok = get_fixed(s, 4, &it->value); break;
+        case 0: ok = span_varint(s, &it->value);   break;
+        case 1: ok = span_fixed(s, 8, &it->value); break;
+        case 5: ok = span_fixed(s, 4, &it->value); break;
         case 2:
-                ok = get_varint(s, &len) && len <= (size_t)(s->end - s->at);
+                ok = span_varint(s, &len) && len <= (size_t)(s->end - s->at);
                 if (ok) {
                         it->bytes = (struct span){ s->at, s->at + len };
                         s->at += len;
@@ -230,8 +198,8 @@ static wt_err set_entries(struct level *l, uint32_t i, struct item *it)
         if (it->wire_type == wire_form(f))
                 return set_number(l->d, f, array + item * l->filled[i]++, v);
         while (it->bytes.at < it->bytes.end) {
-                bool ok = wire_form(f) == 0 ? get_varint(&it->bytes, &v)
-                                               : get_fixed(&it->bytes, (unsigned)item, &v);
+                bool ok = wire_form(f) == 0 ? span_varint(&it->bytes, &v)
+                                               : span_fixed(&it->bytes, (unsigned)item, &v);
                 if (!ok)
                         return bad_field(l->d, f, "is cut off");
                 if ((err = set_number(l->d, f, array + item * l->filled[i]++, v)) != WT_OK)
