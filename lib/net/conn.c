@@ -10,8 +10,8 @@
 enum { KEEP_BYTES = 4 << 10,                     /* of each buffer, while a connection is idle */
        MAX_AHEAD = 64 << 10,                     /* pipelined bytes read while an answer is owed */
        TURN_REQUESTS = 16,                       /* handed over in one go, then others are */
-       LINGER_BYTES = 16 << 20 };
-#define LINGER_US 2000000ull
+       LINGER_BODIES = 16 };                     /* of the largest size, after a refusal */
+#define LINGER_US 2000000ull                     /* without a byte */
 
 size_t conn_unsent(const struct conn *c) { return c->out.len - c->out_at; }
 
@@ -234,8 +234,10 @@ static void arrived(struct conn *c, const char *data, size_t n)
 
         if (c->mode == LINGERING) {
                 c->lingered += n;
-                if (c->lingered > LINGER_BYTES)
+                if (c->lingered / LINGER_BODIES > c->http->lim.max_body)
                         conn_die(c);
+                else
+                        limit_anew(c);           /* it still writes, and reads the answer then */
                 return;
         }
         if (c->in.len == c->in_at)
@@ -300,6 +302,15 @@ static enum timed kind_of_wait(const struct conn *c)
         return conn_idle(c) ? T_IDLE : T_REQUEST;
 }
 
+/* Until it is silent, but not for longer than a request may take. */
+static uint64_t linger_us(const struct conn *c)
+{
+        uint64_t now = wt_loop_now(c->http->loop);
+        uint64_t left = c->linger_end > now ? c->linger_end - now : 0;
+
+        return left < LINGER_US ? left : LINGER_US;
+}
+
 static void set_limit(struct conn *c)
 {
         const struct wt_http_limits *lim = &c->http->lim;
@@ -311,7 +322,7 @@ static void set_limit(struct conn *c)
         if (kind == T_NONE)
                 return wt_loop_timer_off(c->http->loop, &c->limit);
         c->limit_us = kind == T_REQUEST || kind == T_SHAKE ? lim->request_timeout_us
-                    : kind == T_LINGER                     ? LINGER_US
+                    : kind == T_LINGER                     ? linger_us(c)
                                                            : lim->idle_timeout_us;
         wt_loop_timer_set(c->http->loop, &c->limit, wt_loop_now(c->http->loop) + c->limit_us);
 }
@@ -326,6 +337,7 @@ void conn_settle(struct conn *c)
                         return conn_die(c);
                 c->read_waits = WT_READ;
                 c->mode = LINGERING;             /* to close on unread bytes resets the answer */
+                c->linger_end = wt_loop_now(c->http->loop) + c->http->lim.request_timeout_us;
         }
         if (c->mode == READING && c->eof && c->in.len == c->in_at && conn_unsent(c) == 0)
                 conn_die(c);                     /* idle, or in the middle of a request */

@@ -1,7 +1,7 @@
 /* conn.h - one connection and its one call, for this folder only.
  *
  *   READING --whole request--> ANSWERING --answer complete--> READING or CLOSING
- *   READING --refused--> CLOSING --all sent--> LINGERING --peer closed, or 2 s--> DEAD
+ *   READING --refused--> CLOSING --all sent--> LINGERING --peer closed, or silent--> DEAD
  *   any --reset, cut, stalled--> DEAD --next turn--> on_gone if an answer was owed; freed
  *
  * A half-closed client (FIN after its request) still gets its answer, since nothing tells it from
@@ -37,6 +37,8 @@ struct conn {
         struct wt_buf in, out;                   /* in: bytes behind the request being answered */
         size_t in_at, out_at, lingered, held, counted;   /* counted: unsent, in http->unsent */
         uint64_t limit_us;                       /* when the limit of `timed` is over */
+        uint64_t linger_end;                     /* what a refused client still writes is read until
+                                                  * then */
         struct wt_timer limit, kick;
         struct wt_call call;
         struct wt_http_parser parser;

@@ -54,10 +54,12 @@ static void on_request(void *arg, wt_call *c)
 
 wt_err wt_health_listen(wt_http **out, wt_loop *l, const char *address, const struct wt_health *s)
 {
-        /* A scraper is a few connections and no body. */
+        /* A scraper is a few connections and no body. Who opens many and says nothing keeps nobody
+         * from asking whether the process lives. */
         const struct wt_http_limits lim = {
                 .max_line = 4 << 10, .max_headers = 16 << 10, .max_body = 4 << 10,
-                .max_connections = 64, .request_timeout_us = 5000000, .idle_timeout_us = 120000000,
+                .max_connections = 64, .evict = true,
+                .request_timeout_us = 5000000, .idle_timeout_us = 120000000,
                 .max_unsent = 16 << 20,
         };
         const struct wt_http_handler handler = { .on_request = on_request, .arg = (void *)s };

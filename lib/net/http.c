@@ -22,6 +22,24 @@ static void on_rest(void *arg, struct wt_timer *t)
                 wt_loop_want(h->loop, h->fd, WT_READ);
 }
 
+/* The oldest connection that nothing is owed to goes: half a request does not keep it. If there is
+ * none, the oldest that does not read its answer. */
+static void evict(struct wt_http *h)
+{
+        struct conn *oldest = NULL, *slow = NULL;
+
+        for (struct conn *c = h->conns; c; c = c->next) {        /* the newest is first */
+                if (c->mode == DEAD || c->call.owed)
+                        continue;
+                if (conn_unsent(c) > 0)
+                        slow = c;
+                else
+                        oldest = c;
+        }
+        if (oldest || slow)
+                conn_die(oldest ? oldest : slow);
+}
+
 static void on_accept(void *arg, int fd, unsigned ready)
 {
         struct wt_http *h = arg;
@@ -45,6 +63,8 @@ static void on_accept(void *arg, int fd, unsigned ready)
                 if (s < 0)
                         continue;                /* that client is gone already */
                 wt_addr_text(&sa, len, peer, sizeof peer);
+                if (h->lim.evict && h->n_open >= h->lim.max_connections)
+                        evict(h);
                 if (h->n_open >= h->lim.max_connections + OVER ||
                     conn_new(h, s, peer, h->n_open >= h->lim.max_connections) != WT_OK)
                         close(s);

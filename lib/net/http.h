@@ -12,6 +12,8 @@
 struct wt_http_limits {
         size_t max_line, max_headers, max_body;  /* bytes */
         uint32_t max_connections;
+        bool evict;                              /* beyond them the oldest one that is owed nothing
+                                                  * makes room; else the new one is answered 503 */
         uint64_t request_timeout_us, idle_timeout_us;
         size_t max_unsent;                       /* of one connection */
         size_t max_unsent_all;                   /* of all; 0: 64 x max_unsent */

@@ -370,6 +370,80 @@ static void too_many_connections(void **state)
         world_close(&w);
 }
 
+/* Where the oldest make room: idle ones, halves of requests, refused ones that do not leave. One
+ * that is owed an answer stays. */
+static void the_oldest_make_room(void **state)
+{
+        static const char *const says[] = { "", "GET /ec", "GET /\r\n" };
+        enum { MOST = 4, MANY = 300 };
+        struct wt_http_limits lim = wt_http_default;
+        static int fds[MANY];
+        struct world w;
+        int owed, fd;
+
+        (void)state;
+        lim.max_connections = MOST;
+        lim.evict = true;
+        world_open(&w, &lim);
+        owed = dial(&w);
+        put(&w, owed, GET("/later"));
+        WAIT_FOR(&w, w.held);
+        for (int i = 0; i < MANY; i++) {
+                fds[i] = dial(&w);
+                assert_true(fds[i] >= 0);
+                put(&w, fds[i], says[i % 3]);
+                turn(&w);
+                assert_true(wt_http_open(w.http) <= MOST);
+        }
+        fd = dial(&w);
+        put(&w, fd, GET("/echo"));
+        read_until(&w, fd, "GET /echo", 1);
+        assert_int_equal(w.gone, 0);
+        forget(&w);
+        wt_call_reply(w.held, 200, NULL, NULL, "at last", 7);
+        read_until(&w, owed, "at last", 1);
+        for (int i = 0; i < MANY; i++)
+                close(fds[i]);
+        close(owed);
+        close(fd);
+        world_close(&w);
+}
+
+/* A client that writes its whole body before it reads, slowly, gets the answer: no reset eats it. */
+static void who_writes_all_first_reads_the_answer(void **state)
+{
+        enum { MOST = 1 << 20, BODY = 12 * MOST, PIECE = 128 << 10 };
+        struct wt_http_limits lim = wt_http_default;
+        char *piece = calloc(1, PIECE);
+        struct world w;
+        int fd;
+
+        (void)state;
+        lim.max_body = MOST;
+        world_open(&w, &lim);
+        fd = dial(&w);
+        put(&w, fd, "POST / HTTP/1.1\r\n" H "Content-Length: 12582912\r\n\r\n");
+        for (int sent = 0; sent < BODY; sent += PIECE) {
+                put_bytes(&w, fd, piece, PIECE);
+                w.now += 50000;                  /* nearly five seconds in all */
+                turn(&w);
+        }
+        assert_int_equal(send(fd, "x", 1, MSG_NOSIGNAL), 1);     /* nobody has closed */
+        check_refused(&w, fd, 413);
+        assert_true(has(&w, "at most 1048576 bytes are taken (max_body)"));
+        fd = dial(&w);                           /* one that never ends is given up */
+        put(&w, fd, "POST / HTTP/1.1\r\n" H "Content-Length: 12582912\r\n\r\n");
+        for (int i = 0; i < 200 && (i == 0 || wt_http_open(w.http) > 0); i++) {
+                send(fd, "x", 1, MSG_NOSIGNAL);
+                w.now += 100000;
+                turn(&w);
+        }
+        assert_int_equal(wt_http_open(w.http), 0);
+        close(fd);
+        free(piece);
+        world_close(&w);
+}
+
 static void too_many_bytes_of_bodies(void **state)
 {
         static const char post[] = "POST /later HTTP/1.1\r\n" H "Content-Length: 1000\r\n\r\n";
@@ -511,6 +585,8 @@ int main(void)
                 cmocka_unit_test(a_client_that_caught_up_is_kept),
                 cmocka_unit_test(a_slow_reader_is_served),
                 cmocka_unit_test(too_many_connections),
+                cmocka_unit_test(the_oldest_make_room),
+                cmocka_unit_test(who_writes_all_first_reads_the_answer),
                 cmocka_unit_test(too_many_bytes_of_bodies),
                 cmocka_unit_test(a_thousand_idle_connections),
                 cmocka_unit_test(nobody_starves),

@@ -2,6 +2,7 @@
  * disagree about where a message ends, the message is refused. Takes bytes in pieces of any size;
  * the outcome does not depend on where they were cut. */
 #include "net/parse.h"
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -83,6 +84,13 @@ static void refuse(struct wt_http_parser *p, int status, const char *why)
         p->why = why;
 }
 
+static void too_large(struct wt_http_parser *p)
+{
+        snprintf(p->words, sizeof p->words, "the request body is too large; at most %zu bytes are "
+                 "taken (max_body)", p->lim.max_body);
+        refuse(p, 413, p->words);
+}
+
 /* "http://host/path?query" loses scheme and authority: the path of a proxy's request is the path.
  * The head then goes on after the "/" that an empty path stands for. */
 static void absolute_form(struct wt_http_parser *p)
@@ -158,7 +166,7 @@ static void content_length(struct wt_http_parser *p, const char *v)
                 if (*c < '0' || *c > '9')
                         return refuse(p, 400, "Content-Length is not a number");
                 if (n > UINT64_MAX / 10 - 1)
-                        return refuse(p, 413, "the request body is too large");
+                        return too_large(p);
                 n = n * 10 + (uint64_t)(*c - '0');
         }
         if (!*v)
@@ -206,7 +214,7 @@ static void head_complete(struct wt_http_parser *p)
         if (p->chunked && !p->minor_1)
                 return refuse(p, 400, "HTTP/1.0 has no transfer codings");
         if (p->left > p->lim.max_body)
-                return refuse(p, 413, "the request body is too large");
+                return too_large(p);
         p->phase = p->chunked ? CHUNK_LINE : p->left > 0 ? BODY : DONE;
 }
 
@@ -236,7 +244,7 @@ static void chunk_line(struct wt_http_parser *p, const char *s, size_t len)
         if (why)
                 return refuse(p, 400, why);
         if (size > p->lim.max_body - p->body.len)
-                return refuse(p, 413, "the request body is too large");
+                return too_large(p);
         for (size_t i = 0; i < len; i++)
                 if (s[i] == ';')
                         p->extra += len - i, i = len;

@@ -15,7 +15,7 @@ struct wt_http_parser {
         bool head_done, minor_1, close, keep, expect, chunked, has_length;
         uint8_t n_host;
         int status;                              /* != 0: refused */
-        const char *why;
+        const char *why; char words[96];
         struct wt_buf head, body;
         uint32_t line;                           /* where in head the line that arrives begins */
         uint32_t method, path, query, fields_at; /* fields_at: where the header lines begin */
