@@ -163,7 +163,9 @@ static wt_err once(wt_store *s, int (*begin)(wt_db *db),
         return err;
 }
 
-wt_err wt_store_do(wt_store *s, wt_err (*work)(void *arg, wt_store *s), void *arg)
+/* Once, or until it lost against no other; inside a transaction it is a part of that one. */
+static wt_err within(wt_store *s, int (*begin)(wt_db *db),
+                     wt_err (*work)(void *arg, wt_store *s), void *arg)
 {
         int tries = 0;
         wt_err err;
@@ -172,23 +174,19 @@ wt_err wt_store_do(wt_store *s, wt_err (*work)(void *arg, wt_store *s), void *ar
         if (s->in_tx)
                 return work(arg, s);
         do
-                err = once(s, s->ops->begin, work, arg);
+                err = once(s, begin, work, arg);
         while (err == WT_EABORTED && again(&tries));
         return err;
 }
 
+wt_err wt_store_do(wt_store *s, wt_err (*work)(void *arg, wt_store *s), void *arg)
+{
+        return within(s, s->ops->begin, work, arg);
+}
+
 wt_err wt_store_see(wt_store *s, wt_err (*work)(void *arg, wt_store *s), void *arg)
 {
-        int tries = 0;
-        wt_err err;
-
-        free_to_call(s);
-        if (s->in_tx)
-                return work(arg, s);
-        do
-                err = once(s, s->ops->snapshot, work, arg);
-        while (err == WT_EABORTED && again(&tries));
-        return err;
+        return within(s, s->ops->snapshot, work, arg);
 }
 
 struct given { wt_store *s; wt_on_row row; void *arg; bool any; };

@@ -19,6 +19,20 @@ void chat_add(struct chat *h, const char *role, const char *text)
         h->n++;
 }
 
+void chat_messages(const struct chat *h, struct wt_buf *b)
+{
+        wt_buf_json_key(b, "messages");
+        wt_buf_str(b, "[");
+        for (uint32_t i = 0; i < h->n; i++) {
+                wt_buf_json_sep(b);
+                wt_buf_str(b, "{");
+                wt_buf_json_kv(b, "role", h->messages[i].role);
+                wt_buf_json_kv(b, "content", h->messages[i].text);
+                wt_buf_str(b, "}");
+        }
+        wt_buf_str(b, "]");
+}
+
 void chat_drop(struct chat *h, uint32_t n)
 {
         while (h->n > n)

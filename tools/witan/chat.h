@@ -24,10 +24,12 @@ enum chat_end { CHAT_ANSWERED, CHAT_STOPPED, CHAT_FAILED };
 
 void chat_add(struct chat *h, const char *role, const char *text);
 void chat_drop(struct chat *h, uint32_t n);      /* all messages from the n-th on */
+void chat_messages(const struct chat *h, struct wt_buf *b);      /* an object's "messages" */
 /* chat_ask.c: sends all messages and shows the answer as it comes. The answer, or what there is of
  * a stopped one, becomes a message; a failure is said and leaves none. */
 enum chat_end chat_ask(struct chat *h);
-double chat_speed(const struct chat *h);         /* tokens/s since it was asked; 0: one read, too quick to tell */
+/* Tokens/s since it was asked; 0: one read, too quick to tell. */
+double chat_speed(const struct chat *h);
 void chat_stop(void);                            /* async-signal-safe: ends the answer under way */
 /* chat_talk.c: the conversation on a terminal. Exit code. */
 int chat_talk(struct chat *h);

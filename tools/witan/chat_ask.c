@@ -85,16 +85,8 @@ static void put_request(struct chat *h, struct wt_buf *b)
 
         wt_buf_str(b, "{");
         wt_buf_json_kv(b, "model", slash != NULL ? slash + 1 : h->cl->model);
-        wt_buf_json_key(b, "messages");
-        wt_buf_str(b, "[");
-        for (uint32_t i = 0; i < h->n; i++) {
-                wt_buf_json_sep(b);
-                wt_buf_str(b, "{");
-                wt_buf_json_kv(b, "role", h->messages[i].role);
-                wt_buf_json_kv(b, "content", h->messages[i].text);
-                wt_buf_str(b, "}");
-        }
-        wt_buf_str(b, "],\"stream\":true,\"stream_options\":{\"include_usage\":true}");
+        chat_messages(h, b);
+        wt_buf_str(b, ",\"stream\":true,\"stream_options\":{\"include_usage\":true}");
         put_number(b, "temperature", flag[CHAT_TEMPERATURE], "0.7");
         put_number(b, "top_p", flag[CHAT_TOP_P], "0.9");
         if (flag[CHAT_MAX] != NULL)

@@ -14,19 +14,6 @@ static void put_text(const struct chat *h, struct wt_buf *b)
                            h->messages[i].text);
 }
 
-static void put_messages(const struct chat *h, struct wt_buf *b)
-{
-        wt_buf_str(b, "{\"messages\":[");
-        for (uint32_t i = 0; i < h->n; i++) {
-                wt_buf_json_sep(b);
-                wt_buf_str(b, "{");
-                wt_buf_json_kv(b, "role", h->messages[i].role);
-                wt_buf_json_kv(b, "content", h->messages[i].text);
-                wt_buf_str(b, "}");
-        }
-        wt_buf_str(b, "]}\n");
-}
-
 static uint32_t first(const struct chat *h)      /* message behind the system's */
 {
         return h->n > 0 && strcmp(h->messages[0].role, "system") == 0;
@@ -56,10 +43,13 @@ static void write_conversation(struct chat *h, const char *file)
         size_t n = strlen(file);
         struct wt_buf b = { 0 };
 
-        if (n > 5 && strcmp(file + n - 5, ".json") == 0)
-                put_messages(h, &b);
-        else
+        if (n > 5 && strcmp(file + n - 5, ".json") == 0) {
+                wt_buf_str(&b, "{");
+                chat_messages(h, &b);
+                wt_buf_str(&b, "}\n");
+        } else {
                 put_text(h, &b);
+        }
         if (wt_file_write(file, b.data, b.len, 0600) == WT_OK) {
                 snprintf(h->saved, sizeof h->saved, "%s", file);
                 fprintf(stderr, "%u messages are in %s\n", h->n, file);
