@@ -6,6 +6,7 @@
 #include "audit/erase_impl.h"
 #include "audit/tree.h"
 #include "base/clock.h"
+#include "base/list.h"
 #include "base/sha256.h"
 
 /* ---- holds ---- */
@@ -92,20 +93,6 @@ struct drop {
         uint64_t n;
 };
 
-static void *one_more(void **list, uint32_t n, uint32_t *cap, size_t item)
-{
-        if (n == *cap) {
-                uint32_t more = *cap != 0 ? 2 * *cap : 64;
-                void *grown = realloc(*list, more * item);
-
-                if (grown == NULL)
-                        return NULL;
-                *list = grown;
-                *cap = more;
-        }
-        return (char *)*list + n * item;
-}
-
 static int on_leaf(void *arg, const struct wt_value *column, uint32_t n)
 {
         struct drop *d = arg;
@@ -117,7 +104,7 @@ static int on_leaf(void *arg, const struct wt_value *column, uint32_t n)
                 r->last = leaf;
                 return WT_OK;
         }
-        if ((r = one_more((void **)&d->run, d->n_runs, &d->cap, sizeof *r)) == NULL)
+        if ((r = wt_list_more(&d->run, d->n_runs, &d->cap, sizeof *r)) == NULL)
                 return wt_fail(WT_ENOMEM, "no memory for the runs of a day");
         *r = (struct run){ leaf, leaf };
         d->n_runs++;
@@ -135,7 +122,7 @@ static int on_statement(void *arg, const struct wt_value *column, uint32_t n)
             e.code.len != 64 || e.action.len != 15 ||
             memcmp(e.action.data, "audit.retention", 15) != 0)
                 return WT_OK;
-        if ((a = one_more((void **)&d->again, d->n_again, &d->again_cap, sizeof *a)) == NULL)
+        if ((a = wt_list_more(&d->again, d->n_again, &d->again_cap, sizeof *a)) == NULL)
                 return wt_fail(WT_ENOMEM, "no memory for the notes of a day");
         a->count = e.count;
         memcpy(a->code, e.code.data, 65);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "audit/spool_impl.h"
 #include "base/file.h"
+#include "base/list.h"
 
 /* "00000000000000000001.seg" -> 1; 0: no segment. */
 static uint64_t number_of(const char *name)
@@ -40,21 +41,16 @@ static wt_err list(struct wt_spool *s)
                 return wt_fail(WT_EIO, "could not read %s: %s", s->folder, strerror(errno));
         while ((e = readdir(d)) != NULL) {
                 uint64_t first = number_of(e->d_name);
+                struct seg *g;
 
                 if (first == 0)
                         continue;
-                if (s->n_segs == s->cap_segs) {
-                        uint32_t cap = s->cap_segs > 0 ? 2 * s->cap_segs : 64;
-                        struct seg *more = realloc(s->segs, cap * sizeof *more);
-
-                        if (more == NULL) {
-                                closedir(d);
-                                return wt_fail(WT_ENOMEM, "no memory for a list of segments");
-                        }
-                        s->segs = more;
-                        s->cap_segs = cap;
+                if ((g = wt_list_more(&s->segs, s->n_segs, &s->cap_segs, sizeof *g)) == NULL) {
+                        closedir(d);
+                        return wt_fail(WT_ENOMEM, "no memory for a list of segments");
                 }
-                s->segs[s->n_segs++] = (struct seg){ .first = first };
+                *g = (struct seg){ .first = first };
+                s->n_segs++;
         }
         closedir(d);
         if (s->n_segs > 0)

@@ -7,6 +7,7 @@
 #include "audit/verify_walk.h"
 #include "audit/view.h"
 #include "base/json.h"
+#include "base/list.h"
 #include "base/rng.h"
 
 /* Bytes of a line: an event of 5 MiB in base64, twice its text, and the path. */
@@ -55,21 +56,6 @@ static bool wrong(wt_verify_export *x, enum wt_wrong what, uint64_t leaf, const 
         va_end(ap);
         memcpy(f->request, x->request, sizeof f->request);
         return false;
-}
-
-/* Grows a list of items by one; NULL: no memory. */
-static void *one_more(void **list, uint32_t n, uint32_t *cap, size_t item)
-{
-        if (n == *cap) {
-                uint32_t more = *cap != 0 ? 2 * *cap : 64;
-                void *grown = realloc(*list, more * item);
-
-                if (grown == NULL)
-                        return NULL;
-                *list = grown;
-                *cap = more;
-        }
-        return (char *)*list + n * item;
 }
 
 static bool read_head(wt_verify_export *x, const wt_json *j)
@@ -157,8 +143,7 @@ static bool check_event(wt_verify_export *x, const wt_json *j, uint64_t leaf)
                 return wrong(x, WT_WRONG_ROW, leaf, "its readable form says something else than "
                              "its body");
         if (is_retention(&e) && x->n_stated < MOST_NOTES) {
-                struct stated *s = one_more((void **)&x->stated, x->n_stated, &x->stated_cap,
-                                            sizeof *s);
+                struct stated *s = wt_list_more(&x->stated, x->n_stated, &x->stated_cap, sizeof *s);
 
                 if (s == NULL)
                         return wrong(x, WT_WRONG_EXPORT, leaf, "no memory for its notes");
@@ -181,7 +166,7 @@ static bool check_order(wt_verify_export *x, uint64_t leaf)
                              "%llu rows", (unsigned long long)leaf,
                              (unsigned long long)x->c.size);
         if (x->complete && leaf > x->next) {
-                g = one_more((void **)&x->gap, x->n_gaps, &x->gap_cap, sizeof *g);
+                g = wt_list_more(&x->gap, x->n_gaps, &x->gap_cap, sizeof *g);
                 if (g == NULL)
                         return wrong(x, WT_WRONG_EXPORT, leaf, "no memory for its gaps");
                 *g = (struct gone){ 0, x->next, leaf - 1, false };
@@ -267,14 +252,14 @@ static bool read_tail(wt_verify_export *x, const wt_json *j)
         bool good = true;
 
         if (x->complete && x->next < x->c.size) {
-                g = one_more((void **)&x->gap, x->n_gaps, &x->gap_cap, sizeof *g);
+                g = wt_list_more(&x->gap, x->n_gaps, &x->gap_cap, sizeof *g);
                 if (g == NULL)
                         return wrong(x, WT_WRONG_EXPORT, x->next, "no memory for its gaps");
                 *g = (struct gone){ 0, x->next, x->c.size - 1, false };
                 x->n_gaps++;
         }
         for (wt_jv v = wt_json_first(j, list); v != WT_JSON_NONE && good; v = wt_json_next(j, v)) {
-                g = one_more((void **)&gone, n, &cap, sizeof *g);
+                g = wt_list_more(&gone, n, &cap, sizeof *g);
                 good = g != NULL;
                 if (good) {
                         *g = (struct gone){ .stated = false };

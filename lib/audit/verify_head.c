@@ -1,23 +1,16 @@
 /* verify_head.c - what the walk over the rows is held against: checkpoints with good signatures,
  * and what retention says that it took. */
 #include <stdio.h>
-#include <stdlib.h>
 #include "audit/verify_walk.h"
+#include "base/list.h"
 #include "base/sha256.h"
 
 static wt_err add_head(struct walk *w, const struct wt_checkpoint *c, bool cosigned)
 {
         uint32_t at = w->n_heads;
 
-        if (w->n_heads == w->head_cap) {
-                uint32_t cap = w->head_cap ? 2 * w->head_cap : 64;
-                struct head *grown = realloc(w->head, cap * sizeof *grown);
-
-                if (grown == NULL)
-                        return wt_fail(WT_ENOMEM, "no memory for %u checkpoints", cap);
-                w->head = grown;
-                w->head_cap = cap;
-        }
+        if (wt_list_more(&w->head, at, &w->head_cap, sizeof *w->head) == NULL)
+                return wt_fail(WT_ENOMEM, "no memory for more than %u checkpoints", at);
         for (; at > 0 && w->head[at - 1].size > c->size; at--)
                 w->head[at] = w->head[at - 1];
         w->head[at] = (struct head){ c->size, c->root, cosigned };
@@ -111,21 +104,16 @@ wt_err walk_heads(struct walk *w)
 static int on_gone(void *arg, const struct wt_value *column, uint32_t n)
 {
         struct walk *w = arg;
+        struct gone *g;
 
         if (n != 3 || column[0].type != WT_INT || column[1].type != WT_INT ||
             column[2].type != WT_INT || column[1].as.i < 0 || column[2].as.i < column[1].as.i)
                 return WT_OK;                    /* it excuses nothing */
-        if (w->n_gone == w->gone_cap) {
-                uint32_t cap = w->gone_cap ? 2 * w->gone_cap : 64;
-                struct gone *grown = realloc(w->gone, cap * sizeof *grown);
-
-                if (grown == NULL)
-                        return wt_fail(WT_ENOMEM, "no memory for %u ranges", cap);
-                w->gone = grown;
-                w->gone_cap = cap;
-        }
-        w->gone[w->n_gone++] = (struct gone){ column[0].as.i, (uint64_t)column[1].as.i,
-                                              (uint64_t)column[2].as.i, false };
+        if ((g = wt_list_more(&w->gone, w->n_gone, &w->gone_cap, sizeof *g)) == NULL)
+                return wt_fail(WT_ENOMEM, "no memory for more than %u ranges", w->n_gone);
+        *g = (struct gone){ column[0].as.i, (uint64_t)column[1].as.i, (uint64_t)column[2].as.i,
+                            false };
+        w->n_gone++;
         return WT_OK;
 }
 

@@ -1,4 +1,5 @@
 /* allow.c - reads the allow-list, and again when it has changed. */
+#include "base/list.h"
 #include "bus/allow.h"
 #include <ctype.h>
 #include <errno.h>
@@ -29,16 +30,7 @@ static char *field(char **at, const char *chars, size_t most)
 
 static struct bus_allowed *next_entry(struct bus_allow *a)       /* NULL: memory is gone */
 {
-        if (a->n == a->cap) {
-                uint32_t cap = a->cap ? 2 * a->cap : 16;
-                struct bus_allowed *grown = realloc(a->list, cap * sizeof *grown);
-
-                if (!grown)
-                        return NULL;
-                a->list = grown;
-                a->cap = cap;
-        }
-        return &a->list[a->n];
+        return wt_list_more(&a->list, a->n, &a->cap, sizeof *a->list);
 }
 
 static const struct bus_allowed *listed(const struct bus_allow *a, const char *key)

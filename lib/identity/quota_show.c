@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/list.h"
 #include "identity/quota.h"
 
 struct show {
@@ -21,15 +22,9 @@ static void add(struct show *w, const char *scope, const struct wt_limits *l)
 
                 if (l->most[i] < 0)
                         continue;
-                if (w->n == w->cap) {
-                        uint32_t cap = w->cap > 0 ? 2 * w->cap : 64;
-
-                        w->line = realloc(w->line, cap * sizeof *w->line);
-                        if (w->line == NULL)
-                                wt_out_of_memory("a list of limits", cap * sizeof *w->line);
-                        w->cap = cap;
-                }
-                q = &w->line[w->n++];
+                if ((q = wt_list_more(&w->line, w->n, &w->cap, sizeof *q)) == NULL)
+                        wt_out_of_memory("a list of limits", w->n * sizeof *q);
+                w->n++;
                 *q = (struct wt_quota_line){ .limit = (enum wt_limit)i, .most = l->most[i] };
                 snprintf(q->scope, sizeof q->scope, "%s", scope);
         }

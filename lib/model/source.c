@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "base/file.h"
+#include "base/list.h"
 #include "base/sha256.h"
 #include "model/tensors.h"
 
@@ -48,18 +49,14 @@ wt_err wt_source_add_file(wt_source *s, const char *path, uint32_t *file)
 
 wt_err wt_source_add(wt_source *s, const struct wt_tensor_at *t)
 {
+        struct wt_tensor_at *at;
+
         if (s->n_tensors == MAX_TENSORS)
                 return wt_fail(WT_EINVAL, "the model has more than %d tensors", MAX_TENSORS);
-        if (s->n_tensors == s->cap_tensors) {
-                uint32_t cap = s->cap_tensors ? 2 * s->cap_tensors : 256;
-                struct wt_tensor_at *grown = realloc(s->tensors, cap * sizeof *grown);
-
-                if (!grown)
-                        return wt_fail(WT_ENOMEM, "no memory for %u tensors", cap);
-                s->tensors = grown;
-                s->cap_tensors = cap;
-        }
-        s->tensors[s->n_tensors++] = *t;
+        if (!(at = wt_list_more(&s->tensors, s->n_tensors, &s->cap_tensors, sizeof *at)))
+                return wt_fail(WT_ENOMEM, "no memory for more than %u tensors", s->n_tensors);
+        *at = *t;
+        s->n_tensors++;
         return WT_OK;
 }
 

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/list.h"
 #include "math/kernels.h"
 #include "model/model.h"
 
@@ -14,17 +15,13 @@ struct trunk {
 
 static struct held *next(struct trunk *t)
 {
-        if (t->n == t->cap) {
-                uint32_t cap = 2 * t->cap + 64;
-                struct held *grown = realloc(t->held, cap * sizeof *grown);
+        struct held *h = wt_list_more(&t->held, t->n, &t->cap, sizeof *h);
 
-                if (!grown)
-                        return NULL;
-                t->held = grown;
-                t->cap = cap;
+        if (h) {
+                *h = (struct held){ 0 };
+                t->n++;
         }
-        t->held[t->n] = (struct held){ 0 };
-        return &t->held[t->n++];
+        return h;
 }
 
 /* Packs, maps and uploads each part; its weight goes to base + slot. */
