@@ -1,6 +1,6 @@
 #include "audit/checkpoint.h"
 #include <string.h>
-#include "audit/base64.h"
+#include "base/base64.h"
 
 void wt_checkpoint_text(const struct wt_checkpoint *c, struct wt_buf *out)
 {

@@ -1,7 +1,7 @@
 #include "audit/note.h"
 #include <string.h>
-#include "audit/base64.h"
 #include "audit/note_key.h"
+#include "base/base64.h"
 #include "base/sha256.h"
 #include "base/utf8.h"
 #include "tls/sign.h"

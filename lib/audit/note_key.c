@@ -4,9 +4,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "audit/base64.h"
 #include "audit/note.h"
 #include "audit/note_key.h"
+#include "base/base64.h"
 #include "base/file.h"
 #include "base/sha256.h"
 #include "tls/sign.h"

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "audit/base64.h"
 #include "audit/checkpoint.h"
+#include "base/base64.h"
 #include "base/file.h"
 
 /* The example of Go's package golang.org/x/mod/sumdb/note, whose format this is. */

@@ -1,9 +1,9 @@
 #include "audit/proof.h"
 #include <stdlib.h>
-#include "audit/base64.h"
 #include "audit/checkpoint_store.h"
 #include "audit/tree.h"
 #include "audit/view.h"
+#include "base/base64.h"
 
 enum { PAGE = 256, N_CACHED = 1024 };
 

@@ -2,10 +2,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include "audit/base64.h"
 #include "audit/verify.h"
 #include "audit/verify_walk.h"
 #include "audit/view.h"
+#include "base/base64.h"
 #include "base/json.h"
 #include "base/list.h"
 #include "base/rng.h"

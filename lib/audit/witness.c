@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
-#include "audit/base64.h"
+#include "base/base64.h"
 #include "base/file.h"
 #include "base/rng.h"
 #include "base/sha256.h"

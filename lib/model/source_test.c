@@ -1,6 +1,7 @@
 /* source_test.c - safetensors files and folders: what is legal loads, what is not is named. */
 #include "model/test_model.h"
 #include <inttypes.h>
+#include "base/base64.h"
 #include "base/sha256.h"
 #include "model/tensors.h"
 
@@ -129,15 +130,18 @@ static void every_prefix(void **state)
 /* A case of the shared data, a base64 file; true when it opened. */
 static bool open_case(const char *id, char dir[TEST_PATH], wt_source **s, wt_json **j)
 {
-        uint8_t bytes[1024];
+        struct wt_buf bytes = { 0 };
         const char *text;
+        size_t len;
 
         *j = shared_case(id);
         if (!*j)
                 skip();
-        text = wt_json_str(*j, wt_json_get(*j, 0, "input"), NULL);
+        text = wt_json_str(*j, wt_json_get(*j, 0, "input"), &len);
+        assert_true(wt_base64_read(&bytes, text, len));
         tmp_dir(dir);
-        put_file(dir, "model.safetensors", bytes, from_base64(text, bytes));
+        put_file(dir, "model.safetensors", bytes.data, bytes.len);
+        wt_buf_free(&bytes);
         return wt_source_open(s, dir) == WT_OK;
 }
 

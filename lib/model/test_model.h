@@ -210,23 +210,4 @@ static UNUSED wt_json *shared_case(const char *id)
         wt_buf_free(&b);
         return j;
 }
-
-static UNUSED size_t from_base64(const char *text, uint8_t *out)
-{
-        static const char digits[] =
-                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        uint32_t bits = 0, n_bits = 0;
-        size_t n = 0;
-
-        for (; *text && *text != '='; text++) {
-                const char *d = strchr(digits, *text);
-
-                assert_non_null(d);
-                bits = bits << 6 | (uint32_t)(d - digits);
-                n_bits += 6;
-                if (n_bits >= 8)
-                        out[n++] = (uint8_t)(bits >> (n_bits -= 8));
-        }
-        return n;
-}
 #endif

@@ -1,6 +1,7 @@
 /* tokenizer_vectors_test.c - ids by others: Hugging Face's tokenizers (a committed file), the
  * golden file of models/tiny, and, where the shared data is there, DeepSeek-V3's own vocabulary
  * on texts, whole files and llama.cpp's test texts. */
+#include "base/base64.h"
 #include "text/text_test.h"
 
 /* --- models/tiny --- */
@@ -113,32 +114,11 @@ static void features_as_hugging_face(void **state)
 
 /* --- DeepSeek-V3, from the shared data --- */
 
-static size_t unbase64(const char *s, size_t len, char *out)
-{
-        static const char letters[] =
-                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        uint32_t bits = 0, n_bits = 0;
-        size_t n = 0;
-
-        for (size_t i = 0; i < len && s[i] != '='; i++) {
-                const char *at = strchr(letters, s[i]);
-
-                assert_non_null(at);
-                bits = bits << 6 | (uint32_t)(at - letters);
-                n_bits += 6;
-                if (n_bits >= 8) {
-                        n_bits -= 8;
-                        out[n++] = (char)(bits >> n_bits);
-                }
-        }
-        return n;
-}
-
 /* Lines of "base64(token in byte-level letters) id". */
 static void add_vocab(struct wt_buf *json, const struct wt_buf *tiktoken)
 {
         const char *p = tiktoken->data, *end = p + tiktoken->len;
-        char token[4096];
+        struct wt_buf token = { 0 };
 
         wt_buf_str(json, "{");
         while (p < end) {
@@ -146,13 +126,16 @@ static void add_vocab(struct wt_buf *json, const struct wt_buf *tiktoken)
                 const char *line_end = memchr(p, '\n', (size_t)(end - p));
 
                 line_end = line_end != NULL ? line_end : end;
-                assert_true(blank != NULL && blank < line_end && blank - p < 4096);
+                assert_true(blank != NULL && blank < line_end);
+                wt_buf_clear(&token);
+                assert_true(wt_base64_read(&token, p, (size_t)(blank - p)));
                 wt_buf_json_sep(json);
-                wt_buf_json_str(json, token, unbase64(p, (size_t)(blank - p), token));
+                wt_buf_json_str(json, token.data, token.len);
                 wt_buf_fmt(json, ":%ld", strtol(blank, NULL, 10));
                 p = line_end + 1;
         }
         wt_buf_str(json, "}");
+        wt_buf_free(&token);
 }
 
 static void add_merges(struct wt_buf *json, const struct wt_buf *merges)

@@ -8,7 +8,7 @@
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/param_build.h>
-#include "tls/b64.h"
+#include "base/base64.h"
 
 enum { RSA_LEAST = 2048, RSA_MOST = 8192,        /* bits */
        MOST_SECRET = 1024,                       /* bytes of a shared secret */
@@ -28,7 +28,7 @@ static bool bytes_of(const wt_json *j, wt_jv v, const char *name, struct wt_buf 
         const char *s = wt_json_str(j, wt_json_get(j, v, name), &n);
 
         wt_buf_clear(out);
-        return s && wt_b64url(s, n, out);
+        return s && wt_base64url_read(out, s, n);
 }
 
 /* ---- RSA ---- */

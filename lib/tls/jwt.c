@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include "tls/b64.h"
+#include "base/base64.h"
 
 static const struct wt_json_limits head_limits = { .max_depth = 4, .max_bytes = 4 << 10,
                                                    .max_nodes = 256 };
@@ -97,7 +97,7 @@ static wt_err read_header(struct header *h, const struct parts *p)
 
         if (p->n[0] > head_limits.max_bytes)
                 return no("has a header of more than 4 KiB");
-        if (!wt_b64url(p->at[0], p->n[0], &text))
+        if (!wt_base64url_read(&text, p->at[0], p->n[0]))
                 err = no("has a header that is not base64url");
         else if ((err = wt_json_parse(&j, text.data, text.len, &head_limits)) != WT_OK)
                 err = wt_fail_in(err == WT_ENOMEM ? err : WT_EUNAUTH, "the token's header");
@@ -170,11 +170,11 @@ wt_err wt_jws_open(struct wt_buf *payload, struct wt_jws *about, const wt_jwks *
                                "algorithms allowed here", h.alg_text);
         if ((err = pick(&key, set, &h)) != WT_OK)
                 return err;
-        if (!wt_b64url(p.at[2], p.n[2], &sig))
+        if (!wt_base64url_read(&sig, p.at[2], p.n[2]))
                 err = no("has a signature that is not base64url");
         else if (!wt_jwks_good(set, key, h.alg, token, p.signed_len, sig.data, sig.len))
                 err = no("has a signature that is not its key's");
-        else if (!wt_b64url(p.at[1], p.n[1], payload))
+        else if (!wt_base64url_read(payload, p.at[1], p.n[1]))
                 err = no("has a payload that is not base64url");
         wt_buf_free(&sig);
         if (err != WT_OK)

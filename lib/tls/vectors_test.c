@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/sha256.h"
 #include "tls/jwt.h"
+#include "tls/token.h"
 
 enum { MOST_FILE = 4 << 20, ALL = WT_JWS_PUBLIC | WT_JWS_SHARED };
 
@@ -59,19 +60,9 @@ static void unhex(const char *hex, struct wt_buf *out)
 
 static void put_b64url(struct wt_buf *out, const char *name, const void *data, size_t n)
 {
-        static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                                     "0123456789-_";
-        const uint8_t *p = data;
-        unsigned bits = 0;
-        int have = 0;
-
         wt_buf_json_key(out, name);
         wt_buf_str(out, "\"");
-        for (size_t i = 0; i < n; i++)
-                for (bits = bits << 8 | p[i], have += 8; have >= 6; have -= 6)
-                        wt_buf_add(out, &digits[bits >> (have - 6) & 63], 1);
-        if (have > 0)
-                wt_buf_add(out, &digits[bits << (6 - have) & 63], 1);
+        put_b64(out, data, n);
         wt_buf_str(out, "\"");
 }
 

@@ -1,4 +1,4 @@
-#include "audit/base64.h"
+#include "base/base64.h"
 #include <string.h>
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -22,7 +22,7 @@ void wt_base64_add(struct wt_buf *out, const void *data, size_t len)
         out->data[out->len] = '\0';
 }
 
-static int digit(char c)
+static int digit(char c, const char last[2])
 {
         if (c >= 'A' && c <= 'Z')
                 return c - 'A';
@@ -30,7 +30,7 @@ static int digit(char c)
                 return c - 'a' + 26;
         if (c >= '0' && c <= '9')
                 return c - '0' + 52;
-        return c == '+' ? 62 : c == '/' ? 63 : -1;
+        return c == last[0] ? 62 : c == last[1] ? 63 : -1;
 }
 
 /* Four characters; n of the three bytes come from them. False: no base64. */
@@ -39,7 +39,7 @@ static bool four(const char *t, uint32_t n, uint8_t *out)
         uint32_t v = 0;
 
         for (uint32_t i = 0; i < 4; i++) {
-                int d = i <= n ? digit(t[i]) : 0;
+                int d = i <= n ? digit(t[i], "+/") : 0;
 
                 if (d < 0 || (i > n && t[i] != '='))
                         return false;
@@ -84,4 +84,29 @@ bool wt_base64_read(struct wt_buf *out, const char *text, size_t len)
 bool wt_base64_exact(const char *text, size_t len, void *out, size_t n)
 {
         return len % 4 == 0 && bytes_of(text, len) == n && decode(text, len, out, n);
+}
+
+bool wt_base64url_read(struct wt_buf *out, const char *text, size_t len)
+{
+        uint8_t *to = (uint8_t *)wt_buf_room(out, len / 4 * 3 + 3);
+        uint32_t bits = 0, have = 0;
+        size_t n = 0;
+
+        for (size_t i = 0; i < len; i++) {
+                int d = digit(text[i], "-_");
+
+                if (d < 0)
+                        return false;
+                bits = (bits << 6 | (uint32_t)d) & 0xffff;
+                have += 6;
+                if (have >= 8) {
+                        have -= 8;
+                        to[n++] = (uint8_t)(bits >> have);
+                }
+        }
+        if (len % 4 == 1 || (bits & ((1u << have) - 1)) != 0)
+                return false;
+        to[n] = '\0';
+        out->len += n;
+        return true;
 }
