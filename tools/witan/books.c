@@ -1,6 +1,7 @@
 #include "books.h"
 #include <errno.h>
 #include <pwd.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -133,6 +134,30 @@ wt_err books_change(struct call *c, wt_store *s, const char *action,
                 err = wt_store_do(s, change_work, &g);
         wt_buf_free(&g.words);
         return err;
+}
+
+struct wt_buf *books_list(const struct call *c, struct wt_buf *b, const char *titles, ...)
+{
+        va_list ap;
+
+        if (c->json) {
+                wt_buf_str(b, "[");
+                return b;
+        }
+        va_start(ap, titles);
+        vprintf(titles, ap);
+        va_end(ap);
+        return NULL;
+}
+
+int books_list_end(struct call *c, struct wt_buf *b, wt_err err)
+{
+        if (err == WT_OK && c->json) {
+                wt_buf_str(b, "]");
+                puts(b->data);
+        }
+        wt_buf_free(b);
+        return err == WT_OK ? EXIT_DONE : verb_fail(c, "%s", wt_words());
 }
 
 const char *books_time(int64_t t, char out[32])

@@ -21,6 +21,12 @@ wt_err books_change(struct call *c, wt_store *s, const char *action,
                     wt_err (*work)(void *arg, wt_store *s, struct wt_buf *words), void *arg);
 /* "2026-11-26 10:00", by UTC; "-" for 0. */
 const char *books_time(int64_t t, char out[32]);
+/* A list of rows, as JSON or under its titles (printf's words): give what it returns to whoever
+ * writes a row: b, or NULL where a row is printed. The end prints the JSON, frees b, and is the
+ * exit code. */
+struct wt_buf *books_list(const struct call *c, struct wt_buf *b, const char *titles, ...)
+        __attribute__((format(printf, 3, 4)));
+int books_list_end(struct call *c, struct wt_buf *b, wt_err err);
 /* The tenant is made when it does not exist: the one that a fresh installation needs. */
 wt_err books_tenant(wt_store *s, const char *id);
 /* Is secret a key that opens? *role is its role then. */

@@ -177,22 +177,11 @@ static void row(void *arg, const struct wt_key *k)
 
 static int list(struct call *c, wt_store *s)
 {
-        struct wt_buf b = { 0 };
-        wt_err err;
+        struct wt_buf b = { 0 },
+                *json = books_list(c, &b, "%-38s %-12s %-16s %-8s %-17s %-17s %s\n", "ID", "TENANT",
+                                   "NAME", "ROLE", "CREATED", "EXPIRES", "REVOKED");
 
-        if (!c->json) {
-                printf("%-38s %-12s %-16s %-8s %-17s %-17s %s\n", "ID", "TENANT", "NAME", "ROLE",
-                       "CREATED", "EXPIRES", "REVOKED");
-                return wt_key_list(s, row, NULL) == WT_OK ? EXIT_DONE
-                                                              : verb_fail(c, "%s", wt_words());
-        }
-        wt_buf_str(&b, "[");
-        err = wt_key_list(s, row, &b);
-        wt_buf_str(&b, "]");
-        if (err == WT_OK)
-                puts(b.data);
-        wt_buf_free(&b);
-        return err == WT_OK ? EXIT_DONE : verb_fail(c, "%s", wt_words());
+        return books_list_end(c, &b, wt_key_list(s, row, json));
 }
 
 static int revoke_key(struct call *c, wt_store *s)

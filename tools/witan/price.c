@@ -30,18 +30,10 @@ static void row(void *arg, const struct wt_price *p)
 
 static int list(struct call *c, wt_store *s)
 {
-        struct wt_buf b = { 0 };
-        wt_err err;
+        struct wt_buf b = { 0 }, *json = books_list(c, &b, "%-32s %-16s %16s %16s\n", "MODEL",
+                                                    "TENANT", "PROMPT", "COMPLETION");
 
-        wt_buf_str(&b, "[");
-        if (!c->json)
-                printf("%-32s %-16s %16s %16s\n", "MODEL", "TENANT", "PROMPT", "COMPLETION");
-        err = wt_price_list(s, row, c->json ? &b : NULL);
-        wt_buf_str(&b, "]");
-        if (err == WT_OK && c->json)
-                puts(b.data);
-        wt_buf_free(&b);
-        return err == WT_OK ? EXIT_DONE : verb_fail(c, "%s", wt_words());
+        return books_list_end(c, &b, wt_price_list(s, row, json));
 }
 
 static bool read_price(struct call *c, int f, int64_t *out)

@@ -36,20 +36,12 @@ static void row(void *arg, const struct wt_quota_line *q)
 
 static int show(struct call *c, wt_store *s, const char *scope)
 {
-        struct wt_buf b = { 0 };
-        wt_err err;
+        struct wt_buf b = { 0 },
+                *json = books_list(c, &b, "%-44s %-20s %14s %14s %14s %14s  %s\n", "SCOPE",
+                                   "LIMIT", "MOST", "USED", "LEASED", "LEFT", "RESETS IN");
+        wt_err err = wt_quota_migrate(s);
 
-        wt_buf_str(&b, "[");
-        if (!c->json)
-                printf("%-44s %-20s %14s %14s %14s %14s  %s\n", "SCOPE", "LIMIT", "MOST", "USED",
-                       "LEASED", "LEFT", "RESETS IN");
-        if ((err = wt_quota_migrate(s)) == WT_OK)
-                err = wt_quota_report(s, scope, row, c->json ? &b : NULL);
-        wt_buf_str(&b, "]");
-        if (err == WT_OK && c->json)
-                puts(b.data);
-        wt_buf_free(&b);
-        return err == WT_OK ? EXIT_DONE : verb_fail(c, "%s", wt_words());
+        return books_list_end(c, &b, err != WT_OK ? err : wt_quota_report(s, scope, row, json));
 }
 
 static int run(struct call *c)

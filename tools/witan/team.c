@@ -46,18 +46,10 @@ static void row(void *arg, const struct wt_team *t)
 
 static int list(struct call *c, wt_store *s)
 {
-        struct wt_buf b = { 0 };
-        wt_err err;
+        struct wt_buf b = { 0 }, *json = books_list(c, &b, "%-16s %-16s %-17s %s\n", "TENANT",
+                                                    "TEAM", "CREATED", "LIMITS");
 
-        wt_buf_str(&b, "[");
-        if (!c->json)
-                printf("%-16s %-16s %-17s %s\n", "TENANT", "TEAM", "CREATED", "LIMITS");
-        err = wt_team_list(s, row, c->json ? &b : NULL);
-        wt_buf_str(&b, "]");
-        if (err == WT_OK && c->json)
-                puts(b.data);
-        wt_buf_free(&b);
-        return err == WT_OK ? EXIT_DONE : verb_fail(c, "%s", wt_words());
+        return books_list_end(c, &b, wt_team_list(s, row, json));
 }
 
 static int change(struct call *c, wt_store *s, struct job *j, bool make)
