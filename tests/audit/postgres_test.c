@@ -137,31 +137,13 @@ static void pages(void **state)
         assert_true(some > 0 && some < n / 5);
 }
 
-static wt_err collect(void *arg, const char *data, size_t len)
-{
-        wt_buf_add(arg, data, len);
-        return WT_OK;
-}
-
 static void export_verifies(uint64_t dropped)
 {
-        struct wt_verify v = { .witness = wt_witness_key(rig.witness) };
-        struct wt_audit_filter none = { .limit = 0 };
-        struct wt_buf out = { 0 };
-        wt_verify_export *x;
-        uint64_t n;
+        struct wt_verify v;
 
-        GOOD(wt_audit_export(rig.store, &none, collect, &out, &n));
-        GOOD(wt_verify_export_begin(&x, &v));
-        for (char *at = out.data, *stop; at < out.data + out.len; at = stop + 1) {
-                stop = strchr(at, '\n');
-                if (!wt_verify_export_line(x, at, (size_t)(stop - at)))
-                        break;
-        }
-        if (!wt_verify_export_end(x))
+        if (!rig_export_verifies(&rig, &v))
                 fail_msg("%s", v.finding.words);
         assert_int_equal(v.seen.dropped, dropped);
-        wt_buf_free(&out);
 }
 
 static void exports(void **state)

@@ -7,6 +7,7 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "audit/proof.h"
 #include "audit/tree.h"
 #include "base/rng.h"
 #include "plugin/plugin.h"
@@ -159,6 +160,33 @@ void rig_checkpoint(struct rig *r)
         wt_buf_free(&note);
         wt_buf_free(&body);
         wt_buf_free(&a.body);
+}
+
+static wt_err collect(void *arg, const char *data, size_t len)
+{
+        wt_buf_add(arg, data, len);
+        return WT_OK;
+}
+
+bool rig_export_verifies(struct rig *r, struct wt_verify *v)
+{
+        struct wt_audit_filter none = { .limit = 0 };
+        struct wt_buf out = { 0 };
+        wt_verify_export *x;
+        uint64_t n;
+        bool good;
+
+        *v = (struct wt_verify){ .witness = wt_witness_key(r->witness) };
+        GOOD(wt_audit_export(r->store, &none, collect, &out, &n));
+        GOOD(wt_verify_export_begin(&x, v));
+        for (char *at = out.data, *stop; at < out.data + out.len; at = stop + 1) {
+                stop = strchr(at, '\n');
+                if (!wt_verify_export_line(x, at, (size_t)(stop - at)))
+                        break;
+        }
+        good = wt_verify_export_end(x);
+        wt_buf_free(&out);
+        return good;
 }
 
 void rig_sql(struct rig *r, const char *fmt, ...)

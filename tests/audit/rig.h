@@ -4,6 +4,7 @@
 #define WITAN_TESTS_AUDIT_RIG_H
 #include "audit/checkpoint_store.h"
 #include "audit/table.h"
+#include "audit/verify.h"
 #include "audit/witness.h"
 
 struct rig {
@@ -26,6 +27,8 @@ void rig_rows(struct rig *r, uint32_t n, uint32_t seed);
 void rig_event(uint64_t i, uint32_t seed, struct wt_buf *out);
 /* Signs the head and has it cosigned, through the witness's own request. */
 void rig_checkpoint(struct rig *r);
+/* Exports all of the log and verifies the export: true, or what v->finding says. */
+bool rig_export_verifies(struct rig *r, struct wt_verify *v);
 /* SQL behind the store's back, seals and all: what somebody with the file can do. */
 void rig_sql(struct rig *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The first column of the first row. */
