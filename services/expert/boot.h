@@ -6,9 +6,9 @@
 #include "expert.h"
 
 struct expert_boot;
-/* name: NULL for the setting. router: an inproc:// endpoint, or NULL for the setting routers_at
- * with CURVE keys from STATE/keys. Logs EXPERT-READY. On failure the words say what to do and
- * nothing is left open. */
+/* Borrows conf, name and router until the close. name: NULL for the setting. router: an inproc://
+ * endpoint, or NULL for the setting routers_at with CURVE keys from STATE/keys. Logs
+ * EXPERT-READY. On failure the words say what to do and nothing is left open. */
 wt_err expert_boot(struct expert_boot **out, const wt_conf *conf, const char *name,
                    const char *router);
 /* Until wt_stop_asked and drained. WT_EPRECONDITION: a router refused it for good. */

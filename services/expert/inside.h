@@ -1,5 +1,5 @@
 /* inside.h - what the files of this folder share.
- * Shapes: D width, E experts of a layer, K picks of a row. */
+ * Shapes: D width, E experts of a layer, K picks of a row. Times are microseconds of conf.clock. */
 #ifndef WITAN_EXPERT_INSIDE_H
 #define WITAN_EXPERT_INSIDE_H
 #include <pthread.h>

@@ -6,8 +6,9 @@
 #include "gateway.h"
 
 struct gateway_boot;
-/* router: an inproc:// endpoint, or NULL for the setting routers_at with CURVE keys from
- * STATE/keys. Logs GATEWAY-READY. On failure the words say what to do and nothing is left open. */
+/* Borrows conf and router until the close. router: an inproc:// endpoint, or NULL for the setting
+ * routers_at with CURVE keys from STATE/keys. Logs GATEWAY-READY. On failure the words say what
+ * to do and nothing is left open. */
 wt_err gateway_boot(struct gateway_boot **out, const wt_conf *conf, const char *router);
 /* Until wt_stop_asked and drained; 1 when requests had to be cut, else 0. */
 int gateway_boot_run(struct gateway_boot *b);

@@ -1,6 +1,8 @@
 /* batch.h - one step: the rows of many sequences on their way through the layers, and the expert
  * calls of the layer it is at. Each group of fields is written by the stage that is named.
- * Shapes: T rows of the step (at most step_rows), D width, K picks a row, E experts of a layer. */
+ * Shapes: T rows of the step (at most step_rows), D width, K picks a row, E experts of a layer, V
+ * vocabulary. Times are microseconds of the router's clock. What is not said to be borrowed is the
+ * batch's: made by router_batch_init, or in its arena, which is emptied after each layer. */
 #ifndef WITAN_ROUTER_BATCH_H
 #define WITAN_ROUTER_BATCH_H
 #include "router.h"

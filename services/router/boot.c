@@ -133,14 +133,9 @@ static uint64_t turns(void *arg)
 
 static bool is_ready(void *arg, struct wt_buf *words)
 {
-        return router_boot_ready(arg, words);
-}
-
-bool router_boot_ready(struct router_boot *b, struct wt_buf *words)
-{
         struct router_numbers n;
 
-        router_numbers(b->router, &n);
+        router_numbers(((struct router_boot *)arg)->router, &n);
         if (n.draining)
                 wt_buf_str(words, "draining");
         else if (n.turns == 0)

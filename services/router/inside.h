@@ -1,4 +1,5 @@
-/* inside.h - what the files of this folder share. */
+/* inside.h - what the files of this folder share. Times are microseconds of conf.clock. All is of
+ * the thread that turns the router, but for what `lock` guards. */
 #ifndef WITAN_ROUTER_INSIDE_H
 #define WITAN_ROUTER_INSIDE_H
 #include <pthread.h>

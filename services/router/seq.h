@@ -1,4 +1,5 @@
-/* seq.h - a sequence from its submit to its last event, and the KV pages that it holds. */
+/* seq.h - a sequence from its submit to its last event, and the KV pages that it holds. Times are
+ * microseconds of the router's clock. */
 #ifndef WITAN_ROUTER_SEQ_H
 #define WITAN_ROUTER_SEQ_H
 #include "base/sha256.h"
