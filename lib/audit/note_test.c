@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "audit/checkpoint.h"
-#include "base/base64.h"
 #include "base/file.h"
 
 /* The example of Go's package golang.org/x/mod/sumdb/note, whose format this is. */
@@ -183,32 +182,6 @@ static void bad_body(void **state)
         assert_int_equal(wt_checkpoint_parse(&c, b->text, strlen(b->text)), WT_EDATA);
 }
 
-static void base64(void **state)
-{
-        struct wt_buf text = { 0 }, back = { 0 };
-        uint8_t bytes[70], room[3];
-
-        (void)state;
-        for (size_t i = 0; i < sizeof bytes; i++)
-                bytes[i] = (uint8_t)(i * 37 + 11);
-        for (size_t n = 0; n <= sizeof bytes; n++) {
-                wt_buf_clear(&text);
-                wt_buf_clear(&back);
-                wt_base64_add(&text, bytes, n);
-                assert_int_equal(text.len, (n + 2) / 3 * 4);
-                assert_true(wt_base64_read(&back, text.data, text.len));
-                assert_int_equal(back.len, n);
-                assert_memory_equal(back.data, bytes, n);
-        }
-        assert_true(wt_base64_exact("Zm9v", 4, room, 3));
-        assert_memory_equal(room, "foo", 3);
-        for (const char *const *t = (const char *const[]){ "Zg=", "Zh==", "Zm9=", "Z===", "====",
-                                                           "Zm-v", "Zm9v\n", NULL }; *t; t++)
-                assert_false(wt_base64_read(&back, *t, strlen(*t)));
-        wt_buf_free(&text);
-        wt_buf_free(&back);
-}
-
 static struct CMUnitTest tests[64];
 static int n_tests;
 
@@ -223,7 +196,7 @@ int main(void)
 {
         const struct CMUnitTest plain[] = {
                 cmocka_unit_test(go_example), cmocka_unit_test(own_keys),
-                cmocka_unit_test(checkpoints), cmocka_unit_test(base64),
+                cmocka_unit_test(checkpoints),
         };
         char remove[64];
         int rc;

@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/hot.h"
+#include "base/list.h"
 #include "base/number.h"
 #include "base/rng.h"
 
@@ -121,6 +122,31 @@ static void buf_grows_and_ends_in_nul(void **state)
         assert_memory_equal(b.data, "a\0b", 4);
         wt_buf_free(&b);
         assert_null(b.data);
+}
+
+static void a_list_keeps_what_is_in_it(void **state)
+{
+        struct item { uint64_t a; uint8_t b[5]; } *list = NULL, *at;
+        uint32_t n = 0, cap = 0, moved = 0;
+
+        (void)state;
+        for (; n < 1000; n++) {
+                uint32_t before = cap;
+
+                assert_non_null(at = wt_list_more(&list, n, &cap, sizeof *at));
+                assert_ptr_equal(at, &list[n]);
+                assert_true(cap > n && cap >= before);
+                moved += cap != before;
+                *at = (struct item){ .a = n, .b = { (uint8_t)n } };
+        }
+        for (uint32_t i = 0; i < n; i++)
+                assert_true(list[i].a == i && list[i].b[0] == (uint8_t)i);
+        assert_int_equal(moved, 5);              /* 64 to 1,024 */
+        at = list;
+        cap = n = UINT32_MAX;
+        assert_null(wt_list_more(&list, n, &cap, 1));    /* no such number */
+        assert_true(list == at && cap == UINT32_MAX);
+        free(list);
 }
 
 static void json_places_its_commas(void **state)
@@ -298,19 +324,20 @@ static void the_hot_path_is_guarded(void **state)
 
 int main(void)
 {
-        struct CMUnitTest tests[8 + N_TEXTS] = {
+        struct CMUnitTest tests[9 + N_TEXTS] = {
                 cmocka_unit_test(arena_is_zeroed_and_aligned),
                 cmocka_unit_test(arena_pieces_are_apart),
                 cmocka_unit_test(warm_arena_takes_no_more),
                 cmocka_unit_test(arena_strings),
                 cmocka_unit_test(buf_grows_and_ends_in_nul),
+                cmocka_unit_test(a_list_keeps_what_is_in_it),
                 cmocka_unit_test(json_places_its_commas),
                 cmocka_unit_test(doubles_are_short_and_exact),
                 cmocka_unit_test(the_hot_path_is_guarded),
         };
 
         for (size_t i = 0; i < N_TEXTS; i++)
-                tests[8 + i] =
+                tests[9 + i] =
                         (struct CMUnitTest){texts[i].name, escaped, NULL, NULL, (void *)&texts[i]};
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
