@@ -141,15 +141,25 @@ static wt_err append(struct wt_spool *s, const void *data, size_t len, uint64_t 
         if (waiting + need > s->most_pending || wt_buf_try(&s->pending, need) == NULL)
                 return wt_fail(WT_EEXHAUSTED, "%" PRIu64 " bytes wait for the disk of %s",
                                waiting, s->folder);
-        if (s->pending.len == 0)
-                pthread_cond_signal(&s->news);
         spool_put_record(&s->pending, ++s->appended, s->durable, data, len);
         s->stats.records++;
         *seq = s->appended;
         return WT_OK;
 }
 
-wt_err wt_spool_append(wt_spool *s, const void *data, size_t len, uint64_t *seq)
+/* Under the lock, which it leaves. Signalled after that: a thread that wakes to a lock that is held
+ * goes to sleep again. */
+static void leave_due(struct wt_spool *s, bool due)
+{
+        bool news = due && s->pending.len > 0 && !s->due;
+
+        s->due |= news;
+        pthread_mutex_unlock(&s->lock);
+        if (news)
+                pthread_cond_signal(&s->news);
+}
+
+static wt_err append_checked(wt_spool *s, const void *data, size_t len, uint64_t *seq, bool due)
 {
         wt_err err;
 
@@ -158,8 +168,24 @@ wt_err wt_spool_append(wt_spool *s, const void *data, size_t len, uint64_t *seq)
                                WT_SPOOL_MOST);
         pthread_mutex_lock(&s->lock);
         err = append(s, data, len, seq);
-        pthread_mutex_unlock(&s->lock);
+        leave_due(s, due);
         return err;
+}
+
+wt_err wt_spool_append(wt_spool *s, const void *data, size_t len, uint64_t *seq)
+{
+        return append_checked(s, data, len, seq, true);
+}
+
+wt_err wt_spool_append_later(wt_spool *s, const void *data, size_t len, uint64_t *seq)
+{
+        return append_checked(s, data, len, seq, false);
+}
+
+void wt_spool_sync(wt_spool *s)
+{
+        pthread_mutex_lock(&s->lock);
+        leave_due(s, true);
 }
 
 uint64_t wt_spool_appended(wt_spool *s)

@@ -59,6 +59,10 @@ const char *wt_spool_id(const wt_spool *s);      /* 32 hex digits, made with the
 /* Never blocks on the disk. *seq counts from 1 and never restarts in a folder. WT_EEXHAUSTED: full;
  * WT_EIO: the disk fails (the reason in words). WT_EINVAL: empty, or above WT_SPOOL_MOST. */
 wt_err wt_spool_append(wt_spool *s, const void *data, size_t len, uint64_t *seq);
+/* The same, but the disk is not asked for this record alone: it is synced together with the next
+ * one that is appended by wt_spool_append, or from wt_spool_sync on. */
+wt_err wt_spool_append_later(wt_spool *s, const void *data, size_t len, uint64_t *seq);
+void wt_spool_sync(wt_spool *s);                 /* begins, and does not wait */
 uint64_t wt_spool_appended(wt_spool *s);         /* the last sequence that was given */
 uint64_t wt_spool_durable(wt_spool *s);          /* every record up to this one is on disk */
 int wt_spool_fd(const wt_spool *s);              /* an eventfd: readable when durable has moved, or

@@ -24,6 +24,7 @@ struct wt_spool {
         uint64_t appended, durable, wakes, wakes_seen;
         struct seg *segs; uint32_t n_segs, cap_segs;
         uint64_t disk_bytes, writing_bytes;
+        bool due;                                /* pending is to be synced as soon as may be */
         bool stopping, failing;
         char why[256];
         struct wt_spool_stats stats;

@@ -216,9 +216,13 @@ static void failed(struct wt_spool *s, int why, uint32_t *pause_ms)
         *pause_ms = 2 * *pause_ms < LONGEST_PAUSE_MS ? 2 * *pause_ms : LONGEST_PAUSE_MS;
 }
 
-/* Under the lock: what is pending joins the group. False: nothing to write. */
+/* Under the lock: what is pending joins the group. False: nothing to write, or nothing that may not
+ * wait for others. */
 static bool take_group(struct wt_spool *s)
 {
+        if (!s->due && !s->stopping && s->writing.len == 0)
+                return false;
+        s->due = false;
         if (s->writing.len == 0) {
                 struct wt_buf empty = s->writing;
 

@@ -527,6 +527,37 @@ static void fed_and_drained_at_once(void **state)
         wt_spool_close(s);
 }
 
+static void put_later(wt_spool *s, uint64_t n_syncs, uint64_t durable)
+{
+        struct wt_spool_stats st;
+        char b[400];
+        uint64_t seq = wt_spool_appended(s) + 1;
+
+        assert_int_equal(wt_spool_append_later(s, b, make(seq, b), &seq), WT_OK);
+        for (int i = 0; i < 200; i++)
+                sched_yield();                   /* a thread that was woken would run now */
+        wt_spool_stats(s, &st);
+        assert_int_equal(st.syncs, n_syncs);
+        assert_int_equal(wt_spool_durable(s), durable);
+}
+
+static void later_and_together(void **state)
+{
+        wt_spool *s = open_spool(at, 1 << 20, 1 << 24, NULL);
+
+        (void)state;
+        put_later(s, 0, 0);
+        settle(s, put(s));                       /* with the next one */
+        put_later(s, 1, 2);
+        wt_spool_sync(s);                        /* when asked for */
+        settle(s, 3);
+        put_later(s, 2, 3);
+        wt_spool_close(s);                       /* at the end */
+        s = open_spool(at, 1 << 20, 1 << 24, NULL);
+        assert_int_equal(read_all(s, 0), 4);
+        wt_spool_close(s);
+}
+
 static void crc(void **state)
 {
         uint8_t b[300];
@@ -559,6 +590,7 @@ int main(void)
                 CASE("a disk that fails is not appended to, and comes back",
                      refused_while_it_fails),
                 CASE("many appends, one sync", many_in_one_sync),
+                CASE("what may wait is synced together with others", later_and_together),
                 CASE("power cuts lose nothing that was acknowledged", power_cuts),
                 CASE("fed and drained at once", fed_and_drained_at_once),
         };

@@ -4,6 +4,7 @@
 #define WITAN_GATEWAY_AUDIT_H
 #include "audit/event.h"
 #include "audit/spool.h"
+#include "net/loop.h"
 
 enum { ITL_BUCKETS = 96, FLOOD_SLOTS = 256, WORDS_MOST = 256 };
 struct request;
@@ -50,6 +51,7 @@ struct flood {
 
 struct audit {
         struct wt_buf event, scratch, sealed;
+        struct wt_timer later;                   /* intents that no sync was asked for yet */
         struct request *held;
         uint32_t n_held;
         struct flood flood[FLOOD_SLOTS];

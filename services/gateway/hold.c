@@ -23,6 +23,7 @@ static void list(struct request *r)
 
         if (h->listed)
                 return;
+        wt_spool_sync(r->g->conf.spool);         /* somebody waits for it now */
         h->listed = true;
         h->since_us = wt_now_us(r->g->conf.clock);
         h->prev = NULL;
@@ -140,6 +141,8 @@ static void leave(struct request *r)
 void hold_settle(struct request *r)
 {
         r->tally.ended = true;
+        if (r->hold.gate != 0 && !r->tally.unwritten)    /* its outcome takes with it what waited */
+                wt_loop_timer_off(r->g->conf.loop, &r->g->audit.later);
         if (!may_leave(r) && (r->call != NULL || r->tally.unwritten)) {
                 list(r);
                 return;
@@ -214,6 +217,7 @@ void hold_tick(struct gateway *g)
 
 void hold_drop(struct gateway *g)
 {
+        wt_loop_timer_off(g->conf.loop, &g->audit.later);
         while (g->audit.held != NULL) {
                 struct request *r = g->audit.held;
 

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include "base/log.h"
 
+enum { LATER_US = 1000 };
+
 static bool shed(struct request *r, const char *words)
 {
         r->tally.shed = true;
@@ -43,6 +45,31 @@ bool audit_open(struct request *r)
         return audit_ready(r->g, &words) || shed(r, words);
 }
 
+/* Its sync begins LATER_US from now at the latest; before that with the outcome's, which most
+ * answers without a stream wait for anyway, or when a first byte waits (hold.c). */
+static void sync_later(void *arg, struct wt_timer *t)
+{
+        (void)t;
+        wt_spool_sync(arg);
+}
+
+static wt_err append_later(struct gateway *g, const struct wt_audit_event *e, uint64_t *seq)
+{
+        struct audit *a = &g->audit;
+        wt_err err;
+
+        wt_buf_clear(&a->event);
+        if ((err = wt_audit_encode(e, &a->event)) != WT_OK ||
+            (err = wt_spool_append_later(g->conf.spool, a->event.data, a->event.len, seq)) != WT_OK)
+                return err;
+        if (a->later.heap_pos == 0) {
+                a->later.fire = sync_later;
+                a->later.arg = g->conf.spool;
+                wt_loop_timer_set(g->conf.loop, &a->later, wt_now_us(g->conf.clock) + LATER_US);
+        }
+        return WT_OK;
+}
+
 bool gateway_intend(struct request *r)
 {
         struct wt_audit_event e;
@@ -52,7 +79,7 @@ bool gateway_intend(struct request *r)
         record_describe(r, WT_AUDIT_INTENT, &e);
         record_hash(r, "prompt", true, hash);
         e.prompt_hash = WT_BYTES(hash, 32);
-        if ((err = audit_append(r->g, &e, &r->hold.gate)) != WT_OK) {
+        if ((err = append_later(r->g, &e, &r->hold.gate)) != WT_OK) {
                 wt_log_err(WT_WARN, "GATEWAY-AUDIT-SHED", err);
                 return shed(r, "the audit log cannot take a record now, and what cannot be "
                             "recorded is not answered; try again later");
