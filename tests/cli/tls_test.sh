@@ -48,6 +48,28 @@ result $? "up with a certificate and an issuer" "$(cat "$tmp/up.err")"
 [ "$failed" = 0 ] || done_testing                # nothing else could be tried
 url=$(field "$state/witan.json" 'j["http"]')
 address=${url#https://}
+
+# -- witan bench online over https: the cluster of the state folder, and a server by its URL and a key
+small="--clients 2 --requests 4 --prompt-tokens 4 --tokens 4"
+json "bench online over https" 0 'j["https"] and j["workers"] == 2 and [(w["requests"], w["failed"]) for w in j["waves"]] == [(4, 0)]' \
+  -- "$w" bench online --state "$state" $small -o json
+"$w" key create --state "$state" >"$tmp/key" 2>/dev/null
+for _ in $(seq 100); do [ "$(ask "$(cat "$tmp/key")" 2>/dev/null | tail -1)" = 200 ] && break; sleep 0.1; done     # it hears of keys
+away="$w bench online --url $url --state $tmp/none"
+json "bench online of a server elsewhere" 0 'j["server"] == "'"$url"'" and j["model"] == "tiny" and "workers" not in j and
+  [(w["requests"], w["failed"]) for w in j["waves"]] == [(4, 0)]' -- $away --key-file "$tmp/key" --cacert "$tmp/cert.pem" $small -o json
+json "streams of a server elsewhere, without its memory" 0 'j["streams"]["answered"] == 4 and "bytes_a_stream_beside_kv" not in j["streams"]' \
+  -- $away --key-file "$tmp/key" --cacert "$tmp/cert.pem" --streams 4 --tokens 4 -o json
+try "by the name in its certificate" 0 "REQUESTS" -- $away --key-file "$tmp/key" --cacert "$tmp/cert.pem" --tls-name gateway.example $small
+try "not by another name" 1 "--url $url: " "--cacert names the authority" -- $away --key-file "$tmp/key" --cacert "$tmp/cert.pem" --tls-name other.example $small
+try "not without its authority" 1 "--url $url: " "--cacert names the authority" -- $away --key-file "$tmp/key" $small
+try "not without a key" 1 "refuses to answer without a key (401)" "--key-file FILE" -- $away --cacert "$tmp/cert.pem" $small
+echo wt-nobody >"$tmp/wrong"
+try "not with a wrong one" 1 "refuses this key (401)" -- $away --key-file "$tmp/wrong" --cacert "$tmp/cert.pem" $small
+try "a key file that is not there" 1 "--key-file: cannot open $tmp/nokey" -- $away --key-file "$tmp/nokey" $small
+try "a key file without a key" 1 "its first line is no key" -- $away --key-file /dev/null $small
+try "an address that is none" 1 "is no address of a server" "https://HOST:PORT" -- "$w" bench online --url "$address" $small
+try "a key for the own cluster" 2 "--key-file goes with --url" -- "$w" bench online --key-file "$tmp/key" --state "$state" $small
 case $url in https://127.0.0.1:*) result 0 "its address is https" ;; *) result 1 "its address is https" "$url" ;; esac
 answer=$(bash -c "$(grep '^ *curl' "$tmp/up.out")")
 grep -q '"content"' <<<"$answer"; result $? "the curl line works when pasted" "$answer"

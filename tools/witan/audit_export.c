@@ -179,8 +179,9 @@ static void print(const struct wt_verify *v)
         printf("%llu rows are what was logged; the witness has cosigned %llu of the log at %s\n",
                (unsigned long long)v->seen.rows, (unsigned long long)v->seen.witnessed, at);
         if (v->seen.unwitnessed > 0)
-                printf("%llu newer ones are not cosigned yet\n",
-                       (unsigned long long)v->seen.unwitnessed);
+                printf("%llu newer row%s not cosigned yet; that takes a second or two\n",
+                       (unsigned long long)v->seen.unwitnessed,
+                       v->seen.unwitnessed == 1 ? " is" : "s are");
         if (v->seen.dropped > 0)
                 printf("%llu were deleted by retention, with a record in the log\n",
                        (unsigned long long)v->seen.dropped);

@@ -36,13 +36,14 @@ static int run(struct call *c)
 }
 
 static const enum wt_set sets[] = { WT_SET_state, WT_SET_config, WT_SET_model, WT_SET_threads,
-                                    N_WT_SETTINGS };
+                                    WT_SET_cacert, WT_SET_tls_name, N_WT_SETTINGS };
 
 const struct verb verb_bench = {
         .name = "bench",
         .about = "makes random models; measures phases against the machine, clients against a "
                  "cluster",
-        .usage = "witan bench make-model DIR | offline [--model DIR] | online [--state DIR]",
+        .usage = "witan bench make-model DIR | offline [--model DIR] | online [--state DIR | --url "
+                 "URL --key-file FILE]",
         .example = "witan bench make-model random && witan bench offline --model random",
         .text = "make-model writes a folder in the shape of DeepSeek-V3 with random BF16 weights. "
                 "Without --shape it is the one of docs/benchmarks.\n\n"
@@ -51,7 +52,9 @@ const struct verb verb_bench = {
                 "larger of its bytes over the machine's rate of reading and its multiply-adds over "
                 "the machine's own peak, both measured in the same rounds. --profile writes a "
                 "trace that Perfetto opens; times are longer then.\n\n"
-                "online asks the running cluster of the state folder for streamed answers.",
+                "online asks the running cluster of the state folder for streamed answers, over "
+                "http or https; with --url any server of OpenAI's API that takes prompts of token "
+                "ids, whose memory cannot be looked at, though.",
         .subs = {
                 { "make-model", "DIR", "a model folder of any shape with random weights" },
                 { "offline", "", "phases against what this machine can read and multiply" },
@@ -88,6 +91,11 @@ const struct verb verb_bench = {
                                 .help = "online: of an answer (64; with --streams 56)" },
                 [BF_STREAMS] = { .name = "streams", .value = "N",
                                  .help = "online: open so many streams at once; memory, fairness" },
+                [BF_URL] = { .name = "url", .value = "URL",
+                             .help = "online: a server elsewhere, http(s)://HOST:PORT; its first "
+                                     "model is asked" },
+                [BF_KEY_FILE] = { .name = "key-file", .value = "FILE",
+                                  .help = "online: with --url: the file of the key" },
         },
         .sets = sets,
         .run = run,

@@ -10,7 +10,8 @@
 /* The flags of the verb, in the order of its table. */
 enum bench_flag {
         BF_SHAPE, BF_ROUTING, BF_SEED, BF_SHARD_BYTES, BF_TOKENIZER, BF_OUT, BF_ROUNDS, BF_PROFILE,
-        BF_ONLY, BF_CLIENTS, BF_RATE, BF_REQUESTS, BF_PROMPT_TOKENS, BF_TOKENS, BF_STREAMS
+        BF_ONLY, BF_CLIENTS, BF_RATE, BF_REQUESTS, BF_PROMPT_TOKENS, BF_TOKENS, BF_STREAMS,
+        BF_URL, BF_KEY_FILE
 };
 
 int bench_make_model(struct call *c);

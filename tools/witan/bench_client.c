@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/rng.h"
+#include "net/loop.h"
 
 enum { MOST_LINE = 1 << 20 };
 
@@ -43,6 +44,9 @@ static void fail(struct bench_client *c, const char *why)
 
 void bench_client_close(struct bench_client *c)
 {
+        if (c->link != NULL)
+                c->target->secure->close(c->link);
+        c->link = NULL;
         if (c->fd >= 0)
                 close(c->fd);
         c->fd = -1;
@@ -67,9 +71,10 @@ static void put_request(struct bench_client *c, const struct bench_target *t, ui
                    "\"stream_options\":{\"include_usage\":true}}");
         wt_buf_clear(&c->out);
         wt_buf_fmt(&c->out, "POST /v1/completions HTTP/1.1\r\nHost: %s\r\n"
-                   "Authorization: Bearer %s\r\nContent-Type: application/json\r\n"
-                   "Connection: close\r\nContent-Length: %zu\r\n\r\n", t->address, t->key,
-                   body.len);
+                   "%s%s%sContent-Type: application/json\r\n"
+                   "Connection: close\r\nContent-Length: %zu\r\n\r\n", t->address,
+                   *t->key != '\0' ? "Authorization: Bearer " : "", t->key,
+                   *t->key != '\0' ? "\r\n" : "", body.len);
         wt_buf_add(&c->out, body.data, body.len);
         wt_buf_free(&body);
 }
@@ -81,6 +86,8 @@ void bench_client_ask(struct bench_client *c, const struct bench_target *t, uint
         put_request(c, t, n);
         wt_buf_clear(&c->line);
         c->fd = -1;
+        c->target = t;
+        c->link = NULL;
         c->sent = 0;
         c->status = 0;
         c->header_end = c->n_status = c->events = c->tokens = 0;
@@ -207,41 +214,92 @@ static void take(struct bench_client *c, const char *p, size_t n,
         }
 }
 
-static void send_more(struct bench_client *c, int epoll)
+/* ---- plain or secure ------------------------------------------------------------------------ */
+
+static const char *why(const struct bench_client *c)
 {
-        struct epoll_event e = { .events = EPOLLIN, .data.ptr = c };
+        return c->link != NULL && errno == EPROTO ? wt_words() : strerror(errno);
+}
 
+/* What is waited for next: the link says; else room to send, then the answer. */
+static void wait_for(struct bench_client *c, int epoll)
+{
+        struct epoll_event e = { .events = c->sent < c->out.len ? EPOLLOUT : EPOLLIN,
+                                 .data.ptr = c };
+
+        if (c->link != NULL)
+                e.events = c->target->secure->waits(c->link) & WT_WRITE ? EPOLLOUT : EPOLLIN;
+        epoll_ctl(epoll, EPOLL_CTL_MOD, c->fd, &e);
+}
+
+static ssize_t put(struct bench_client *c, const void *p, size_t n)
+{
+        return c->link != NULL ? c->target->secure->send(c->link, p, n)
+                               : send(c->fd, p, n, MSG_NOSIGNAL);
+}
+
+static ssize_t get(struct bench_client *c, void *p, size_t n)
+{
+        return c->link != NULL ? c->target->secure->recv(c->link, p, n) : recv(c->fd, p, n, 0);
+}
+
+/* The request; the handshake before it is the link's. False: not all of it has gone. */
+static bool send_more(struct bench_client *c, int epoll)
+{
+        const struct wt_secure *by = c->target->secure;
+        int error = 0;
+        socklen_t len = sizeof error;
+
+        if (by != NULL && c->link == NULL &&
+            (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0 || error != 0)) {
+                fail(c, strerror(error != 0 ? error : errno));
+                return false;
+        }
+        if (by != NULL && c->link == NULL &&
+            by->open(&c->link, by->arg, c->fd, c->target->host) != WT_OK) {
+                c->link = NULL;
+                fail(c, wt_words());
+                return false;
+        }
         while (c->sent < c->out.len) {
-                ssize_t k = send(c->fd, c->out.data + c->sent, c->out.len - c->sent, MSG_NOSIGNAL);
+                ssize_t k = put(c, c->out.data + c->sent, c->out.len - c->sent);
 
-                if (k < 0 && errno == EAGAIN)
-                        return;
+                if (k < 0 && errno == EAGAIN) {
+                        wait_for(c, epoll);
+                        return false;
+                }
                 if (k < 0) {
-                        fail(c, strerror(errno));
-                        return;
+                        fail(c, why(c));
+                        return false;
                 }
                 c->sent += (size_t)k;
         }
-        epoll_ctl(epoll, EPOLL_CTL_MOD, c->fd, &e);
+        wait_for(c, epoll);
+        return true;
 }
 
 void bench_client_ready(struct bench_client *c, uint32_t events, int epoll,
                         void (*gap)(void *arg, uint64_t us), void *arg)
 {
+        bool plain = c->target->secure == NULL;
         char room[16384];
 
-        if (c->fd >= 0 && (events & EPOLLOUT) && c->sent < c->out.len)
-                send_more(c, epoll);
-        while (c->fd >= 0 && (events & (EPOLLIN | EPOLLHUP | EPOLLERR))) {
-                ssize_t k = recv(c->fd, room, sizeof room, 0);
+        if (c->fd >= 0 && c->sent < c->out.len && (!plain || (events & EPOLLOUT)) &&
+            !send_more(c, epoll) && !plain)
+                return;                          /* the handshake reads by itself */
+        while (c->fd >= 0 && (!plain || (events & (EPOLLIN | EPOLLHUP | EPOLLERR)))) {
+                ssize_t k = get(c, room, sizeof room);
 
-                if (k < 0 && errno == EAGAIN)
+                if (k < 0 && errno == EAGAIN) {
+                        if (!plain)
+                                wait_for(c, epoll);
                         return;
+                }
                 if (k <= 0) {
                         if (c->done)
                                 bench_client_close(c);
                         else
-                                fail(c, k < 0 ? strerror(errno) : "the answer broke off");
+                                fail(c, k < 0 ? why(c) : "the answer broke off");
                         return;
                 }
                 take(c, room, (size_t)k, gap, arg);

@@ -6,9 +6,12 @@
 #include <sys/socket.h>
 #include "base/buf.h"
 #include "base/err.h"
+#include "net/secure.h"
 
 struct bench_target {                            /* whom to ask; borrowed while clients live */
         char address[300];                       /* HOST:PORT */
+        char host[300];                          /* whom a certificate must name */
+        const struct wt_secure *secure;          /* https; NULL: plain */
         struct sockaddr_storage at; socklen_t at_len;    /* the same, by bench_target_find */
         const char *key, *model;
         uint32_t prompt_tokens, tokens;          /* of each request */
@@ -19,6 +22,8 @@ wt_err bench_target_find(struct bench_target *t);
 
 struct bench_client {
         int fd;                                  /* -1: not connected */
+        const struct bench_target *target;       /* while connected */
+        wt_link *link;                           /* of https, once the socket is connected */
         struct wt_buf out; size_t sent;
         struct wt_buf line;                      /* of the events, without its end */
         /* the answer */

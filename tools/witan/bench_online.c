@@ -8,13 +8,16 @@
 #include <unistd.h>
 #include "base/number.h"
 #include "bench.h"
+#include "bench_find.h"
 #include "bench_report.h"
 #include "bench_wave.h"
 #include "cluster.h"
 #include "model/shape.h"
 #include "net/http.h"
 
-enum { MOST_WAVES = 16, MOST_CLIENTS = 16384, SPECIAL_IDS = 16 };
+/* BYTE_IDS: whatever the vocabulary of a server elsewhere, it has as many behind the control
+ * tokens. */
+enum { MOST_WAVES = 16, MOST_CLIENTS = 16384, SPECIAL_IDS = 16, BYTE_IDS = 256 };
 
 struct memory { double gateway, router, experts;  /* bytes that are not files */
                 double kv_position; };            /* bytes of a position in all layers */
@@ -24,6 +27,7 @@ struct online {
         struct cluster cluster;
         struct wt_shape *shape;
         struct bench_target target;
+        struct bench_remote remote;              /* model "": the cluster of the state folder */
         char model[256];
         uint32_t clients[MOST_WAVES], n_waves;
         double rate;
@@ -165,6 +169,18 @@ static double unfair(const struct bench_streams *s)
         return s->mean > 0 ? (most > least ? most : least) / s->mean : 0;
 }
 
+static void put_memory(const struct online *o, struct wt_buf *b)
+{
+        const struct bench_streams *s = &o->streams;
+
+        kf(b, "gateway_bytes_a_stream", (o->after.gateway - o->before.gateway) / s->n);
+        kf(b, "router_bytes_a_stream", (o->after.router - o->before.router) / s->n);
+        kf(b, "experts_bytes_a_stream", (o->after.experts - o->before.experts) / s->n);
+        kf(b, "kv_bytes_a_stream", o->after.kv_position *
+                                   (o->target.prompt_tokens + o->target.tokens));
+        kf(b, "bytes_a_stream_beside_kv", stream_bytes(o));
+}
+
 static void put_streams(const struct online *o, struct wt_buf *b)
 {
         const struct bench_streams *s = &o->streams;
@@ -182,12 +198,8 @@ static void put_streams(const struct online *o, struct wt_buf *b)
         wt_buf_json_ku(b, "least_tokens_of_a_stream", s->least);
         wt_buf_json_ku(b, "most_tokens_of_a_stream", s->most);
         kf(b, "unfairness", unfair(s));
-        kf(b, "gateway_bytes_a_stream", (o->after.gateway - o->before.gateway) / s->n);
-        kf(b, "router_bytes_a_stream", (o->after.router - o->before.router) / s->n);
-        kf(b, "experts_bytes_a_stream", (o->after.experts - o->before.experts) / s->n);
-        kf(b, "kv_bytes_a_stream", o->after.kv_position *
-                                   (o->target.prompt_tokens + o->target.tokens));
-        kf(b, "bytes_a_stream_beside_kv", stream_bytes(o));
+        if (o->remote.model[0] == '\0')
+                put_memory(o, b);
         wt_buf_str(b, "}");
 }
 
@@ -203,8 +215,13 @@ static void put_json(const struct online *o, struct wt_buf *b)
         wt_buf_json_kv(b, "what", "witan bench online");
         bench_machine(b);
         wt_buf_json_kv(b, "model", o->model);
-        wt_buf_json_ku(b, "routers", n[0]);
-        wt_buf_json_ku(b, "workers", n[1]);
+        if (o->remote.model[0] != '\0') {
+                wt_buf_json_kv(b, "server", o->remote.url);
+        } else {
+                wt_buf_json_kb(b, "https", o->target.secure != NULL);
+                wt_buf_json_ku(b, "routers", n[0]);
+                wt_buf_json_ku(b, "workers", n[1]);
+        }
         wt_buf_json_ku(b, "prompt_tokens", o->target.prompt_tokens);
         wt_buf_json_ku(b, "tokens", o->target.tokens);
         if (o->streams.n > 0)
@@ -264,13 +281,15 @@ static void table_streams(const struct online *o)
         printf("%u streams opened, %u of them at once; %u answered, %u failed%s%s\n"
                "%.1f s, %.1f tokens/s; first token after %.0f / %.0f / %.0f ms (p50, p95, p99), "
                "then one every %.0f / %.0f / %.0f ms\n"
-               "while all ran, streams got %u to %u tokens: %.1f %% off the mean at most\n"
-               "%.1f KiB a stream beside its keys and values: gateway %.1f, router %.1f less "
-               "%.1f\n",
+               "while all ran, streams got %u to %u tokens: %.1f %% off the mean at most\n",
                s->n, s->begun, s->answered, s->failed, s->failed > 0 ? ": " : "", s->why,
                s->seconds, (double)s->tokens / s->seconds, s->ttft[0] * 1e3, s->ttft[1] * 1e3,
                s->ttft[2] * 1e3, s->gap[0] * 1e3, s->gap[1] * 1e3, s->gap[2] * 1e3, s->least,
-               s->most, unfair(s) * 100, stream_bytes(o) / 1024,
+               s->most, unfair(s) * 100);
+        if (o->remote.model[0] != '\0')
+                return;                          /* whose memory is not here to be looked at */
+        printf("%.1f KiB a stream beside its keys and values: gateway %.1f, router %.1f less "
+               "%.1f\n", stream_bytes(o) / 1024,
                (o->after.gateway - o->before.gateway) / s->n / 1024,
                (o->after.router - o->before.router) / s->n / 1024,
                o->after.kv_position * (o->target.prompt_tokens + o->target.tokens) / 1024);
@@ -322,24 +341,41 @@ static wt_err find_cluster(struct online *o)
 
         if (err != WT_OK || (err = wt_shape_load(&o->shape, o->cluster.model)) != WT_OK)
                 return err;
-        if (strncmp(o->cluster.http, "https://", 8) == 0)
-                return wt_fail(WT_EUNSUPPORTED, "%s: the benchmark measures over http alone; start "
-                               "a cluster without tls_cert for it", o->cluster.http);
         slash = strrchr(o->cluster.model, '/');
         snprintf(o->model, sizeof o->model, "%.255s", slash != NULL ? slash + 1 : o->cluster.model);
-        snprintf(o->target.address, sizeof o->target.address, "%s",
-                 strncmp(o->cluster.http, "http://", 7) == 0 ? o->cluster.http + 7
-                                                             : o->cluster.http);
         o->target.key = o->cluster.admin_key;
+        o->target.n_ids = o->shape->vocab - SPECIAL_IDS;
+        return bench_find_at(&o->target, o->cluster.http);
+}
+
+static wt_err find_remote(struct online *o)
+{
+        wt_err err = bench_find_at(&o->target, o->c->flag[BF_URL]);
+
+        if (err != WT_OK || (err = bench_find_remote(o->c, &o->remote)) != WT_OK)
+                return err;
+        snprintf(o->model, sizeof o->model, "%s", o->remote.model);
+        o->target.key = o->remote.key;
+        o->target.n_ids = BYTE_IDS;
+        return WT_OK;
+}
+
+static wt_err find_target(struct online *o)
+{
+        wt_err err = o->c->flag[BF_URL] != NULL ? find_remote(o) : find_cluster(o);
+        uint64_t most;
+
+        if (err != WT_OK)
+                return err;
         o->target.model = o->model;
         o->target.first_id = SPECIAL_IDS;        /* the first ids are control tokens */
-        o->target.n_ids = o->shape->vocab - SPECIAL_IDS;
-        if (o->target.prompt_tokens + o->target.tokens > o->shape->max_positions)
+        most = o->shape != NULL ? o->shape->max_positions : o->remote.context;
+        if (most > 0 && (uint64_t)o->target.prompt_tokens + o->target.tokens > most)
                 return wt_fail(WT_EINVAL,
-                               "%u and %u tokens are more than the model's %u; lower "
+                               "%u and %u tokens are more than the model's %llu; lower "
                                "--prompt-tokens or --tokens",
-                               o->target.prompt_tokens, o->target.tokens, o->shape->max_positions);
-        return bench_target_find(&o->target);
+                               o->target.prompt_tokens, o->target.tokens, (unsigned long long)most);
+        return WT_OK;
 }
 
 static wt_err run_waves(struct online *o)
@@ -414,7 +450,10 @@ int bench_online(struct call *c)
         if (c->n_words != 1 || read_numbers(o) != WT_OK)
                 rc = c->n_words != 1 ? verb_usage(c, "online takes no further word")
                                      : verb_usage(c, "%s", wt_words());
-        else if (find_cluster(o) != WT_OK ||
+        else if (c->flag[BF_KEY_FILE] != NULL && c->flag[BF_URL] == NULL)
+                rc = verb_usage(c, "--key-file goes with --url; a cluster of this machine is asked "
+                                "with its own key");
+        else if (find_target(o) != WT_OK ||
                  (o->streams.n > 0 ? run_streams(o) : run_waves(o)) != WT_OK || tell(o) != WT_OK)
                 rc = verb_fail(c, "%s", wt_words());
         for (uint32_t i = 0; i < o->n_waves; i++)
@@ -422,6 +461,7 @@ int bench_online(struct call *c)
         if (rc == EXIT_DONE && (failed || o->streams.failed > 0))
                 rc = EXIT_FAILED;                /* the table says which and why */
         wt_shape_free(o->shape);
+        explicit_bzero(o->remote.key, sizeof o->remote.key);
         free(o);
         return rc;
 }

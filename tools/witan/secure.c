@@ -35,6 +35,11 @@ void secure_cluster(const char *cert)
                 use(t);
 }
 
+const struct wt_secure *secure_client(void)
+{
+        return wt_tls_secure(side);
+}
+
 wt_err secure_check(const wt_conf *c)
 {
         const struct wt_tls_files f = { .cert = wt_conf_str(c, WT_SET_tls_cert),
