@@ -7,7 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,21 +14,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "../store/postgres.h"
+#include "audit_load.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/rng.h"
-#include "field.h"
 #include "net/http.h"
 
-enum { CLIENTS = 4, SECOND = 1000 * 1000 };
+enum { SECOND = 1000 * 1000 };
 
 static struct field f;
 static struct pg pg;
 static uint32_t gateway;
-static char http[64], store[300], preload[600];
+static char store[300], preload[600];
 static const char *segment, *bytes;              /* flags */
-static struct { pthread_mutex_t lock; FILE *log; bool stop; uint32_t finished, refused; } load = {
-        .lock = PTHREAD_MUTEX_INITIALIZER };
+static struct load load = { .f = &f };
 
 static uint64_t now(void) { return wt_now_us(&wt_clock_real); }
 
@@ -43,7 +41,7 @@ static void start_gateway(void)
 {
         char at[80], url[320], count[200];
 
-        snprintf(at, sizeof at, "--http=%s", http);
+        snprintf(at, sizeof at, "--http=%s", load.http);
         snprintf(url, sizeof url, "--store=%s", store);
         path_of("syncs", count);
         if (preload[0] != '\0') {
@@ -61,7 +59,7 @@ static void start(void)
         uint32_t r, e;
 
         field_open(&f, NULL, "models/tiny");
-        snprintf(http, sizeof http, "127.0.0.1:%d", field_port());
+        snprintf(load.http, sizeof load.http, "127.0.0.1:%d", field_port());
         snprintf(store, sizeof store, "sqlite");
         segment = "--spool-segment-bytes=8192";        /* many turns */
         bytes = "--spool-bytes=1G";
@@ -71,107 +69,12 @@ static void start(void)
         field_ready(&f, r);
 }
 
-/* ---- clients ------------------------------------------------------------------------------- */
-
-/* Status; 0: broken off. id: of the answer, "" when it has none. */
-static int ask(bool stream, uint32_t tokens, char id[40], struct wt_buf *body)
-{
-        char url[120], question[300];
-        const char *at;
-        int status = 0;
-
-        snprintf(url, sizeof url, "http://%s/v1/completions", http);
-        snprintf(question, sizeof question, "{\"model\":\"tiny\",\"prompt\":\"Once upon\","
-                 "\"stream\":%s,"
-                 "\"max_tokens\":%u,\"ignore_eos\":true}", stream ? "true" : "false", tokens);
-        wt_buf_clear(body);
-        id[0] = '\0';
-        if (wt_http_fetch("POST", url, "x-session-id: a-session\r\n", question, strlen(question),
-                          30 * SECOND, &status, body, NULL, NULL) != WT_OK)
-                return 0;
-        at = body->data != NULL ? strstr(body->data, "\"id\":\"cmpl-") : NULL;
-        if (at != NULL)
-                snprintf(id, 40, "%.36s", at + 11);
-        return status;
-}
-
-static bool is_whole(bool stream, int status, const struct wt_buf *b)
-{
-        static const char last[] = "data: [DONE]\n\n";
-
-        return status == 200 && b->len > sizeof last &&
-               (stream ? strcmp(b->data + b->len - (sizeof last - 1), last) == 0
-                       : b->data[b->len - 1] == '}');
-}
-
-static void *client(void *arg)
-{
-        uint32_t me = (uint32_t)(uintptr_t)arg;
-        struct wt_buf body = { 0 };
-        char id[40];
-
-        for (uint32_t n = 0; !__atomic_load_n(&load.stop, __ATOMIC_ACQUIRE); n++) {
-                bool stream = (n + me) % 2 == 0;
-                int status = ask(stream, 1 + n % 9, id, &body);
-
-                pthread_mutex_lock(&load.lock);
-                if (is_whole(stream, status, &body) && id[0] != '\0') {
-                        fprintf(load.log, "finished %s\n", id);
-                        load.finished++;
-                } else if (status >= 400) {
-                        load.refused++;
-                }
-                pthread_mutex_unlock(&load.lock);
-                if (status == 0)
-                        usleep(2000);            /* nobody is there: not a wait, a courtesy */
-        }
-        wt_buf_free(&body);
-        return NULL;
-}
-
-static uint32_t finished(void)
-{
-        uint32_t n;
-
-        pthread_mutex_lock(&load.lock);
-        n = load.finished;
-        pthread_mutex_unlock(&load.lock);
-        return n;
-}
-
-static pthread_t threads[CLIENTS];
-
 static void begin_load(void)
 {
         char path[200];
 
         path_of("clients.txt", path);
-        load.log = fopen(path, "w");
-        assert_non_null(load.log);
-        load.stop = false;
-        load.finished = load.refused = 0;
-        for (uintptr_t i = 0; i < CLIENTS; i++)
-                assert_int_equal(pthread_create(&threads[i], NULL, client, (void *)i), 0);
-}
-
-static void end_load(void)
-{
-        __atomic_store_n(&load.stop, true, __ATOMIC_RELEASE);
-        for (int i = 0; i < CLIENTS; i++)
-                pthread_join(threads[i], NULL);
-        fclose(load.log);
-}
-
-static void until_finished(uint32_t more)
-{
-        uint32_t want = finished() + more;
-        uint64_t end = now() + 60 * SECOND;
-
-        while (finished() < want) {
-                if (now() > end)
-                        fail_msg("clients finish nothing: %s", field_log(&f, "gateway-0", "AUDIT"));
-                usleep(1000);
-        }
+        load_begin(&load, path);
 }
 
 /* Exit code of the checker over what clients saw and what the table says. */
@@ -214,14 +117,14 @@ static int killed_under_load(int n)
         field_ready(&f, gateway);
         begin_load();
         for (int i = 0; i < n; i++) {
-                until_finished(3);
+                load_until(&load, 3);
                 usleep((useconds_t)(wt_philox_unit(11, (uint32_t)i, 0, 0) * 60000));
                 field_kill(&f, gateway, SIGKILL);
                 start_gateway();
         }
         field_ready(&f, gateway);
-        until_finished(5);
-        end_load();
+        load_until(&load, 5);
+        load_end(&load);
         drained();
         field_until(&f, gateway, "witan_audit_held_answers", 0, 0);
         field_kill(&f, gateway, SIGTERM);
@@ -280,9 +183,9 @@ static void kills_without_syncs(void **state)
         start_gateway();
         field_ready(&f, gateway);
         begin_load();
-        until_finished(30);
+        load_until(&load, 30);
         field_kill(&f, gateway, SIGKILL);
-        end_load();
+        load_end(&load);
         unsetenv("UNSYNCED_LIE");
         start_gateway();
         field_ready(&f, gateway);
@@ -308,18 +211,18 @@ static void a_disk_that_fails(void **state)
         start_gateway();
         unsetenv("UNSYNCED_FAIL");
         field_ready(&f, gateway);
-        assert_int_equal(ask(false, 3, id, &b), 200);
+        assert_int_equal(load_ask(&load, false, 3, id, &b), 200);
         assert_int_equal(wt_file_write(path, "x", 1, 0600), WT_OK);
-        assert_int_equal(ask(false, 3, id, &b), 503);            /* held, then given up */
+        assert_int_equal(load_ask(&load, false, 3, id, &b), 503);        /* held, then given up */
         assert_non_null(strstr(b.data, "record"));
-        assert_int_equal(ask(true, 3, id, &b), 503);             /* turned away */
+        assert_int_equal(load_ask(&load, true, 3, id, &b), 503);         /* turned away */
         assert_non_null(strstr(b.data, "disk of the audit log"));
         assert_false(field_is_ready(&f, gateway, words));
         assert_non_null(strstr(words, "audit log"));
         assert_true(field_metric(&f, gateway, "witan_audit_shed_total") >= 1);
         unlink(path);
         end = now() + 30 * SECOND;
-        while (ask(true, 3, id, &b) != 200)
+        while (load_ask(&load, true, 3, id, &b) != 200)
                 assert_true(now() < end);
         drained();
         wt_buf_free(&b);
@@ -340,17 +243,17 @@ static void a_store_that_is_held(void **state)
         start_gateway();
         field_ready(&f, gateway);
         begin_load();
-        until_finished(10);
+        load_until(&load, 10);
         path_of("witan.db", path);
         assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
         sqlite3_busy_timeout(db, 5000);
         assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
         field_until(&f, gateway, "witan_audit_store_failures_total", 1, 1e9);
-        until_finished(100);
+        load_until(&load, 100);
         assert_true(field_metric(&f, gateway, "witan_audit_lag_seconds") > 0);
         sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
         sqlite3_close(db);
-        end_load();
+        load_end(&load);
         assert_int_equal(load.refused, 0);
         drained();
         field_kill(&f, gateway, SIGTERM);
@@ -382,14 +285,14 @@ static void a_full_spool(void **state)
         assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
         begin_load();
         end = now() + 60 * SECOND;
-        while (ask(n % 2 == 0, 2, id, &b) == 200 && n++ < 1000)
+        while (load_ask(&load, n % 2 == 0, 2, id, &b) == 200 && n++ < 1000)
                 assert_true(now() < end);
         assert_non_null(strstr(b.data, "spool of the audit log is full"));
-        end_load();
+        load_end(&load);
         assert_true(load.finished > 20);
         sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
         sqlite3_close(db);
-        while (ask(true, 3, id, &b) != 200)
+        while (load_ask(&load, true, 3, id, &b) != 200)
                 assert_true(now() < end);
         drained();
         field_kill(&f, gateway, SIGTERM);
@@ -430,9 +333,9 @@ static void what_rows_say(void **state)
         start();
         start_gateway();
         field_ready(&f, gateway);
-        assert_int_equal(ask(false, 5, id, &b), 200);
-        assert_int_equal(ask(true, 70, id, &b), 200);
-        snprintf(url, sizeof url, "http://%s/v1/completions", http);
+        assert_int_equal(load_ask(&load, false, 5, id, &b), 200);
+        assert_int_equal(load_ask(&load, true, 70, id, &b), 200);
+        snprintf(url, sizeof url, "http://%s/v1/completions", load.http);
         for (int i = 0; i < FLOOD; i++) {
                 wt_buf_clear(&b);
                 wt_http_fetch("POST", url, NULL, "{\"model\":\"none\"}", 16, 30 * SECOND, &status,
@@ -468,20 +371,20 @@ static void on_postgresql(void **state)
         start_gateway();
         field_ready(&f, gateway);
         begin_load();
-        until_finished(10);
+        load_until(&load, 10);
         pg_freeze(&pg);
-        until_finished(50);
+        load_until(&load, 50);
         field_kill(&f, gateway, SIGKILL);
         start_gateway();
-        until_finished(20);
+        load_until(&load, 20);
         pg_thaw(&pg);
         for (int i = 0; i < 3; i++) {
-                until_finished(5);
+                load_until(&load, 5);
                 field_kill(&f, gateway, SIGKILL);
                 start_gateway();
         }
-        until_finished(5);
-        end_load();
+        load_until(&load, 5);
+        load_end(&load);
         drained();
         field_kill(&f, gateway, SIGTERM);
         assert_int_equal(field_wait(&f, gateway), 0);

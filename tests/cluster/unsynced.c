@@ -4,11 +4,16 @@
  *
  * UNSYNCED_COUNT=FILE: the number of those syncs, as text (of the latest process).
  * UNSYNCED_LIE=1: only the first sync of a file is done, the others are said to be.
- * UNSYNCED_FAIL=FILE: while FILE exists a sync fails with EIO (and what was written is dropped). */
+ * UNSYNCED_FAIL=FILE: while FILE exists a sync fails with EIO (and what was written is dropped).
+ * UNSYNCED_KILL=WHERE:N: at the N-th time that it comes there the process kills itself, as kill -9
+ * does: "write" (half of what was written has reached the file), "sync" (before it), "synced"
+ * (behind it, and nobody was told), "rename" (before a new segment has its name), "renamed" (behind
+ * that, before its folder is synced). */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +42,39 @@ static int is_segment(const char *path)
         return strstr(path, "/spool/") != NULL &&
                ((n > 4 && strcmp(path + n - 4, ".seg") == 0) ||
                 (n > 4 && strcmp(path + n - 4, "/new") == 0));
+}
+
+static int write_down(int fd, const char *bytes, size_t len)
+{
+        static ssize_t (*f)(int, const void *, size_t);
+        size_t at = 0;
+
+        if (f == NULL)
+                *(void **)&f = real("write");
+        while (at < len) {
+                ssize_t n = f(fd, bytes + at, len - at);
+
+                if (n <= 0)
+                        return -1;
+                at += (size_t)n;
+        }
+        return 0;
+}
+
+/* Under the lock. Is this the time at which the process shall die here? fd: whose bytes half go
+ * down before; -1: none. */
+static void come_to(const char *where, int fd)
+{
+        static unsigned long times;
+        const char *kill_at = getenv("UNSYNCED_KILL");
+        size_t n = strlen(where);
+
+        if (kill_at == NULL || strncmp(kill_at, where, n) != 0 || kill_at[n] != ':' ||
+            ++times < strtoul(kill_at + n + 1, NULL, 10))
+                return;
+        if (fd >= 0)
+                write_down(fd, file[fd].bytes, file[fd].len / 2);
+        raise(SIGKILL);
 }
 
 static int opened(int fd, const char *path, int flags)
@@ -100,6 +138,7 @@ ssize_t write(int fd, const void *data, size_t n)
         }
         memcpy(file[fd].bytes + file[fd].len, data, n);
         file[fd].len += n;
+        come_to("write", fd);
         pthread_mutex_unlock(&lock);
         return (ssize_t)n;
 }
@@ -119,20 +158,28 @@ static void count_one(void)
 /* Under the lock: what is kept goes to the file. */
 static int put_down(int fd)
 {
-        static ssize_t (*f)(int, const void *, size_t);
-        size_t at = 0;
+        int rc = write_down(fd, file[fd].bytes, file[fd].len);
+
+        if (rc == 0)
+                file[fd].len = 0;
+        return rc;
+}
+
+int rename(const char *from, const char *to)
+{
+        static int (*f)(const char *, const char *);
+        int rc, ours = is_segment(to);
 
         if (f == NULL)
-                *(void **)&f = real("write");
-        while (at < file[fd].len) {
-                ssize_t n = f(fd, file[fd].bytes + at, file[fd].len - at);
-
-                if (n <= 0)
-                        return -1;
-                at += (size_t)n;
-        }
-        file[fd].len = 0;
-        return 0;
+                *(void **)&f = real("rename");
+        if (!ours)
+                return f(from, to);
+        pthread_mutex_lock(&lock);
+        come_to("rename", -1);
+        rc = f(from, to);
+        come_to("renamed", -1);
+        pthread_mutex_unlock(&lock);
+        return rc;
 }
 
 int fdatasync(int fd)
@@ -146,6 +193,7 @@ int fdatasync(int fd)
         if (!ours)
                 return f(fd);
         pthread_mutex_lock(&lock);
+        come_to("sync", -1);
         if (fail != NULL && access(fail, F_OK) == 0) {
                 file[fd].len = 0;
                 rc = -1;
@@ -154,9 +202,12 @@ int fdatasync(int fd)
                 file[fd].synced = 1;
         }
         count_one();
+        if (rc == 0)
+                rc = f(fd);
+        come_to("synced", -1);
         pthread_mutex_unlock(&lock);
         if (rc == 0)
-                return f(fd);
+                return 0;
         errno = EIO;
         return -1;
 }
