@@ -2,6 +2,7 @@
 # up_test.sh - clusters as witan up starts them: what it prints, what ps, doctor, logs and models say then.
 . "$(dirname "$0")/lib.sh"
 
+pids=()
 state plain
 up --experts 3 --replicas 2 --routers 2
 result $? "up --detach" "$(cat "$tmp/up.err")"
@@ -140,6 +141,35 @@ wait $waits
 [ $? = 1 ] && ! grep -q "^ready$" "$tmp/up.out"; result $? "a supervisor that dies early is no success" "$(cat "$tmp/up.out")"
 grep -q "ended by signal 9 (Killed) before the cluster was ready" "$tmp/up.err" && grep -q "router-0: .*ROUTER-" "$tmp/up.err"
 result $? "that is said, with the last lines of the logs" "$(cat "$tmp/up.err")"
+
+# Two at the same moment, each with the default ports: each has ports of its own.
+state first; first=$state
+state second
+for s in "$first" "$state"; do
+  "$w" up --detach --experts 1 --state "$s" --http 127.0.0.1:0 >"$s.out" 2>&1 &
+  pids[${#pids[@]}]=$!
+done
+for p in "${pids[@]}"; do wait "$p"; result $? "one of two that start at the same moment" "$(cat "$first.out" "$state.out")"; done
+for what in 'j["rpc"]' '[p["endpoint"] for p in j["processes"] if p["role"] == "router"]' 'j["http"]'; do
+  [ "$(field "$first/witan.json" "$what")" != "$(field "$state/witan.json" "$what")" ]
+  result $? "they differ in $what" "$(field "$first/witan.json" "$what")"
+done
+for s in "$first" "$state"; do try "and it answers" 0 "tiny model" -- "$w" chat --temperature 0 --state "$s" "Who are you?"; done
+"$w" down --state "$state" >/dev/null
+# A port that is promised, and which nobody listens on yet: as in the moment between the plan and the start.
+python3 -c 'import os, socket, sys, time
+t = socket.socket(); t.bind(("127.0.0.1", 0)); port = t.getsockname()[1]; t.close()
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind("\0witan-port-127.0.0.1:%d" % port)
+print(port, flush=True); time.sleep(60)' >"$tmp/promised" </dev/null &
+holder=$!
+for _ in $(seq 100); do [ -s "$tmp/promised" ] && break; sleep 0.1; done
+at=127.0.0.1:$(cat "$tmp/promised")
+for flag in "--http $at" "--bus tcp://$at --http 127.0.0.1:0" "--rpc tcp://$at --http 127.0.0.1:0"; do
+  try "promised to another: $flag" 1 "$at is taken by another witan up" "name another port" \
+    -- "$w" up --detach --state "$tmp/third" $flag
+done
+kill $holder
+"$w" down --state "$first" >/dev/null
 
 state inproc
 json "one process, and up as JSON" 0 'j["http"].startswith("http://127.0.0.1:") and j["admin_key"].startswith("wt-")' \

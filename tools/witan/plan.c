@@ -1,14 +1,17 @@
 /* plan.c - names, ports and shards. */
 #include "plan.h"
 #include <arpa/inet.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include "secure.h"
+#include "sense.h"
 
-enum { BUS_PORT = 7071, RPC_PORT = 7070 };
+enum { BUS_PORT = 7071, RPC_PORT = 7070, MOST_TRIES = 100 };
 
 static int bound(int port)
 {
@@ -25,12 +28,50 @@ static int bound(int port)
         return -1;
 }
 
+static bool keep(struct plan *p, int fd)
+{
+        if (p->n_ports == sizeof p->port / sizeof *p->port)
+                return false;
+        p->port[p->n_ports++] = fd;
+        return true;
+}
+
+/* The word is a name in the kernel (an abstract address), of this network as the ports are; it
+ * goes with the process, however that ends. */
+bool plan_reserve(struct plan *p, const char *address)
+{
+        struct sockaddr_un a = { .sun_family = AF_UNIX };
+        int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), n;
+
+        n = snprintf(a.sun_path + 1, sizeof a.sun_path - 1, "witan-port-%.90s", address);
+        if (fd >= 0 &&
+            bind(fd, (struct sockaddr *)&a,
+                 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n)) == 0 &&
+            keep(p, fd))
+                return true;
+        if (fd >= 0)
+                close(fd);
+        return false;
+}
+
+static bool reserve_port(struct plan *p, int port)
+{
+        char address[32];
+
+        snprintf(address, sizeof address, "127.0.0.1:%d", port);
+        return plan_reserve(p, address);
+}
+
 /* Keeps 127.0.0.1:port (0: any) for the plan; returns the port, or -1 when it is taken. */
 static int keep_port(struct plan *p, int port)
 {
         struct sockaddr_in a;
         socklen_t len = sizeof a;
-        int fd = bound(port);
+        int fd;
+
+        if (port != 0 && !reserve_port(p, port))
+                return -1;
+        fd = bound(port);
 
         if (fd >= 0 && port != 0) {              /* does another one keep it, as we would? */
                 bool free_now = listen(fd, 1) == 0;
@@ -40,18 +81,21 @@ static int keep_port(struct plan *p, int port)
         }
         if (fd < 0)
                 return -1;
-        if (p->n_ports == sizeof p->port / sizeof *p->port ||
-            getsockname(fd, (struct sockaddr *)&a, &len) != 0) {
+        if (getsockname(fd, (struct sockaddr *)&a, &len) != 0 ||
+            (port == 0 && !reserve_port(p, ntohs(a.sin_port))) || !keep(p, fd)) {
                 close(fd);
                 return -1;
         }
-        p->port[p->n_ports++] = fd;
         return ntohs(a.sin_port);
 }
 
 int plan_free_port(struct plan *p)
 {
-        return keep_port(p, 0);
+        int port = -1;
+
+        for (int i = 0; i < MOST_TRIES && port < 0; i++)         /* another plan may be quicker */
+                port = keep_port(p, 0);
+        return port;
 }
 
 static struct process *add(struct plan *p, const char *role, uint32_t i)
@@ -67,7 +111,20 @@ static struct process *add(struct plan *p, const char *role, uint32_t i)
         return x;
 }
 
-static void add_router(struct plan *p, const struct call *c, uint32_t i)
+/* A port that was named is used or refused: never another one. */
+static wt_err reserve_named(struct plan *p, const char *flag, const char *endpoint)
+{
+        const char *address = strstr(endpoint, "://");
+
+        address = address != NULL ? address + 3 : endpoint;
+        if (strncmp(endpoint, "ipc:", 4) == 0 || sense_port(address) <= 0 ||
+            plan_reserve(p, address))
+                return WT_OK;
+        return wt_fail(WT_EEXIST, "--%s: %s is taken by another witan up of this machine; stop "
+                       "that one, or name another port", flag, address);
+}
+
+static wt_err add_router(struct plan *p, const struct call *c, uint32_t i)
 {
         struct process *r = add(p, "router", i);
         const char *named = wt_conf_str(c->conf, WT_SET_bus);
@@ -86,6 +143,8 @@ static void add_router(struct plan *p, const struct call *c, uint32_t i)
                          plan_free_port(p));
         wt_buf_str(&p->routers_at, i > 0 ? "," : "");
         wt_buf_str(&p->routers_at, r->endpoint);
+        return wt_conf_from(c->conf, WT_SET_bus) == WT_FROM_DEFAULT
+                       ? WT_OK : reserve_named(p, "bus", r->endpoint);
 }
 
 /* The audit log's witness runs beside the cluster unless it runs elsewhere or is not wanted. One
@@ -115,6 +174,8 @@ static wt_err choose_rpc(struct plan *p, const struct call *c)
                          port > 0 ? port : plan_free_port(p));
                 err = wt_conf_decide(c->conf, WT_SET_rpc, endpoint);
                 named = endpoint;
+        } else {
+                err = reserve_named(p, "rpc", named);
         }
         snprintf(p->cluster.rpc, sizeof p->cluster.rpc, "%s", named);
         return err;
@@ -135,8 +196,11 @@ wt_err plan_make(struct plan *p, const struct call *c, const struct wt_shape *sh
                 return wt_fail(WT_EINVAL,
                                "--replicas %u needs at least as many workers; --experts is %u",
                                p->replicas, p->n_experts);
+        if ((err = reserve_named(p, "http", wt_conf_str(c->conf, WT_SET_http))) != WT_OK)
+                return err;
         for (uint32_t i = 0; i < routers; i++)
-                add_router(p, c, i);
+                if ((err = add_router(p, c, i)) != WT_OK)
+                        return err;
         for (uint32_t i = 0; i < p->n_experts; i++)
                 add(p, "expert", i);
         if (witnessed(c) && (err = add_witness(p, c)) != WT_OK)

@@ -13,7 +13,7 @@ struct plan {
         char bin[4096];                          /* folder of the programs; set by the caller */
         const struct wt_shape *shape;            /* borrowed */
         uint32_t n_experts, replicas;            /* workers; holders of each, 0: all may */
-        int port[MAX_PROCESSES * 2 + 2]; uint32_t n_ports;       /* sockets of plan_free_port */
+        int port[MAX_PROCESSES * 4 + 8]; uint32_t n_ports;       /* sockets that keep ports */
 };
 
 /* Fills cluster.processes (pids 0), endpoints and routers_at. Default ports that are taken are
@@ -27,4 +27,8 @@ void plan_shard(const struct plan *p, uint32_t worker, struct wt_buf *out);
  * listening, so that nobody is given it for the asking, while a process that is told to binds and
  * listens there (as ZeroMQ and lib/net do, with SO_REUSEADDR). -1: there is none. */
 int plan_free_port(struct plan *p);
+/* HOST:PORT, or what stands in its place, is this plan's until its fini as far as any other witan
+ * up of this host is concerned, which asks here first: of two that start at the same moment one
+ * has it, although nobody listens yet. False: another one has it. */
+bool plan_reserve(struct plan *p, const char *address);
 #endif
