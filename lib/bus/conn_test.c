@@ -101,7 +101,7 @@ static void one_too_many(void **state)
         assert_true(wt_bus_peer_over(s, peer[PER_KEY + 1]));
         to(peer[PER_KEY + 1], 7);                /* it can be told so */
         hears(c[PER_KEY + 1], 7);
-        m = rig_ping(s, peer[PER_KEY], 8);       /* the one over before is forgotten, until it speaks */
+        m = rig_ping(s, peer[PER_KEY], 8);       /* the one over before is forgotten for now */
         assert_int_equal(wt_bus_send(s, m), WT_EUNAVAILABLE);
         wt_msg_free(m);
         assert_true(wt_bus_peer_over(s, peer[PER_KEY] = rig_meet(s, c[PER_KEY])));

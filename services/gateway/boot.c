@@ -163,12 +163,16 @@ static wt_err open_rpc(struct gateway_boot *b)
         struct rpc_conf c = { .endpoint = endpoint, .loop = b->loop,
                               .max_open = (uint32_t)wt_conf_u64(b->conf, WT_SET_rpc_calls),
                               .max_unsent = wt_http_default.max_unsent,
+                              .max_unsent_all = wt_conf_u64(b->conf, WT_SET_max_unsent),
+                              .idle_us = wt_http_default.idle_timeout_us,
                               .per_key = (uint32_t)wt_conf_u64(b->conf, WT_SET_rpc_connections) };
         char dir[4200];
         wt_err err;
 
         if (endpoint[0] == '\0' || b->identity == NULL)
                 return WT_OK;
+        if (c.max_unsent > c.max_unsent_all)
+                c.max_unsent = c.max_unsent_all;
         snprintf(dir, sizeof dir, "%s/keys", wt_conf_str(b->conf, WT_SET_state));
         if ((err = wt_keyring_rpc(&b->rpc_ring, dir, b->name)) != WT_OK)
                 return err;

@@ -304,7 +304,8 @@ bool gateway_ready(struct gateway *g, const char **words)
 
 void gateway_metrics(struct gateway *g, struct wt_buf *out)
 {
-        wt_metric_set(&g->metrics[M_UNSENT], (double)wt_http_unsent(g->http));
+        wt_metric_set(&g->metrics[M_UNSENT], (double)(wt_http_unsent(g->http) +
+                                                      rpc_unsent(g->conf.rpc)));
         wt_metrics_text(out, g->metrics, N_METRICS);
         audit_metrics(g, out);
         if (g->conf.rpc != NULL)

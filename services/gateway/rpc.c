@@ -1,5 +1,6 @@
 /* rpc.c - the socket of the RPC door: calls come in, credits, cancels and deadlines find theirs. */
 #include "rpc.h"
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -217,6 +218,26 @@ static void look_for_lost(struct rpc *r)
         end_lost(r);
 }
 
+/* Sends again what did not go, and cuts who has taken nothing for too long. */
+static void look_at_slow(struct rpc *r)
+{
+        uint64_t now = wt_now_us(r->gateway->conf.clock);
+        char words[120];
+
+        snprintf(words, sizeof words, "the rest of the answer was given up, because nothing of it "
+                 "was taken for %" PRIu64 " s", r->idle_us / 1000000);
+        for (struct rpc_call *c = r->open, *next; c != NULL; c = next) {
+                next = c->next;
+                if (c->since_us > 0 && now - c->since_us > r->idle_us) {
+                        r->cut++;
+                        rpc_cut(c, WT_EEXHAUSTED, words);
+                } else if (c->stuck) {
+                        rpc_flush(c);
+                }
+        }
+        end_lost(r);
+}
+
 /* The keys that may connect: the allow-list is written anew when they have changed. */
 static void write_allowed(struct rpc *r)
 {
@@ -244,6 +265,7 @@ void rpc_tick(struct rpc *r)
         write_allowed(r);
         if (wt_bus_lost(r->bus))
                 look_for_lost(r);
+        look_at_slow(r);
 }
 
 static void on_bus(void *arg, int fd, unsigned ready)
@@ -263,6 +285,8 @@ wt_err rpc_open(struct rpc **out, const struct rpc_conf *conf)
         r->loop = conf->loop;
         r->max_open = conf->max_open;
         r->max_unsent = conf->max_unsent;
+        r->max_unsent_all = conf->max_unsent_all;
+        r->idle_us = conf->idle_us;
         r->per_key = conf->per_key;
         if (conf->keys.allow_file != NULL) {
                 snprintf(r->allow_file, sizeof r->allow_file, "%s", conf->keys.allow_file);
@@ -299,6 +323,8 @@ void rpc_close(struct rpc *r)
         wt_bus_close(r->bus);
         free(r);
 }
+
+uint64_t rpc_unsent(const struct rpc *r) { return r != NULL ? r->unsent : 0; }
 
 const char *rpc_endpoint(const struct rpc *r) { return wt_bus_endpoint(r->bus); }
 

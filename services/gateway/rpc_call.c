@@ -17,19 +17,25 @@ static wt_msg *message(struct rpc_call *c, uint32_t method)
         return m;
 }
 
-/* False: the client is gone, or does not even take what it asked for. */
+/* False: not sent. It is lost, the client being gone, or stuck, when it does not even read what it
+ * asked for. */
 static bool post(struct rpc_call *c, wt_msg *m)
 {
-        if (wt_bus_send(c->rpc->bus, m) == WT_OK)
+        wt_err err = wt_bus_send(c->rpc->bus, m);
+
+        c->stuck = err == WT_EAGAIN;
+        if (err == WT_OK)
                 return true;
+        c->lost |= !c->stuck;
         wt_msg_free(m);
         return false;
 }
 
-/* Lines of headers as metadata, lent by c. */
-static void put_metadata(struct rpc_call *c, wt_msg *m, struct wt_rpc_end *e)
+/* Lines of headers as metadata, in the message's memory. */
+static void put_metadata(const struct rpc_call *c, wt_msg *m, struct wt_rpc_end *e)
 {
-        char *p = c->headers.data, *end, *colon;
+        char *p = c->headers.len > 0 ? wt_arena_str(&m->arena, c->headers.data, c->headers.len)
+                                     : NULL, *end, *colon;
 
         e->metadata = WT_ARENA_ARRAY(&m->arena, struct wt_metadata, 32);
         while (p != NULL && e->n_metadata < 32 && (end = strstr(p, "\r\n")) != NULL) {
@@ -56,6 +62,19 @@ static bool send_end(struct rpc_call *c)
         return post(c, m);
 }
 
+static void drop_piece(struct rpc_call *c)
+{
+        struct rpc_piece *p = c->piece;
+
+        c->unsent -= p->body.len;
+        c->rpc->unsent -= p->body.len;
+        c->piece = p->next;
+        if (c->piece == NULL)
+                c->last = &c->piece;
+        wt_buf_free(&p->body);
+        free(p);
+}
+
 static bool send_piece(struct rpc_call *c)
 {
         struct rpc_piece *p = c->piece;
@@ -69,13 +88,18 @@ static bool send_piece(struct rpc_call *c)
                 return false;
         c->seq++;
         c->credit--;
-        c->unsent -= p->body.len;
-        c->piece = p->next;
-        if (c->piece == NULL)
-                c->last = &c->piece;
-        wt_buf_free(&p->body);
-        free(p);
+        c->since_us = 0;
+        drop_piece(c);
         return true;
+}
+
+/* As much as credit and the connection allow. */
+static void send_pieces(struct rpc_call *c)
+{
+        while (c->piece != NULL && c->credit > 0 && !c->lost && send_piece(c))
+                ;
+        if (c->since_us == 0 && c->piece != NULL)
+                c->since_us = wt_now_us(c->rpc->gateway->conf.clock);
 }
 
 void rpc_free(struct rpc_call *c)
@@ -90,13 +114,8 @@ void rpc_free(struct rpc_call *c)
                 c->next->prev = c->prev;
         r->n_open--;
         wt_loop_timer_off(r->loop, &c->deadline);
-        while (c->piece != NULL) {
-                struct rpc_piece *p = c->piece;
-
-                c->piece = p->next;
-                wt_buf_free(&p->body);
-                free(p);
-        }
+        while (c->piece != NULL)
+                drop_piece(c);
         wt_buf_free(&c->json);
         wt_buf_free(&c->headers);
         wt_msg_free(c->msg);
@@ -115,15 +134,38 @@ void rpc_lost(struct rpc_call *c)
 
 void rpc_flush(struct rpc_call *c)
 {
-        while (c->piece != NULL && c->credit > 0)
-                if (!send_piece(c)) {
-                        rpc_lost(c);
-                        return;
-                }
-        if (c->closed && c->piece == NULL) {
-                send_end(c);
-                rpc_free(c);
+        struct request *q = c->request;
+
+        send_pieces(c);
+        if (c->lost) {
+                rpc_lost(c);
+        } else if (c->piece != NULL) {
+                return;
+        } else if (c->closed) {
+                if (send_end(c) || !c->stuck)
+                        rpc_free(c);
+                else if (c->since_us == 0)
+                        c->since_us = wt_now_us(c->rpc->gateway->conf.clock);
+        } else if (c->full) {
+                c->full = false;
+                if (q != NULL)
+                        stream_resume(q);        /* may be the end of both */
         }
+}
+
+void rpc_cut(struct rpc_call *c, wt_err status, const char *words)
+{
+        struct request *q = c->request;
+
+        c->request = NULL;
+        if (q != NULL)
+                request_left(q);
+        while (c->piece != NULL)
+                drop_piece(c);
+        c->ended = false;
+        rpc_end(c, status, words);
+        send_end(c);
+        rpc_free(c);
 }
 
 void rpc_end(struct rpc_call *c, wt_err status, const char *words)
@@ -226,6 +268,7 @@ static void take_json(struct rpc_call *c, int status, const char *text, size_t l
                         *c->last = p;
                         c->last = &p->next;
                         c->unsent += p->body.len;
+                        c->rpc->unsent += p->body.len;
                 }
         }
         wt_json_free(j);
@@ -265,13 +308,21 @@ static bool send(void *end, const void *data, size_t len)
                 WT_ASSERT(line != NULL);
                 take_json(c, 200, p, (size_t)(line - p));
         }
-        if (c->unsent > c->rpc->max_unsent && c->piece != NULL && c->credit == 0) {
-                c->rpc->cut++;
-                c->lost = true;
-        }
-        while (c->piece != NULL && c->credit > 0 && !c->lost)
-                c->lost = !send_piece(c);
+        send_pieces(c);
         return !c->lost;
+}
+
+/* What waits for credit is the client's own wish, so it may be as much as a slow reader of HTTP
+ * may have unsent, and the two count together. */
+static bool full(void *end)
+{
+        struct rpc_call *c = end;
+        const struct rpc *r = c->rpc;
+        const wt_http *http = r->gateway->http;
+        uint64_t all = r->unsent + (http != NULL ? wt_http_unsent(http) : 0);
+
+        c->full = c->unsent > r->max_unsent || (c->unsent > 0 && all > r->max_unsent_all);
+        return c->full;
 }
 
 static void finish(void *end) { rpc_done(end); }
@@ -288,7 +339,7 @@ static void cut(void *end)
 static const struct caller_ops ops = {
         .name = "rpc:", .before = "", .after = "\n", .last = "", .bind = bind, .header = header,
         .peer = peer, .key_id = key_id, .body = body, .half_closed = half_closed, .reply = reply,
-        .begin = begin, .write = send, .finish = finish, .abort = cut,
+        .begin = begin, .write = send, .full = full, .finish = finish, .abort = cut,
 };
 
 struct caller rpc_caller(struct rpc_call *c)

@@ -1,5 +1,6 @@
 /* rpc_many_test.c - several processes with one client file: each connection has its own calls and
- * credit, a bound of them, one key that ends them all; and where they come from, over tcp. */
+ * credit, a bound of them, one key that ends them all; one that takes nothing is waited for; and
+ * where they come from, over tcp. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,6 +17,7 @@
 #include "base/json.h"
 #include "rpc_rig.h"
 #include "whole.h"
+#include "wire/api.h"
 
 enum { PER_KEY = 3 };
 #define STREAM_PATH "/witan.v1.Generate/Stream"
@@ -42,6 +44,7 @@ static int start(void **st)
         setenv("WITAN_RPC", text, 1);
         snprintf(text, sizeof text, "%d", PER_KEY);
         setenv("WITAN_RPC_CONNECTIONS", text, 1);
+        setenv("WITAN_MAX_UNSENT", "64K", 1);
         if (whole_start(st) != 0)
                 return -1;
         snprintf(file, sizeof file, "%s/client", state);
@@ -78,7 +81,7 @@ static void stream(struct one *o, witan_client *c, uint64_t *id)
         wt_buf_free(&ask_bytes);
 }
 
-/* ---- the other process: says "1" when its stream has begun, and what came once it may go on ---- */
+/* ---- the other process: says "1" when its stream has begun; what came, once it may go on ---- */
 
 static int other_process(const char *path)
 {
@@ -226,6 +229,72 @@ static void revoked(void **st)
         wt_buf_free(&o_other.bytes);
 }
 
+/* ---- one that takes nothing ---- */
+
+/* Some hundred KB of log-probabilities. */
+#define MUCH_ASK "{" ONCE ",\"temperature\":1,\"seed\":11,\"max_tokens\":500,\"ignore_eos\":true," \
+                 "\"logprobs\":20}"
+
+/* The texts of an answer: its messages one after another are one message with all choices. */
+static void text_of(const struct one *o, struct wt_buf *out)
+{
+        struct wt_buf json = { 0 };
+        wt_json *j;
+        wt_jv list;
+
+        if (api_to_json(api_method(STREAM_PATH)->response, o->bytes.data, o->bytes.len, "", &json)
+            != WT_OK)
+                fail_msg("%s", wt_words());
+        assert_int_equal(wt_json_parse(&j, json.data, json.len, &wt_json_default), WT_OK);
+        list = wt_json_get(j, 0, "choices");
+        for (wt_jv v = wt_json_first(j, list); v != WT_JSON_NONE; v = wt_json_next(j, v)) {
+                size_t len = 0;
+                const char *text = wt_json_str(j, wt_json_get(j, v, "text"), &len);
+
+                wt_buf_add(out, text != NULL ? text : "", len);
+        }
+        wt_json_free(j);
+        wt_buf_free(&json);
+}
+
+static void takes_nothing(void **st)
+{
+        struct witan_options held = { .credit = 1, .hold = 1 };
+        struct wt_buf bytes = { 0 }, want = { 0 }, got = { 0 };
+        double paused = metric("gateway", "witan_gateway_paused_total");
+        witan_client *c = open_file(file);
+        struct one o, quick;
+        uint64_t id;
+
+        (void)st;
+        request_of(STREAM_PATH, MUCH_ASK, &bytes);
+        begin(&quick, c, STREAM_PATH, bytes.data, bytes.len, NULL);
+        TURN_UNTIL(c, quick.over);
+        id = begin(&o, c, STREAM_PATH, bytes.data, bytes.len, &held);
+        TURN_UNTIL(c, o.messages == 1);
+        until("gateway", "witan_gateway_paused_total", paused + 1, paused + 1);
+        until("router", "witan_router_sequences_running", 0, 0);
+        assert_true(metric("gateway", "witan_gateway_unsent_bytes") > 32 << 10);
+        assert_false(o.over);
+        witan_grant(c, id, 1 << 20);
+        TURN_UNTIL(c, o.over);
+        if (o.status != WITAN_OK)
+                fail_msg("%s", o.words);
+        text_of(&quick, &want);
+        text_of(&o, &got);
+        assert_true(want.len > 1000);
+        assert_int_equal(got.len, want.len);
+        assert_memory_equal(got.data, want.data, want.len);
+        assert_true(metric("gateway", "witan_gateway_unsent_bytes") == 0);
+        assert_true(metric("gateway", "witan_rpc_cut_total") == 0);
+        witan_close(c);
+        wt_buf_free(&o.bytes);
+        wt_buf_free(&quick.bytes);
+        wt_buf_free(&bytes);
+        wt_buf_free(&want);
+        wt_buf_free(&got);
+}
+
 /* ---- from where ---- */
 
 /* How many rows that a query finds have these words. */
@@ -286,6 +355,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test(two_processes),
                 cmocka_unit_test(too_many),
                 cmocka_unit_test(revoked),
+                cmocka_unit_test(takes_nothing),
                 cmocka_unit_test(sources),
         };
 
