@@ -1,6 +1,6 @@
 /* law_inproc_test.c - law 1 within one process, and partly outside of it: router and workers as
  * threads over the in-process bus, alone or beside workers that are processes over ZeroMQ, give
- * the hash that processes alone give (law_hash.txt). */
+ * the hash that processes alone give (law_hash.txt), also when one of them dies on the way. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "base/stop.h"
 #include "expert/boot.h"
 #include "field.h"
+#include "model/engine.h"
 #include "router/boot.h"
 
 enum { MAX_W = 7, MINUTE = 60 * 1000 * 1000 };
@@ -23,20 +25,26 @@ static const struct row {
         const char *name, *shard[MAX_W], *chunk, *max_seqs;
         const char *outside[MAX_W];              /* shards of processes */
         bool kill;                               /* the first of those, while it works */
+        const char *mortal;                      /* shard of a worker inside that ends without a
+                                                  * word while it works, and comes again */
 } rows[] = {
-        { "one worker, chunk 256", { "*" }, "--chunk=256", "--max-seqs=16", { NULL }, false },
+        { "one worker, chunk 256", { "*" }, "--chunk=256", "--max-seqs=16", { NULL }, false, NULL },
         { "three workers, unequal, chunk 17", { "1-5:0-2", "1-5:3-9", "1-5:10-15" }, "--chunk=17",
-          "--max-seqs=16", { NULL }, false },
+          "--max-seqs=16", { NULL }, false, NULL },
         { "two workers that hold all, batch 3", { "*", "*" }, "--chunk=64", "--max-seqs=3",
-          { NULL }, false },
+          { NULL }, false, NULL },
         { "seven workers, disjoint, batch 1, chunk 1", { "1-5:0-2", "1-5:3-4", "1-5:5-7", "1-5:8",
-          "1-5:9-11", "1-5:12-14", "1-5:15" }, "--chunk=1", "--max-seqs=1", { NULL }, false },
+          "1-5:9-11", "1-5:12-14", "1-5:15" }, "--chunk=1", "--max-seqs=1", { NULL }, false, NULL },
         { "mixed: one inside, one a process", { "1-5:0-6" }, "--chunk=256", "--max-seqs=16",
-          { "1-5:7-15" }, false },
+          { "1-5:7-15" }, false, NULL },
         { "mixed: two inside, two processes", { "1-5:0-2,1-5:12", "1-5:3-5" }, "--chunk=17",
-          "--max-seqs=16", { "1-5:6-11", "1-5:13-15" }, false },
+          "--max-seqs=16", { "1-5:6-11", "1-5:13-15" }, false, NULL },
         { "mixed: a process is killed, its experts are inside too", { "1-5:0-7", "1-5:8-15" },
-          "--chunk=64", "--max-seqs=16", { "*" }, true },
+          "--chunk=64", "--max-seqs=16", { "*" }, true, NULL },
+        { "one inside dies and comes again, all its experts are elsewhere, too", { "*" },
+          "--chunk=64", "--max-seqs=16", { NULL }, false, "*" },
+        { "one inside dies and comes again, its experts are nowhere else", { "1-5:0-7" },
+          "--chunk=17", "--max-seqs=16", { NULL }, false, "1-5:8-15" },
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };
 
@@ -86,7 +94,76 @@ static void say_hello(wt_bus *bus)
         assert_int_equal(wt_bus_send(bus, m), WT_OK);
 }
 
-/* Everything that is asked for; kills: a process of the field ends once 200 tokens are made. */
+/* ---- a worker that is killed, as far as a thread can be ------------------------------------- */
+
+/* What a kill does to a process: it answers nothing more, says no bye, and all it had is gone:
+ * calls that lie in its queue or under its hands, its epochs, its weights. lives: begun. */
+static struct mortal {
+        const char *shard;
+        char name[16];
+        pthread_t thread;
+        atomic_bool killed;
+        atomic_uint lives;
+        uint64_t calls[2];                       /* of the first life and of the next */
+} mortal;
+
+static bool stop_asked(void *arg)
+{
+        (void)arg;
+        return wt_stop_asked();
+}
+
+/* From nothing to nothing; the first ends when it is killed, the second when all stops. */
+static void live(uint32_t life, const wt_conf *conf)
+{
+        struct wt_bus_conf bc = { .name = mortal.name, .n_connect = 1,
+                                  .connect = &(const char *){ "inproc://router-0" } };
+        struct expert_conf c = { .name = mortal.name, .shard = mortal.shard, .n_routers = 1,
+                                 .clock = &wt_clock_real, .drain_us = MINUTE,
+                                 .stop_asked = stop_asked, .stop_fd = wt_stop_fd() };
+        struct expert_numbers n;
+        struct wt_engine engine;
+        struct expert *e;
+        wt_bus *bus;
+
+        if (wt_engine_open(&engine, conf) != WT_OK || wt_bus_open(&bus, &bc) != WT_OK)
+                abort();                         /* an assertion is for the main thread */
+        c.compute = engine.ops;
+        c.host = &engine.host;
+        c.model = engine.model;
+        c.bus = bus;
+        if (expert_open(&e, &c) != WT_OK)
+                abort();
+        atomic_store(&mortal.lives, life + 1);
+        while (!(life == 0 && atomic_load(&mortal.killed)) && expert_turn(e, 1000))
+                ;
+        expert_numbers(e, &n);
+        mortal.calls[life] = n.calls;
+        expert_close(e);
+        wt_bus_close(bus);
+        wt_engine_close(&engine);
+}
+
+static void *run_mortal(void *conf)
+{
+        live(0, conf);
+        if (!wt_stop_asked())
+                live(1, conf);
+        return NULL;
+}
+
+static void kill_mortal(void)
+{
+        uint64_t end = wt_now_us(&wt_clock_real) + MINUTE;
+
+        atomic_store(&mortal.killed, true);
+        while (atomic_load(&mortal.lives) < 2)
+                if (wt_now_us(&wt_clock_real) > end)
+                        fail_msg("the worker did not come again");
+}
+
+/* Everything that is asked for; kills: a process of the field, or the mortal worker, ends once 200
+ * tokens are made. */
 static void ask(const char *endpoint, bool kills, char hash[65])
 {
         static struct seq_want s[MIXED];
@@ -111,7 +188,10 @@ static void ask(const char *endpoint, bool kills, char hash[65])
                                 made += s[i].n_made;
                 }
                 assert_true(over < MIXED);       /* there was still work to lose */
-                field_kill(&field, 0, SIGKILL);
+                if (mortal.shard != NULL)
+                        kill_mortal();
+                else
+                        field_kill(&field, 0, SIGKILL);
         }
         assert_int_equal(seq_collect(&c, s, MIXED, 2 * MINUTE), MIXED);
         for (uint32_t i = 0; i < MIXED; i++)
@@ -158,7 +238,7 @@ static void one_hash(void **st)
         struct router_boot *router;
         struct inside w[MAX_W];
         pthread_t rt;
-        wt_conf *rc = settings(WT_FOR_ROUTER, r->chunk, r->max_seqs);
+        wt_conf *mc = NULL, *rc = settings(WT_FOR_ROUTER, r->chunk, r->max_seqs);
         struct wt_buf want = { 0 };
         char hash[65];
         uint32_t n = 0, n_out = 0;
@@ -171,7 +251,12 @@ static void one_hash(void **st)
                 start_inside(&w[n], n, r->shard[n], "inproc://router-0");
         if (r->outside[0] != NULL)
                 n_out = start_outside(r, n, router_boot_bus(router));
-        ask("inproc://router-0", r->kill, hash);
+        if ((mortal.shard = r->mortal) != NULL) {
+                mc = settings(WT_FOR_EXPERT, NULL, NULL);
+                snprintf(mortal.name, sizeof mortal.name, "expert-%u", n);
+                pthread_create(&mortal.thread, NULL, run_mortal, mc);
+        }
+        ask("inproc://router-0", r->kill || mortal.shard != NULL, hash);
         assert_int_equal(wt_file_read("tests/cluster/law_hash.txt", 4096, &want), WT_OK);
         assert_memory_equal(hash, want.data, 64);
         wt_buf_free(&want);
@@ -179,6 +264,12 @@ static void one_hash(void **st)
                 assert_true(field_metric(&field, i, "witan_expert_calls_total") > 0);
         wt_stop_ask();
         pthread_join(rt, NULL);
+        if (mortal.shard != NULL) {
+                pthread_join(mortal.thread, NULL);
+                assert_true(mortal.calls[0] > 0);        /* it worked before */
+                assert_true(mortal.calls[1] > 0);        /* and afterwards */
+                wt_conf_free(mc);
+        }
         for (uint32_t i = 0; i < n; i++) {
                 pthread_join(w[i].thread, NULL);
                 expert_boot_close(w[i].boot);
