@@ -3,16 +3,25 @@
 #include <time.h>
 #include "identity/quota.h"
 
+/* The last month is kept: a request asks a dozen times, and libc goes through its time zone's lock
+ * and rules each time. */
 static int64_t month_of(time_t t, uint64_t *left_s)
 {
-        struct tm tm, end = { 0 };
+        static _Thread_local struct { time_t begin, end; int64_t month; } known;
 
-        gmtime_r(&t, &tm);
-        end.tm_year = tm.tm_year;
-        end.tm_mon = tm.tm_mon + 1;              /* timegm carries December over */
-        end.tm_mday = 1;
-        *left_s = (uint64_t)(timegm(&end) - t);
-        return (int64_t)(tm.tm_year + 1900) * 12 + tm.tm_mon;
+        if (t < known.begin || t >= known.end) {
+                struct tm tm, day = { .tm_mday = 1 };
+
+                gmtime_r(&t, &tm);
+                day.tm_year = tm.tm_year;
+                day.tm_mon = tm.tm_mon;
+                known.month = (int64_t)(tm.tm_year + 1900) * 12 + tm.tm_mon;
+                known.begin = timegm(&day);
+                day.tm_mon = tm.tm_mon + 1;      /* timegm carries December over */
+                known.end = timegm(&day);
+        }
+        *left_s = (uint64_t)(known.end - t);
+        return known.month;
 }
 
 int64_t wt_quota_window(enum wt_limit l, uint64_t time_us, uint64_t *left_s)

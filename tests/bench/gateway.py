@@ -163,6 +163,8 @@ class Bench:
         self.bus = self.router.line().removeprefix("bus=")
 
     def start_gateway(self, row, program, where, store=None, open_door=False):
+        if self.a.rows and row not in self.a.rows:
+            return
         name, state, http = f"gateway-{self.n_gateways}", f"{where}/{row}", port()
         self.n_gateways += 1
         os.mkdir(state, 0o700)
@@ -181,6 +183,8 @@ class Bench:
         self.canned = self.rows[row].answers("/v1/chat/completions", open(self.body_file).read())
 
     def start_postgres(self):
+        if self.a.rows and "drain_postgres_disk" not in self.a.rows:
+            return
         self.postgres = self.start("postgres", [self.build + "/tests/postgres_run", "bench"], self.disk + "/pg.log")
         url = self.postgres.line()
         if url.startswith("skipped"):
@@ -191,6 +195,8 @@ class Bench:
     def start_plain(self, name, conf, argv):
         """nginx or haproxy, as an ordinary user, in a folder of its own."""
         program = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
+        if self.a.rows and name not in self.a.rows:
+            return
         if program is None:
             self.skipped[name] = f"skipped: {name} is not installed"
             return
@@ -220,11 +226,6 @@ class Bench:
         self.start_plain("nginx", NGINX.replace("CANNED", canned.replace("%", "%%")),
                          ["-c", "%(home)s/conf", "-p", "%(home)s", "-e", "stderr"])
         self.start_plain("haproxy", HAPROXY, ["-f", "%(home)s/conf", "-db"])
-        for row in self.a.without:
-            if row in self.rows:
-                self.rows[row].stop()
-                del self.rows[row]
-                self.skipped[row] = "left out by --without"
 
     # ---- measuring ----
 
@@ -260,10 +261,17 @@ class Bench:
                 for row, s in self.rows.items()}
 
     def round(self, k):
-        got = {"sync": self.sync_cost(self.a.sync_seconds)}
-        names = list(self.rows)
+        got, names = {}, list(self.rows)
         for row in names[k % len(names):] + names[:k % len(names)]:      # each one first at some time
-            got[row] = self.load(row)
+            if not row.endswith("disk"):
+                got[row] = self.load(row)
+            else:                                # beside what the disk does before and after
+                around = [self.sync_cost(self.a.sync_seconds)]
+                got[row] = self.load(row)
+                around.append(self.sync_cost(self.a.sync_seconds))
+                got[row]["sync_us"] = {q: round(statistics.mean(s["sync_us"][q] for s in around), 1)
+                                       for q in ("p50", "p90", "p99")}
+                got[row]["file_system"] = around[0]["file_system"]
             l = got[row]["latency_us"]
             say(f"  round {k + 1} {row}: p50 {l['p50']:.0f} us, p99 {l['p99']:.0f} us, {got[row]['achieved']:.0f}/s, "
                 f"{got[row]['server_cpu_us']:.0f} us of processor, lost {got[row]['lost']}, "
@@ -288,20 +296,19 @@ def summary(rounds):
     """Per row: medians over the rounds of times, of what is added to bare, and of added / fdatasync."""
     out = {}
     for row in rounds[0]:
-        if row == "sync":
-            continue
         r = out[row] = {q: median(k[row]["latency_us"][q] for k in rounds) for q in ("p50", "p90", "p99", "p999")}
         for what in ("server_cpu_us", "server_switches", "router_cpu_us", "cpu_us_per_request", "achieved"):
             r[what] = median(k[row][what] for k in rounds)
         r["errors"] = sum(k[row]["refused"] + k[row]["broken"] + k[row]["lost"] for k in rounds)
+        if row.endswith("disk"):
+            r["sync_p50"], r["sync_p99"] = (median(k[row]["sync_us"][q] for k in rounds) for q in ("p50", "p99"))
         if row == "bare" or "bare" not in rounds[0]:
             continue
         for q in ("p50", "p99"):
             r[f"added_{q}"] = median(k[row]["latency_us"][q] - k["bare"]["latency_us"][q] for k in rounds)
             if row.endswith("disk"):
                 r[f"added_{q}_by_sync"] = median((k[row]["latency_us"][q] - k["bare"]["latency_us"][q]) /
-                                                 k["sync"]["sync_us"][q] for k in rounds)
-    out["fdatasync"] = {q: median(k["sync"]["sync_us"][q] for k in rounds) for q in ("p50", "p99")}
+                                                 k[row]["sync_us"][q] for k in rounds)
     return out
 
 
@@ -365,11 +372,11 @@ def options():
     p.add_argument("--rate", type=float, default=3000)
     p.add_argument("--connections", type=int, default=64)
     p.add_argument("--spacing", choices=["fixed", "poisson"], default="poisson")
-    p.add_argument("--sync-seconds", type=float, default=2)
+    p.add_argument("--sync-seconds", type=float, default=1, help="of fdatasync, before and after a load of a disk")
     p.add_argument("--idle-seconds", type=float, default=5)
     p.add_argument("--tmpfs", default="/dev/shm", help="a folder on tmpfs")
     p.add_argument("--disk", default=tempfile.gettempdir(), help="a folder on a disk")
-    p.add_argument("--without", nargs="*", default=[], help="rows to leave out")
+    p.add_argument("--rows", nargs="*", default=[], help="these alone, \"bare\" among them")
     p.add_argument("--out")
     return p.parse_args()
 
@@ -388,7 +395,7 @@ def main():
     s = summary(rounds)
     out = {"machine": info, "rate": a.rate, "seconds": a.seconds, "rounds": a.rounds, "spacing": a.spacing,
            "connections": a.connections, "body_bytes": BODY_BYTES, "answer_bytes": len(bench.canned),
-           "file_system": {"disk": rounds[0]["sync"]["file_system"], "tmpfs": "tmpfs"}, "skipped": bench.skipped,
+           "skipped": bench.skipped,
            "aims": verdicts(s), "median": s, "idle": idle, "each_round": rounds}
     text = json.dumps(out, indent=1)
     if a.out:
