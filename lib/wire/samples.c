@@ -272,7 +272,7 @@ static void true_body(struct sample *s, struct wt_arena *a)
                         .revision = filled(a, 32, 6), .profile = WT_STR("wn1/f32"),
                         .max_context = 4096, .vocab = 1024,
                         .kv_pages = 100, .max_waiting = 64, .model = WT_STR("tiny"),
-                        .max_seqs = 32 };
+                        .max_seqs = 32, .missing = 5 };
                 break;
         case WT_M_PING:   ((struct wt_ping *)b)->stamp = 1u << 31; break;
         case WT_M_BYE:    ((struct wt_bye *)b)->reason = WT_STR("drains"); break;
@@ -280,7 +280,7 @@ static void true_body(struct sample *s, struct wt_arena *a)
                 *(struct wt_assign *)b = (struct wt_assign){ 3, 17, filled(a, 32, 4) };
                 break;
         case WT_M_PUSH:
-                *(struct wt_push *)b = (struct wt_push){ 1, 2, WT_STR("key-9"), true };
+                *(struct wt_push *)b = (struct wt_push){ 1, 2, WT_STR("key-9"), true, 16 };
                 break;
         case WT_M_EXPERT_CALL:   true_call(s, a); break;
         case WT_M_EXPERT_REPLY:  true_reply(s, a); break;

@@ -56,6 +56,7 @@ static const struct wire_field welcome_rows[] = {
         ONE(7, wt_welcome, WIRE_U32, max_waiting, ANY),
         ONE(8, wt_welcome, WIRE_STR, model, 256),
         ONE(9, wt_welcome, WIRE_U32, max_seqs, ANY),
+        ONE(10, wt_welcome, WIRE_U32, missing, ANY),
 };
 static const struct wire_field ping_rows[] = { ONE(1, wt_ping, WIRE_U64, stamp, ANY) };
 static const struct wire_field bye_rows[] = { ONE(1, wt_bye, WIRE_STR, reason, 256) };
@@ -69,6 +70,7 @@ static const struct wire_field push_rows[] = {
         ONE(2, wt_push, WIRE_U64, policy_version, ANY),
         ONE(3, wt_push, WIRE_STR, key_revoked, 64),
         ONE(4, wt_push, WIRE_BOOL, draining, 1),
+        ONE(5, wt_push, WIRE_U32, missing, ANY),
 };
 static const struct wire_field ref_rows[] = {
         ONE(1, wt_expert_ref, WIRE_U32, expert, ANY),

@@ -41,12 +41,12 @@ struct wt_hello { struct wt_bytes role, name, profile, config;
 struct wt_held { uint32_t layer, expert; uint8_t variant[32]; };        /* a row of tensor 0 */
 struct wt_welcome { uint64_t epoch; struct wt_bytes profile, revision; uint32_t max_context, vocab;
                     uint64_t kv_pages; uint32_t max_waiting; struct wt_bytes model;
-                    uint32_t max_seqs; };
+                    uint32_t max_seqs, missing; };
 struct wt_ping { uint64_t stamp; };
 struct wt_bye { struct wt_bytes reason; };
 struct wt_assign { uint32_t layer, expert; struct wt_bytes variant; };  /* also Unassign */
 struct wt_push { uint64_t plan_version, policy_version; struct wt_bytes key_revoked;
-                 bool draining; };
+                 bool draining; uint32_t missing; };
 
 struct wt_expert_ref { uint32_t expert; struct wt_bytes variant; };
 struct wt_expert_call { struct wt_bytes profile; uint32_t layer, slot_base;

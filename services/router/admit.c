@@ -199,17 +199,26 @@ static bool complete(struct router *r, struct seq *s)
         return finish != WT_RUNNING;
 }
 
-/* The same sequence is here already: a newer attempt takes its place, an older or equal one is
- * turned away. */
+/* Sent again because its gateway has heard nothing: it changes nothing, a drain neither. */
+static wt_err repeated(struct router *r, const wt_msg *m)
+{
+        const struct wt_submit *q = m->env.body;
+        struct seq *s = q->request.len == 16 ? router_seq_find(r, q->request.data, q->choice,
+                                                               q->prompt_index) : NULL;
+
+        return s != NULL && s->attempt == q->attempt
+                ? wt_fail(WT_EEXIST, "attempt %u of this sequence runs here already", q->attempt)
+                : WT_OK;
+}
+
+/* The same sequence is here already: a newer attempt takes its place, an older one is turned
+ * away. */
 static wt_err replace(struct router *r, const struct wt_submit *q)
 {
         struct seq *old = router_seq_find(r, q->request.data, q->choice, q->prompt_index);
 
         if (old == NULL)
                 return WT_OK;
-        if (q->attempt == old->attempt)
-                return wt_fail(WT_EEXIST, "attempt %u of this sequence runs here already",
-                               q->attempt);
         if (q->attempt < old->attempt)
                 return wt_fail(WT_EABORTED, "attempt %u of this sequence is older than attempt %u, "
                                "which runs here", q->attempt, old->attempt);
@@ -224,7 +233,8 @@ static wt_err take(struct router *r, const wt_msg *m)
         struct seq *s;
         wt_err err;
 
-        if ((err = check(r, m, g)) != WT_OK || (err = replace(r, q)) != WT_OK)
+        if ((err = repeated(r, m)) != WT_OK || (err = check(r, m, g)) != WT_OK ||
+            (err = replace(r, q)) != WT_OK)
                 return err;
         if (r->batch.phase == STEP_NONE)
                 router_reap(r);                  /* what was cancelled makes room for this one */

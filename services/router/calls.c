@@ -282,6 +282,7 @@ void router_watch(struct router *r)
         for (uint32_t i = 0; i < r->n_workers; i++)
                 if (r->worker[i].state == PEER_LIVE || r->worker[i].state == PEER_DRAINS)
                         watch_owed(r, &r->worker[i]);
+        router_peers_idle(r);
         if (r->membership) {
                 r->n.missing = router_missing(r);
                 r->plan_version++;

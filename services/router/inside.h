@@ -22,8 +22,11 @@ struct worker {
         enum peer_state state;
         bool late;                               /* owes a call for long: others go first */
         bool cut;                                /* a send failed; gone from the next watch on */
+        bool silent;                             /* has nothing to do, and answers no ping */
         uint32_t peer; char name[65];
         uint64_t incarnation, epoch, heard, stamp;       /* stamp: of our last ping */
+        uint64_t asked, pinged;                  /* while it has nothing to do: first ping since it
+                                                  * was heard, last one */
         uint64_t credit_rows, credit_bytes, rows_out, bytes_out;
         uint32_t *holds;                         /* bits: layer * E + expert */
         struct owed owed[MAX_OWED]; uint32_t n_owed;
@@ -109,7 +112,8 @@ struct worker *router_worker_of(struct router *r, uint32_t peer);
 struct gateway *router_gateway_of(struct router *r, uint32_t peer);
 void router_worker_gone(struct router *r, struct worker *w, const char *why);
 void router_worker_ping(struct router *r, struct worker *w);
-uint32_t router_missing(struct router *r);       /* experts without a live holder */
+uint32_t router_missing(struct router *r);       /* experts without a live holder that answers */
+void router_peers_idle(struct router *r);        /* do those that have nothing to do live? */
 void router_say_bye(struct router *r);
 static inline bool router_holds(const struct router *r, const struct worker *w, uint32_t layer,
                                 uint32_t expert)

@@ -114,8 +114,8 @@ void router_metrics(const struct router_numbers *n, struct wt_buf *out)
         gauge(out, "witan_router_kv_page_bytes", "Bytes of a KV page of all layers.", WT_GAUGE,
               n->page_bytes);
         gauge(out, "witan_router_gateways", "Gateways that are welcome.", WT_GAUGE, n->gateways);
-        gauge(out, "witan_router_experts_missing", "Experts without a live holder.", WT_GAUGE,
-              n->missing);
+        gauge(out, "witan_router_experts_missing",
+              "Experts without a holder that lives and answers.", WT_GAUGE, n->missing);
         gauge(out, "witan_router_plan_version", "How often the set of live workers has changed.",
               WT_GAUGE, (double)n->plan_version);
         gauge(out, "witan_router_policy_version", "The newest policy that a control has pushed.",

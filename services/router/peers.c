@@ -72,7 +72,7 @@ static wt_msg *welcome_new(struct router *r, uint32_t peer, uint64_t epoch)
                 .revision = router_copy(m, r->revision, 32), .max_context = r->max_context,
                 .vocab = r->shape->vocab, .kv_pages = r->kv.n_pages,
                 .max_waiting = r->conf.max_waiting, .model = router_copy(m, model, strlen(model)),
-                .max_seqs = r->conf.max_seqs,
+                .max_seqs = r->conf.max_seqs, .missing = r->n.missing,
         };
         m->env.epoch = epoch;
         m->env.body = w;
@@ -195,6 +195,7 @@ static wt_err hello_worker(struct router *r, const wt_msg *m, const struct wt_he
         w->incarnation = h->incarnation;
         w->epoch = ++r->last_id;
         w->heard = r->now;
+        w->silent = false;
         w->credit_rows = h->credit_rows;
         w->credit_bytes = h->credit_bytes;
         if (w - r->worker >= r->n_workers)
@@ -238,12 +239,46 @@ uint32_t router_missing(struct router *r)
                         bool held = false;
 
                         for (uint32_t i = 0; i < r->n_workers && !held; i++)
-                                held = r->worker[i].state == PEER_LIVE &&
+                                held = r->worker[i].state == PEER_LIVE && !r->worker[i].silent &&
                                        router_holds(r, &r->worker[i], l, x);
                         missing += !held;
                 }
         }
         return missing;
+}
+
+/* One that has calls shows by them whether it lives (watch_owed). One that has none is pinged; when
+ * it answers nothing for expert_wait it still gets its share of what comes, since that decides, but
+ * nobody is told any more that its experts are there. */
+static bool watch_idle(struct router *r, struct worker *w)
+{
+        bool waits = w->asked > w->heard, was = w->silent;
+        uint64_t since = waits ? w->pinged : w->heard;
+
+        if (w->n_owed == 0 && r->now - since >= r->conf.expert_wait_us / 4) {
+                w->pinged = r->now;
+                if (!waits)
+                        w->asked = r->now;
+                router_worker_ping(r, w);
+        }
+        w->silent = waits && r->now - w->asked >= r->conf.expert_wait_us;
+        if (w->silent != was)
+                wt_log(was ? WT_NOTICE : WT_WARN,
+                       was ? "ROUTER-WORKER-SPEAKS" : "ROUTER-WORKER-SILENT", "worker=%s", w->name);
+        return w->silent != was;
+}
+
+void router_peers_idle(struct router *r)
+{
+        bool changed = false;
+
+        for (uint32_t i = 0; i < r->n_workers; i++)
+                if (r->worker[i].state == PEER_LIVE && !r->worker[i].cut)
+                        changed |= watch_idle(r, &r->worker[i]);
+        if (!changed)
+                return;
+        r->n.missing = router_missing(r);
+        router_push_states(r);
 }
 
 /* ---- gateways ---- */

@@ -1,16 +1,23 @@
 /* push.c - what gateways are told unasked: that this router drains, that its workers have changed,
- * and what a control says about keys and policies. */
+ * how many experts it lacks, and what a control says about keys and policies. */
 #include <string.h>
 #include "base/log.h"
 #include "inside.h"
+
+/* What holds at this router now. */
+static struct wt_push state_of(const struct router *r)
+{
+        return (struct wt_push){ .plan_version = r->plan_version,
+                                 .policy_version = r->policy_version, .draining = r->draining,
+                                 .missing = r->n.missing };
+}
 
 void router_push_state(struct router *r, struct gateway *g)
 {
         wt_msg *m = router_message(r, g->peer, WT_M_PUSH);
         struct wt_push *p = WT_ARENA_NEW(&m->arena, struct wt_push);
 
-        *p = (struct wt_push){ .plan_version = r->plan_version,
-                               .policy_version = r->policy_version, .draining = r->draining };
+        *p = state_of(r);
         m->env.body = p;
         router_post_gateway(r, g, m);
 }
@@ -54,9 +61,7 @@ static void relay(struct router *r, const struct wt_push *p)
                         continue;
                 m = router_message(r, g->peer, WT_M_PUSH);
                 news = WT_ARENA_NEW(&m->arena, struct wt_push);
-                *news = (struct wt_push){ .plan_version = r->plan_version,
-                                          .policy_version = r->policy_version,
-                                          .draining = r->draining };
+                *news = state_of(r);
                 news->key_revoked = router_copy(m, p->key_revoked.data, p->key_revoked.len);
                 m->env.body = news;
                 router_post_gateway(r, g, m);

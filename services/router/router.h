@@ -50,7 +50,7 @@ struct router_numbers {
         uint64_t step_buckets[ROUTER_STEP_BOUNDS + 1];   /* not summed up; the last: beyond all */
         uint32_t running, waiting, pages_used, pages, page_bytes, gateways, n_workers;
         uint64_t plan_version, policy_version;   /* as pushed to gateways */
-        uint32_t missing;                        /* experts without a live holder */
+        uint32_t missing;                        /* experts without a live holder that answers */
         uint32_t max_context;
         bool draining;
         struct router_worker_numbers worker[ROUTER_MAX_WORKERS];

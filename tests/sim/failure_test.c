@@ -355,6 +355,34 @@ static void lone_worker_is_asked_twice(void **state)
         world_close(&w);
 }
 
+/* Workers that hang with nothing to do are not known by a call: they are pinged, gateways are told
+ * that their experts are missing, and what comes goes to them all the same. */
+static void idle_workers_that_hang(void **state)
+{
+        (void)state;
+        world_open(&w, &(struct world_conf){ .shard = { "*:0-7", "*:8-15" } });
+        for (int i = 0; i < 8; i++) {            /* they answer: nothing is said */
+                world_move(2600000);
+                turns(3);
+        }
+        assert_int_equal(world_numbers(&w)->missing, 0);
+        w.stuck[0] = true;
+        for (int i = 0; i < 5; i++) {            /* expert_wait is 10 s */
+                world_move(2600000);
+                turns(3);
+        }
+        assert_int_equal(w.missing_pushed, world_numbers(&w)->missing);
+        assert_true(w.missing_pushed > 0);
+        ask(0);
+        turns(200);
+        assert_int_equal(w.answer[0].finish, WT_RUNNING);
+        w.stuck[0] = false;
+        check(0);
+        assert_int_equal(world_numbers(&w)->missing, 0);
+        assert_int_equal(w.missing_pushed, 0);
+        world_close(&w);
+}
+
 static void silent_worker_is_gone_and_returns(void **state)
 {
         (void)state;
@@ -459,6 +487,7 @@ int main(void)
                 cmocka_unit_test(call_and_hedge_lack_a_holder),
                 cmocka_unit_test(lone_worker_is_asked_twice),
                 cmocka_unit_test(silent_worker_is_gone_and_returns),
+                cmocka_unit_test(idle_workers_that_hang),
                 cmocka_unit_test(worker_drains),
                 cmocka_unit_test(router_drains), cmocka_unit_test(gateway_is_lost),
         };

@@ -262,6 +262,7 @@ static void hear(struct world *w, const wt_msg *m)
                          m->env.message.len > 0 ? (const char *)m->env.message.data : "");
         } else if (m->env.method == WT_M_PUSH) {
                 w->draining_pushed = ((const struct wt_push *)m->env.body)->draining;
+                w->missing_pushed = ((const struct wt_push *)m->env.body)->missing;
         }
 }
 

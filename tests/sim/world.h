@@ -43,7 +43,7 @@ struct world {
         struct expert *worker[WORLD_WORKERS];
         bool stuck[WORLD_WORKERS];               /* not turned: it hangs */
         uint32_t n_workers;
-        bool router_over, draining_pushed;
+        bool router_over, draining_pushed; uint32_t missing_pushed;
         bool stop_router, stop_worker[WORLD_WORKERS];
         uint32_t lives;                          /* workers started: names their bus again */
         struct wt_welcome welcome; bool welcomed; char refused[512];
