@@ -264,8 +264,11 @@ static bool same_key(const wt_json *j, uint32_t a, uint32_t b)
 
 static wt_err twice(const struct reader *r, uint32_t v)
 {
-        return refuse(r, r->j->text + r->j->node[v].raw_at,
-                      "the key before this value stood already");
+        const struct wt_json_node *n = &r->j->node[v];
+
+        return wt_fail(WT_EINVAL, "JSON is wrong at byte %zu: the key \"%.64s\" before this value "
+                       "stood already; leave one of the two out", (size_t)n->raw_at,
+                       r->j->strings + n->key_at);
 }
 
 static wt_err table_new(wt_json *j, uint32_t size, uint32_t **out)

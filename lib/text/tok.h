@@ -160,6 +160,7 @@ struct wt_tokenizer {
         uint32_t n_stages;
         int form[WT_TOK_FORMS];
         uint32_t n_forms;
+        size_t longest;                          /* bytes of text of one id at most; 0: no bound */
         int32_t bos;                             /* that the post-processor puts in front, -1 */
         bool ignore_merges;
         bool guard;                              /* BPE itself can make a control token */

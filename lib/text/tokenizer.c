@@ -36,6 +36,22 @@ void wt_ids_add(struct wt_ids *v, int32_t id)
         v->data[v->len++] = id;
 }
 
+/* A form may make text shorter, lstrip and rstrip take blanks, a stage may remove what it finds. */
+static size_t longest(const wt_tokenizer *t)
+{
+        size_t most = 0;
+
+        for (uint32_t i = 0; i < t->n_added; i++)
+                if (t->added[i].lstrip || t->added[i].rstrip)
+                        return 0;
+        for (uint32_t i = 0; i < t->n_stages; i++)
+                if (t->stage[i].behavior == WT_TOK_REMOVED)
+                        return 0;
+        for (uint32_t i = 0; i < t->n_ids; i++)
+                most = t->token[i].len > most ? t->token[i].len : most;
+        return t->n_forms > 0 ? 0 : most;
+}
+
 wt_err wt_tokenizer_parse(wt_tokenizer **out, const char *json, size_t len)
 {
         wt_tokenizer *t = NULL;
@@ -47,6 +63,7 @@ wt_err wt_tokenizer_parse(wt_tokenizer **out, const char *json, size_t len)
         if ((err = wt_tok_calloc(&t, 1, sizeof *t)) == WT_OK) {
                 t->bos = -1;
                 err = wt_tok_load(t, j);
+                t->longest = err == WT_OK ? longest(t) : 0;
         }
         wt_json_free(j);
         if (err != WT_OK) {
@@ -91,6 +108,8 @@ void wt_tokenizer_free(wt_tokenizer *t)
 }
 
 uint32_t wt_tokenizer_size(const wt_tokenizer *t) { return t->n_ids; }
+
+size_t wt_tokenizer_longest(const wt_tokenizer *t) { return t->longest; }
 
 int32_t wt_tokenizer_bos(const wt_tokenizer *t) { return t->bos; }
 

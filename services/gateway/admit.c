@@ -220,11 +220,8 @@ void gateway_decided(void *arg, struct wt_ticket *t)
 void admit_end(struct request *r)
 {
         struct gateway *g = r->g;
-        struct wt_charge used;
-        uint64_t made = 0;
+        struct wt_charge used = { 0 };
 
-        for (uint32_t i = 0; i < r->n_seqs; i++)
-                made += r->seqs[i].made.len;
         wt_fair_remove(&g->fair, &r->place);
         g->running -= r->running;
         r->running = 0;
@@ -232,7 +229,10 @@ void admit_end(struct request *r)
                 wt_quota_withdraw(g->conf.quota, &r->ticket);
         if (r->ticket.state != WT_TICKET_HELD)
                 return;
-        charge(r, r->n_seqs > 0 ? prompt_tokens(r) : 0, made, &used);
+        /* The ledger books what has an intent: one that was refused before, in the queue for
+         * instance, has used nothing, and what was kept of its charge nobody would ever book. */
+        if (r->tally.intended)
+                charge(r, prompt_tokens(r), r->n_made, &used);
         wt_quota_settle(g->conf.quota, &r->ticket, &used);
 }
 

@@ -12,6 +12,7 @@
 #include "base/rng.h"
 #include "bus/dial.h"
 #include "checkpoint.h"
+#include "files.h"
 #include "ledger.h"
 #include "net/health.h"
 #include "rpc.h"
@@ -219,7 +220,8 @@ static wt_err open_gateway(struct gateway_boot *b)
         c.limits.max_unsent_all = wt_conf_u64(s, WT_SET_max_unsent);
         if (c.limits.max_unsent > c.limits.max_unsent_all)
                 c.limits.max_unsent = c.limits.max_unsent_all;
-        c.limits.max_connections = (uint32_t)wt_conf_u64(s, WT_SET_max_connections);
+        c.limits.max_connections =
+                gateway_connections((uint32_t)wt_conf_u64(s, WT_SET_max_connections));
         c.limits.request_timeout_us = wt_conf_u64(s, WT_SET_request_timeout) * 1000;
         return gateway_open(&b->gateway, &c);
 }

@@ -24,8 +24,7 @@ static bool parse_logprobs(struct request *r)
 
 static bool parse_messages(struct request *r)
 {
-        wt_err err = messages_read(&r->prompt[0], r->body, wt_json_get(r->body, 0, "messages"),
-                                   r->g->chat, r->g->conf.tokenizer);
+        wt_err err = messages_read(&r->messages, r->body, wt_json_get(r->body, 0, "messages"));
 
         if (err != WT_OK)
                 return request_refuse(r, err == WT_ENOMEM ? refusal_of(WT_EEXHAUSTED)
@@ -96,7 +95,7 @@ static void put_logprobs(struct sequence *s, struct wt_buf *b)
 static void chat_chunk(struct sequence *s, struct wt_buf *b)
 {
         wt_buf_str(b, "[{");
-        wt_buf_json_ku(b, "index", request_index(s));
+        wt_buf_json_ku(b, "index", s->index);
         wt_buf_json_key(b, "delta");
         wt_buf_str(b, "{");
         if (!s->begun)
@@ -115,7 +114,7 @@ static void chat_choice(struct sequence *s, struct wt_buf *b)
 {
         wt_buf_json_sep(b);
         wt_buf_str(b, "{");
-        wt_buf_json_ku(b, "index", request_index(s));
+        wt_buf_json_ku(b, "index", s->index);
         wt_buf_json_key(b, "message");
         wt_buf_str(b, "{");
         wt_buf_json_kv(b, "role", "assistant");
@@ -130,6 +129,6 @@ static void chat_choice(struct sequence *s, struct wt_buf *b)
 
 const struct door door_chat = {
         .path = "/v1/chat/completions", .object = "chat.completion",
-        .object_chunk = "chat.completion.chunk", .id_prefix = "chatcmpl-",
+        .object_chunk = "chat.completion.chunk", .id_prefix = "chatcmpl-", .param = "messages",
         .parse = chat_parse, .mark = chat_mark, .chunk = chat_chunk, .choice = chat_choice,
 };

@@ -118,7 +118,7 @@ static void put_body(struct sequence *s, struct wt_buf *b)
         const struct request *r = s->r;
 
         wt_buf_str(b, "{");
-        wt_buf_json_ku(b, "index", request_index(s));
+        wt_buf_json_ku(b, "index", s->index);
         wt_buf_json_key(b, "text");
         wt_buf_json_str(b, s->text.data, s->text.len);
         wt_buf_json_key(b, "logprobs");
@@ -154,6 +154,6 @@ static void completions_choice(struct sequence *s, struct wt_buf *b)
 
 const struct door door_completions = {
         .path = "/v1/completions", .object = "text_completion", .object_chunk = "text_completion",
-        .id_prefix = "cmpl-", .parse = completions_parse, .mark = completions_mark,
+        .id_prefix = "cmpl-", .param = "prompt", .parse = completions_parse, .mark = completions_mark,
         .chunk = completions_chunk, .choice = completions_choice,
 };

@@ -14,30 +14,37 @@ static void answer(struct request *r)
         request_end(r, "ok");
 }
 
+static bool tokenize_parse(struct request *r)
+{
+        wt_jv v = wt_json_get(r->body, 0, "text");
+
+        if (wt_json_type(r->body, v) != WT_JSON_STRING)
+                return request_refuse(r, BAD("text"), "text must be a string");
+        r->text[r->n_prompts++] = v;
+        return true;
+}
+
+/* Of a long text there are many: made beside the loop, as the ids are. */
+static void tokenize_list(const struct wt_ids *ids, struct wt_buf *out)
+{
+        wt_buf_str(out, "[");
+        for (size_t i = 0; i < ids->len; i++)
+                wt_buf_fmt(out, i == 0 ? "%d" : ",%d", ids->data[i]);
+        wt_buf_str(out, "]");
+}
+
 static bool tokenize(struct request *r)
 {
         struct wt_buf *b = &r->g->line;
-        struct wt_ids ids = { 0 };
-        size_t len;
-        const char *text = wt_json_str(r->body, wt_json_get(r->body, 0, "text"), &len);
 
-        if (text == NULL)
-                return request_refuse(r, BAD("text"), "text must be a string");
-        if (wt_tokenizer_encode(r->g->conf.tokenizer, text, len, true, &ids) != WT_OK) {
-                wt_ids_free(&ids);
-                return request_refuse(r, BAD("text"), "%s", wt_words());
-        }
         wt_buf_clear(b);
         wt_buf_str(b, "{");
         wt_buf_json_kv(b, "model", r->g->conf.model);
         wt_buf_json_key(b, "ids");
-        wt_buf_str(b, "[");
-        for (size_t i = 0; i < ids.len; i++)
-                wt_buf_fmt(b, i == 0 ? "%d" : ",%d", ids.data[i]);
-        wt_buf_str(b, "]");
-        wt_buf_json_ku(b, "count", ids.len);
+        wt_buf_add(b, r->listed.data, r->listed.len);
+        wt_buf_json_ku(b, "count", r->prompt[0].len);
         wt_buf_str(b, "}");
-        wt_ids_free(&ids);
+        r->prompt[0].len = 0;                    /* nothing was prompted: none are counted */
         answer(r);
         return true;
 }
@@ -77,6 +84,9 @@ static bool detokenize(struct request *r)
         return true;
 }
 
-const struct door door_tokenize = { .path = "/v1/tokenize", .any_model = true, .answer = tokenize };
+const struct door door_tokenize = {
+        .path = "/v1/tokenize", .any_model = true, .param = "text", .parse = tokenize_parse,
+        .list = tokenize_list, .answer = tokenize,
+};
 const struct door door_detokenize = {
         .path = "/v1/detokenize", .any_model = true, .answer = detokenize};

@@ -6,7 +6,7 @@
 #define TOO_LONG(param) ((struct refusal){ 400, "invalid_request_error", \
                                            "context_length_exceeded", (param) })
 
-static uint32_t context_limit(const struct gateway *g)
+uint32_t gateway_context(const struct gateway *g)
 {
         uint32_t least = g->conf.shape->max_positions;
 
@@ -33,9 +33,9 @@ static bool fits_memory(const struct gateway *g, uint32_t positions, uint64_t *m
 
 bool gateway_encode(struct request *r)
 {
-        uint32_t most = context_limit(r->g), longest = 0;
+        uint32_t most = gateway_context(r->g), longest = 0;
         uint64_t memory;
-        const char *param = r->door == &door_chat ? "messages" : "prompt";
+        const char *param = r->door->param;
 
         for (uint32_t i = 0; i < r->n_prompts; i++) {
                 if (r->prompt[i].len == 0)

@@ -56,6 +56,7 @@ static bool take_ids(struct sequence *s, const struct wt_event_msg *e)
                 if (e->position + i != next)
                         continue;
                 wt_ids_add(&s->made, e->ids[i]);
+                r->n_made++;
                 if (i < e->n_logprobs)
                         s->logprob += e->logprobs[i];
                 if (!last && !gateway_fold(s, &e->ids[i], 1))
@@ -113,6 +114,10 @@ static void take(struct sequence *s, const struct wt_event_msg *e)
         struct request *r = s->r;
         struct gateway *g = r->g;
 
+        s->heard_us = wt_now_us(g->conf.clock);
+        if (e->finish == WT_FAILED && e->status == WT_EEXIST)
+                return;                          /* it was sent again, and runs there already */
+        s->n_unheard = 0;
         if (e->finish == WT_FAILED && routers_elsewhere(s, (wt_err)e->status))
                 return;
         if (e->finish == WT_FAILED) {

@@ -2,6 +2,7 @@
 #include "path.h"
 #include "desk.h"
 #include "authorize_jwt.h"
+#include "encoder.h"
 #include "rpc.h"
 #include "sealer.h"
 #include "secure.h"
@@ -50,6 +51,10 @@ static const struct wt_metric rows[N_METRICS] = {
                       .kind = WT_GAUGE},
         [M_PAUSED] = {.name = "witan_gateway_paused_total",
                       .help = "Sequences that waited for a slow reader."},
+        [M_UNHEARD] = {.name = "witan_gateway_submits_repeated_total",
+                       .help = "Submits sent again because nothing was heard for router_wait."},
+        [M_LONG_TEXTS] = {.name = "witan_gateway_long_texts_total",
+                          .help = "Requests whose texts were tokenized beside the loop."},
         [M_TTFT] = {.name = "witan_gateway_first_token_seconds",
                     .help = "Time to the first token.",
                     .kind = WT_HISTOGRAM,
@@ -209,6 +214,8 @@ wt_err gateway_open(struct gateway **out, const struct gateway_conf *conf)
                 err = wt_loop_add(conf->loop, wt_spool_fd(conf->spool), WT_READ, on_spool, g);
         if (err == WT_OK && conf->quota != NULL)
                 err = wt_loop_add(conf->loop, wt_quota_fd(conf->quota), WT_READ, on_quota, g);
+        if (err == WT_OK)
+                err = encoder_open(&g->encoder, conf->loop, tokenize_done, g);
         if (err == WT_OK && conf->store != NULL)
                 err = open_desk(g);
         if (err == WT_OK && conf->audit_epochs != NULL)
@@ -243,6 +250,7 @@ void gateway_close(struct gateway *g)
                 request_end(g->open, "interrupted");
         }
         hold_drop(g);
+        encoder_close(g->encoder);               /* lets go of what it still reads */
         flood_flush(g, true);
         requests_reap(g);
         if (g->tick.fire != NULL)
@@ -288,18 +296,34 @@ const char *gateway_address(const struct gateway *g)
         return wt_http_address(g->http);
 }
 
+/* Is there a router whose workers hold everything? If not: why. */
+static bool routers_ready(const struct gateway *g, const char **why)
+{
+        bool any = false;
+
+        for (uint32_t i = 0; i < g->conf.n_routers; i++) {
+                const struct router_peer *p = &g->routers[i];
+                bool there = p->welcome && !p->draining;
+
+                if (there && p->missing == 0)
+                        return true;
+                any |= there;
+        }
+        *why = any ? "experts have no worker that lives and answers; witan ps shows the workers"
+                   : "no router answers yet";
+        return false;
+}
+
 bool gateway_ready(struct gateway *g, const char **words)
 {
-        bool any = false, room;
-        const char *why;
+        const char *why = "ok";
+        bool yes = routers_ready(g, &why) && audit_ready(g, &why);
 
-        for (uint32_t i = 0; i < g->conf.n_routers; i++)
-                any |= g->routers[i].welcome && !g->routers[i].draining;
-        room = audit_ready(g, &why);
+        if (g->draining)
+                why = "draining";
         if (words != NULL)
-                *words = g->draining ? "draining" : !any ? "no router answers yet" :
-                         room ? "ok" : why;
-        return any && room && !g->draining;
+                *words = yes && !g->draining ? "ok" : why;
+        return yes && !g->draining;
 }
 
 void gateway_metrics(struct gateway *g, struct wt_buf *out)

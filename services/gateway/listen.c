@@ -70,13 +70,15 @@ void request_serve(struct gateway *g, struct caller c, const struct door *d)
                                "this gateway is shutting down; ask another");
                 return;
         }
-        if (!audit_open(r) || !gateway_authorize(r) || !gateway_parse(r))
-                return;
-        if (d->answer != NULL) {
-                d->answer(r);
-                return;
-        }
-        if (gateway_encode(r) && gateway_seal(r))
+        if (audit_open(r) && gateway_authorize(r) && gateway_parse(r) && gateway_tokenize(r))
+                request_encoded(r);
+}
+
+void request_encoded(struct request *r)
+{
+        if (r->door->answer != NULL)
+                r->door->answer(r);
+        else if (gateway_encode(r) && gateway_seal(r))
                 gateway_admit(r);
 }
 
@@ -104,27 +106,30 @@ void request_go(struct request *r)
         }
 }
 
-static void nowhere(wt_call *call, const char *method, const char *path)
+/* What is asked where nothing is: refused with a row, as everything else. */
+static const struct door door_unknown = { .path = "/v1/unknown" };
+
+static bool nowhere(struct gateway *g, wt_call *call, const char *method, const char *path)
 {
-        const struct caller at = caller_http(call), *c = &at;
+        struct request *r = request_new(g, caller_http(call), &door_unknown);
         static const struct refusal no_path = { 404, "invalid_request_error", "unknown_url", NULL };
         static const struct refusal no_method = {405, "invalid_request_error", "method_not_allowed",
                                                  NULL};
 
+        snprintf(r->tally.door, sizeof r->tally.door, "%s", path);
+        if (!audit_open(r))
+                return false;
         for (size_t i = 0; i < sizeof doors / sizeof *doors; i++)
-                if (strcmp(path, doors[i]->path) == 0) {
-                        call_refuse(c, "-", no_method, "%s is asked with POST, not %s", path,
-                                    method);
-                        return;
-                }
-        if (strcmp(path, "/metrics") == 0) {
-                call_refuse(c, "-", no_path, "metrics have a port of their own (metrics); witan ps "
-                            "shows it");
-                return;
-        }
-        call_refuse(c, "-", no_path, "there is nothing at %s %.200s; this server has "
-                    "/v1/chat/completions, /v1/completions, /v1/generate, /v1/tokenize, "
-                    "/v1/detokenize, /v1/models and, for admins, /v1/admin/", method, path);
+                if (strcmp(path, doors[i]->path) == 0)
+                        return request_refuse(r, no_method, "%s is asked with POST, not %s", path,
+                                              method);
+        if (strcmp(path, "/metrics") == 0)
+                return request_refuse(r, no_path, "metrics have a port of their own (metrics); "
+                                      "witan ps shows it");
+        return request_refuse(r, no_path, "there is nothing at %s %.200s; this server has "
+                              "/v1/chat/completions, /v1/completions, /v1/generate, /v1/tokenize, "
+                              "/v1/detokenize, /v1/models and, for admins, /v1/admin/", method,
+                              path);
 }
 
 void gateway_listen(void *arg, wt_call *c)
@@ -151,5 +156,5 @@ void gateway_listen(void *arg, wt_call *c)
                  request_admin(g, caller_http(c), method, path, wt_call_query(c)))
                 return;
         else if (!health(g, c))
-                nowhere(c, method, path);
+                nowhere(g, c, method, path);
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct chat {
+struct messages {
         const wt_json *j;
         struct wt_message m[MAX_MESSAGES]; size_t n;
         struct wt_buf join[MAX_MESSAGES];        /* contents that came in parts */
@@ -15,7 +15,7 @@ struct chat {
         size_t n_calls;
 };
 
-static wt_err refuse(const struct chat *c, const char *what)
+static wt_err refuse(const struct messages *c, const char *what)
 {
         return wt_fail(WT_EINVAL, "messages[%zu]%s", c->n, what);
 }
@@ -25,7 +25,7 @@ static bool none(const wt_json *j, wt_jv v)
         return v == WT_JSON_NONE || wt_json_type(j, v) == WT_JSON_NULL;
 }
 
-static wt_err take_parts(struct chat *c, wt_jv list)
+static wt_err take_parts(struct messages *c, wt_jv list)
 {
         const wt_json *j = c->j;
         struct wt_buf *join = &c->join[c->n];
@@ -49,7 +49,7 @@ static wt_err take_parts(struct chat *c, wt_jv list)
 }
 
 /* The content as one string. An assistant that only called tools may have none. */
-static wt_err take_content(struct chat *c, wt_jv v)
+static wt_err take_content(struct messages *c, wt_jv v)
 {
         struct wt_message *m = &c->m[c->n];
         wt_jv content = wt_json_get(c->j, v, "content");
@@ -66,7 +66,7 @@ static wt_err take_content(struct chat *c, wt_jv v)
         return strcmp(m->role, "assistant") == 0 ? WT_OK : refuse(c, " has no content");
 }
 
-static wt_err take_call(struct chat *c, wt_jv v)
+static wt_err take_call(struct messages *c, wt_jv v)
 {
         const wt_json *j = c->j;
         wt_jv f = wt_json_get(j, v, "function");
@@ -94,7 +94,7 @@ static wt_err take_call(struct chat *c, wt_jv v)
         return WT_OK;
 }
 
-static wt_err take_calls(struct chat *c, wt_jv v)
+static wt_err take_calls(struct messages *c, wt_jv v)
 {
         const wt_json *j = c->j;
         wt_jv list = wt_json_get(j, v, "tool_calls");
@@ -113,7 +113,7 @@ static wt_err take_calls(struct chat *c, wt_jv v)
         return WT_OK;
 }
 
-static wt_err names_a_call(struct chat *c, wt_jv v)
+static wt_err names_a_call(struct messages *c, wt_jv v)
 {
         size_t len;
         const char *id = wt_json_str(c->j, wt_json_get(c->j, v, "tool_call_id"), &len);
@@ -128,7 +128,7 @@ static wt_err names_a_call(struct chat *c, wt_jv v)
                        "message before it made", c->n, id);
 }
 
-static wt_err take_message(struct chat *c, wt_jv v)
+static wt_err take_message(struct messages *c, wt_jv v)
 {
         size_t len;
         wt_err err;
@@ -141,11 +141,19 @@ static wt_err take_message(struct chat *c, wt_jv v)
         return strcmp(c->m[c->n].role, "tool") == 0 ? names_a_call(c, v) : WT_OK;
 }
 
-wt_err messages_read(struct wt_ids *out, const wt_json *j, wt_jv list, const wt_chat *format,
-                     const wt_tokenizer *t)
+void messages_free(struct messages *c)
+{
+        if (c == NULL)
+                return;
+        for (size_t i = 0; i < MAX_MESSAGES; i++)
+                wt_buf_free(&c->join[i]);
+        free(c);
+}
+
+wt_err messages_read(struct messages **out, const wt_json *j, wt_jv list)
 {
         size_t n = wt_json_count(j, list);
-        struct chat *c;
+        struct messages *c;
         wt_err err = WT_OK;
 
         if (wt_json_type(j, list) != WT_JSON_ARRAY || n == 0)
@@ -161,10 +169,31 @@ wt_err messages_read(struct wt_ids *out, const wt_json *j, wt_jv list, const wt_
              v = wt_json_next(j, v))
                 if ((err = take_message(c, v)) == WT_OK)
                         c->n++;
-        if (err == WT_OK)
-                err = wt_chat_render(format, t, c->m, c->n, out);
-        for (size_t i = 0; i < n; i++)
-                wt_buf_free(&c->join[i]);
-        free(c);
-        return err;
+        if (err != WT_OK) {
+                messages_free(c);
+                return err;
+        }
+        *out = c;
+        return WT_OK;
+}
+
+size_t messages_bytes(const struct messages *c, size_t *certain)
+{
+        size_t all = 0;
+
+        *certain = 0;
+        for (size_t i = 0; i < c->n; i++) {
+                all += c->m[i].len;
+                if (strcmp(c->m[i].role, "assistant") != 0)
+                        *certain += c->m[i].len;
+                for (size_t k = 0; k < c->m[i].n_calls; k++)
+                        all += c->m[i].calls[k].name_len + c->m[i].calls[k].arguments_len;
+        }
+        return all;
+}
+
+wt_err messages_render(const struct messages *c, const wt_chat *format, const wt_tokenizer *t,
+                       struct wt_ids *out)
+{
+        return wt_chat_render(format, t, c->m, c->n, out);
 }

@@ -137,6 +137,12 @@ static bool opt_bias(struct request *r)
                 unsigned long id = strtoul(key, &end, 10);
                 double d;
 
+                /* "01" beside "1" would be two values for one token, and JSON keys are compared as
+                 * they are written. */
+                if (len > 1 && key[0] == '0' && end == key + len)
+                        return request_refuse(r, BAD("logit_bias"),
+                                              "logit_bias names token \"%.32s\"; write it without "
+                                              "zeros in front, as \"%lu\"", key, id);
                 if (len == 0 || end != key + len || key[0] < '0' || key[0] > '9' || id >= vocab)
                         return request_refuse(
                                 r, BAD("logit_bias"),

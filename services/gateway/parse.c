@@ -38,6 +38,6 @@ bool gateway_parse(struct request *r)
         if (wt_json_type(r->body, 0) != WT_JSON_OBJECT)
                 return request_refuse(r, BAD(NULL), "the body must be a JSON object");
         if (r->door->answer != NULL)
-                return model_known(r);
+                return model_known(r) && (r->door->parse == NULL || r->door->parse(r));
         return model_known(r) && options_parse(r) && r->door->parse(r);
 }

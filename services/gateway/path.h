@@ -1,7 +1,7 @@
 /* path.h - the way of a request; each name is a file beside this one. Data goes one way:
  *
- *   listen -> authorize -> [door: parse] -> encode -> seal -> admit -> intend -> choose -> submit
- *                                                                            (ids to a router)
+ *   listen -> authorize -> [door: parse] -> tokenize -> encode -> seal -> admit -> intend -> choose
+ *                                                                   -> submit (ids to a router)
  *   events -> fold (detokenise, stop) -> stream -> record                     (text to the user)
  *
  * A stage that refuses has answered the call and ended the request: its caller only returns.
@@ -16,7 +16,9 @@ void gateway_listen(void *g, wt_call *c);
 bool gateway_authorize(struct request *r);                       /* 2 bearer key -> who asks */
 /* 3 JSON -> options, by the door */
 bool gateway_parse(struct request *r);
-bool gateway_encode(struct request *r);                          /* 4 text -> ids; context limit */
+bool gateway_tokenize(struct request *r);        /* 4 text -> ids; false: refused, or it goes on by
+                                                  * request_encoded when a thread has made them */
+bool gateway_encode(struct request *r);                          /* 4 context limit */
 /* the key of its texts, where they are recorded; false: it goes on later */
 bool gateway_seal(struct request *r);
 void gateway_admit(struct request *r);                           /* 5 limits, turn; goes on by

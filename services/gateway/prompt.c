@@ -1,5 +1,4 @@
-/* prompt.c - a prompt becomes ids: text by the tokenizer, with the begin token in front when the
- * model wants one and the text does not begin with it; ids as they are. */
+/* prompt.c - prompts are taken in: text, which tokenize.c makes ids of, or ids as they are. */
 #include "path.h"
 #include <string.h>
 
@@ -12,10 +11,6 @@ static bool room_for_prompt(struct request *r)
 
 bool prompt_of_text(struct request *r, wt_jv v)
 {
-        const struct gateway *g = r->g;
-        struct wt_ids *ids = &r->prompt[r->n_prompts];
-        int32_t bos =
-                g->chat != NULL ? wt_chat_bos(g->chat, g->conf.tokenizer) : g->conf.shape->bos;
         size_t len;
         const char *s = wt_json_str(r->body, v, &len);
 
@@ -25,15 +20,9 @@ bool prompt_of_text(struct request *r, wt_jv v)
                                       "array of token ids, or an array of such arrays");
         if (!room_for_prompt(r))
                 return false;
-        r->n_prompts++;
-        if (wt_tokenizer_encode(g->conf.tokenizer, s, len, true, ids) != WT_OK)
-                return request_refuse(r, BAD("prompt"), "%s", wt_words());
-        if (bos >= 0 && (ids->len == 0 || ids->data[0] != bos)) {
-                wt_ids_add(ids, bos);
-                memmove(ids->data + 1, ids->data, (ids->len - 1) * sizeof *ids->data);
-                ids->data[0] = bos;
-        }
-        wt_buf_add(&r->prompt_text[r->n_prompts - 1], s, len);
+        r->text[r->n_prompts++] = v;
+        if (r->opt.echo)
+                wt_buf_add(&r->prompt_text[r->n_prompts - 1], s, len);
         return true;
 }
 
@@ -59,7 +48,7 @@ bool prompt_of_ids(struct request *r, wt_jv list)
 
         if (!room_for_prompt(r))
                 return false;
-        r->n_prompts++;
+        r->text[r->n_prompts++] = WT_JSON_NONE;
         for (wt_jv v = wt_json_first(r->body, list); v != WT_JSON_NONE;
              v = wt_json_next(r->body, v)) {
                 if (!wt_json_i64(r->body, v, &id) || id < 0 || id >= gateway_vocab(r->g))
@@ -69,7 +58,8 @@ bool prompt_of_ids(struct request *r, wt_jv list)
                                               ids->len, gateway_vocab(r->g) - 1);
                 wt_ids_add(ids, (int32_t)id);
         }
-        ids_to_text(r->g, ids, &r->prompt_text[r->n_prompts - 1]);
+        if (r->opt.echo)
+                ids_to_text(r->g, ids, &r->prompt_text[r->n_prompts - 1]);
         return true;
 }
 

@@ -105,15 +105,6 @@ static void learn(struct request *r)
                         memcpy(t->revision, r->g->routers[i].revision, 32);
 }
 
-static uint64_t tokens_made(const struct request *r)
-{
-        uint64_t n = 0;
-
-        for (uint32_t i = 0; i < r->n_seqs; i++)
-                n += r->seqs[i].made.len;
-        return n;
-}
-
 static uint64_t tokens_given(const struct request *r)
 {
         uint64_t n = 0;
@@ -179,7 +170,7 @@ static void mark(struct request *r, uint64_t now)
         uint64_t seq;
 
         record_describe(r, WT_AUDIT_MARK, &e);
-        e.completion_tokens = tokens_made(r);
+        e.completion_tokens = r->n_made;
         r->tally.marked = e.completion_tokens;
         r->tally.mark_us = now;
         if (audit_append(g, &e, &seq) == WT_OK)  /* else the next one says more */
@@ -201,7 +192,7 @@ void record_tokens(struct sequence *s, uint32_t n)
                 return;
         if (t->mark_us == 0)
                 t->mark_us = r->start_us;
-        if (tokens_made(r) >= t->marked + MARK_TOKENS || now - t->mark_us >= MARK_US)
+        if (r->n_made >= t->marked + MARK_TOKENS || now - t->mark_us >= MARK_US)
                 mark(r, now);
 }
 
@@ -213,7 +204,7 @@ static void fill_end(struct request *r, struct wt_audit_event *e)
 
         e->outcome = WT_STR(r->tally.outcome);
         e->status = (uint32_t)r->status;
-        e->completion_tokens = tokens_made(r);
+        e->completion_tokens = r->n_made;
         for (uint32_t i = 0; i < r->n_seqs; i++) {
                 const struct sequence *s = &r->seqs[i];
 
@@ -228,7 +219,8 @@ static void fill_end(struct request *r, struct wt_audit_event *e)
         e->ttft_us = r->first_us != 0 ? r->first_us - r->start_us : 0;
         e->itl_p50_us = itl_quantile(&r->tally, .5);
         e->itl_p95_us = itl_quantile(&r->tally, .95);
-        e->cost_nano = (uint64_t)request_cost(r, e->prompt_tokens, e->completion_tokens);
+        if (r->tally.intended)                   /* else nobody pays: admit_end */
+                e->cost_nano = (uint64_t)request_cost(r, e->prompt_tokens, e->completion_tokens);
         if (r->tally.code != NULL)
                 e->code = audit_text(r->tally.code, 64);
 }
@@ -274,7 +266,7 @@ void gateway_record(struct request *r, const char *outcome)
         t->recorded = true;
         t->outcome = outcome;
         wt_metric_add(&g->metrics[M_PROMPT_TOKENS], (double)tokens_given(r));
-        wt_metric_add(&g->metrics[M_COMPLETION_TOKENS], (double)tokens_made(r));
+        wt_metric_add(&g->metrics[M_COMPLETION_TOKENS], (double)r->n_made);
         learn(r);
         if (t->shed || (!t->intended && strcmp(outcome, "refused") == 0 && flood_hides(r)))
                 return;

@@ -1,5 +1,7 @@
 /* request.c - a request from its first byte to its record. */
+#include "messages.h"
 #include "path.h"
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,29 +94,38 @@ bool request_seqs(struct request *r)
                 s->r = r;
                 s->prompt = i / r->per_prompt;
                 s->choice = i % r->per_prompt;
+                s->index = r->per_prompt == r->opt.n ? i : UINT32_MAX;
                 s->router = -1;
                 folds_init(&s->folds, r->g->conf.tokenizer, &r->opt.stops);
         }
         return true;
 }
 
-/* Without best_of a sequence's own number; with it, its rank among those of its prompt: highest
- * mean log-probability of a token first, ties to the lower choice. */
-uint32_t request_index(const struct sequence *s)
+static double mean_logprob(const struct sequence *s)
 {
-        const struct request *r = s->r;
-        const struct sequence *first = &r->seqs[s->prompt * r->per_prompt];
-        double mine = s->made.len > 0 ? s->logprob / (double)s->made.len : 0;
-        uint32_t rank = 0;
+        double mean = s->made.len > 0 ? s->logprob / (double)s->made.len : 0;
 
+        return isnan(mean) ? -INFINITY : mean;   /* so that no two ranks are the same */
+}
+
+/* With best_of, by the rank of a sequence among those of its prompt: highest mean log-probability
+ * of a token first, ties to the lower choice. Without it, its own number from the start. */
+void request_rank(struct request *r)
+{
         if (r->per_prompt == r->opt.n)
-                return (uint32_t)(s - r->seqs);
-        for (uint32_t i = 0; i < r->per_prompt; i++) {
-                double other =
-                        first[i].made.len > 0 ? first[i].logprob / (double)first[i].made.len : 0;
-                rank += other > mine || (other == mine && i < s->choice);
+                return;
+        for (uint32_t i = 0; i < r->n_seqs; i++) {
+                struct sequence *s = &r->seqs[i];
+                const struct sequence *first = s - s->choice;
+                double mine = mean_logprob(s);
+                uint32_t rank = 0;
+
+                for (uint32_t k = 0; k < r->per_prompt; k++) {
+                        double other = mean_logprob(&first[k]);
+                        rank += other > mine || (other == mine && k < s->choice);
+                }
+                s->index = rank < r->opt.n ? s->prompt * r->opt.n + rank : UINT32_MAX;
         }
-        return rank < r->opt.n ? s->prompt * r->opt.n + rank : UINT32_MAX;
 }
 
 static void sequence_fini(struct sequence *s)
@@ -157,6 +168,7 @@ void request_end(struct request *r, const char *outcome)
                 if (r->seqs[i].finish == NULL)
                         routers_cancel(&r->seqs[i]);
         admit_end(r);
+        request_rank(r);
         gateway_record(r, outcome);
         request_unlink(r);
         if (strcmp(outcome, "refused") == 0)
@@ -186,6 +198,8 @@ static void request_free(struct request *r)
                 free(r->opt.stops.text[i]);
         free(r->opt.stops.text);
         free(r->opt.stops.len);
+        messages_free(r->messages);
+        wt_buf_free(&r->listed);
         wt_json_free(r->body);
         wt_wipe(&r->seal, sizeof r->seal);
         free(r);
@@ -193,9 +207,14 @@ static void request_free(struct request *r)
 
 void requests_reap(struct gateway *g)
 {
-        while (g->over != NULL) {
-                struct request *r = g->over;
-                g->over = r->next;
+        for (struct request **at = &g->over; *at != NULL;) {
+                struct request *r = *at;
+
+                if (r->encoding) {               /* tokenize_done comes first */
+                        at = &r->next;
+                        continue;
+                }
+                *at = r->next;
                 request_free(r);
         }
 }

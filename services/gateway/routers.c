@@ -114,14 +114,15 @@ static void serve_waiting(struct gateway *g)
                 if (r->call != NULL && !r->opt.stream && r->n_prompts > 0 &&
                     caller_half_closed(r->call)) {
                         caller_abort(r->call);
-                        r->status = 499;
-                        request_end(r, "client_closed");
+                        request_left(r);         /* the call is no more */
                         continue;
                 }
                 admit_expire(r);
                 for (uint32_t i = 0; i < r->n_seqs; i++) {
                         struct sequence *s = &r->seqs[i];
 
+                        if (s->finish == NULL && s->router >= 0)
+                                submit_unheard(s);
                         if (s->finish != NULL || s->paused || s->router >= 0 ||
                             serve(g, s))
                                 continue;
@@ -166,6 +167,14 @@ void routers_tick(void *arg, struct wt_timer *t)
         wt_loop_timer_set(g->conf.loop, t, now + TICK_US);
 }
 
+static void take_missing(struct router_peer *p, uint32_t router, uint32_t missing)
+{
+        if ((p->missing == 0) != (missing == 0))
+                wt_log(missing > 0 ? WT_WARN : WT_NOTICE, "GATEWAY-EXPERTS", "router=%u missing=%u",
+                       router, missing);
+        p->missing = missing;
+}
+
 void routers_welcome(struct gateway *g, const wt_msg *m)
 {
         const struct wt_welcome *w = m->env.body;
@@ -194,6 +203,7 @@ void routers_welcome(struct gateway *g, const wt_msg *m)
         p->kv_pages = w->kv_pages;
         p->max_seqs = w->max_seqs;
         p->max_waiting = w->max_waiting;
+        take_missing(p, m->peer, w->missing);
         snprintf(p->profile, sizeof p->profile, "%.*s", (int)w->profile.len,
                  w->profile.len > 0 ? (const char *)w->profile.data : "");
         if (w->revision.len == 32)
@@ -212,6 +222,7 @@ void routers_push(struct gateway *g, const wt_msg *m)
                 from->draining = true;
                 wt_log(WT_NOTICE, "GATEWAY-ROUTER-DRAINS", "router=%u", m->peer);
         }
+        take_missing(from, m->peer, p->missing);
         if (p->plan_version != from->plan) {     /* smaller: it has started anew */
                 from->plan = p->plan_version;
                 wt_metric_add(&g->metrics[M_PLAN], 1);

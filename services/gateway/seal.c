@@ -127,7 +127,7 @@ static void put_choice(struct sequence *s, struct wt_buf *b, uint32_t left)
 
         wt_buf_json_sep(b);
         wt_buf_str(b, "{");
-        wt_buf_json_ku(b, "index", request_index(s));
+        wt_buf_json_ku(b, "index", s->index);
         wt_buf_json_kv(b, "finish_reason", s->finish);
         wt_buf_json_key(b, "text");
         if (streamed) {
@@ -151,7 +151,7 @@ static void put_all(struct request *r, struct wt_buf *b)
         wt_buf_json_key(b, "answers");
         wt_buf_str(b, "[");
         for (uint32_t i = 0; i < r->n_seqs; i++, left--)
-                if (request_index(&r->seqs[i]) != UINT32_MAX)    /* best_of: the others */
+                if (r->seqs[i].index != UINT32_MAX)      /* best_of: the others */
                         put_choice(&r->seqs[i], b, left);
         wt_buf_str(b, "]");
         if (r->seal.cut)

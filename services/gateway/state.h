@@ -25,6 +25,7 @@ struct router_peer {
         uint32_t open;                           /* sequences there */
         uint32_t max_context, vocab, max_seqs, max_waiting;
         uint64_t kv_pages, plan;                 /* plan: version of its last push */
+        uint32_t missing;                        /* experts that it lacks */
         char profile[65];
         uint8_t revision[32];
 };
@@ -48,9 +49,13 @@ struct request;
 struct sequence {
         struct request *r;
         uint32_t prompt, choice, attempt;
+        uint32_t index;                          /* of its choice in the answer; UINT32_MAX: it is
+                                                  * not in it (best_of) */
         struct wt_ids made;                      /* ids generated so far, sent or held back */
         int32_t router;                          /* peer, or -1: waits for one */
         uint64_t submitted_us, first_us, token_us;       /* token_us: the latest token */
+        uint64_t heard_us; uint32_t n_unheard;   /* last event of this attempt, or when it was sent;
+                                                  * how often it was sent again since */
         struct folds folds;
         struct wt_buf text;                      /* not streamed yet; whole when not streaming */
         struct wt_buf said;                      /* streamed already, where it is recorded */
@@ -77,9 +82,12 @@ struct door {
         const char *action;                      /* in the log, "admin.key.create"; NULL: by path */
         const char *choices;                     /* name of what chunk and choice write; NULL: a list
                                                   * "choices" */
+        const char *param;                       /* the field that its texts stand in */
         bool any_model;                          /* "model" may be left out */
         bool (*answer)(struct request *r);
-        bool (*parse)(struct request *r);                       /* fills prompts; refuses */
+        bool (*parse)(struct request *r);        /* fills text or messages, or prompts; refuses */
+        /* What is shown of the ids; may run beside the loop. NULL: nothing. */
+        void (*list)(const struct wt_ids *ids, struct wt_buf *out);
         void (*mark)(struct sequence *s, int32_t id, double logprob, const int32_t *top,
                      const double *top_logprob, uint32_t n_top, bool first_of_prompt);
         void (*chunk)(struct sequence *s, struct wt_buf *out);  /* the "choices" array of a chunk */
@@ -105,11 +113,16 @@ struct request {
         uint64_t retry_s; bool no_retry;         /* of a refusal; 0: not said */
         wt_json *body;
         struct options opt;
+        wt_jv text[MAX_PROMPTS];                 /* in body; NONE: that prompt came as ids */
+        struct messages *messages;               /* of a chat, instead of texts */
+        bool encoding;                           /* a thread reads it: it must not be freed */
+        struct wt_buf listed;                    /* what door->list made */
         struct wt_ids prompt[MAX_PROMPTS];
         struct wt_buf prompt_text[MAX_PROMPTS];  /* echo */
         uint32_t n_prompts;
         struct sequence *seqs; uint32_t n_seqs, n_open;
         uint32_t per_prompt;                     /* sequences of one prompt: n, or best_of */
+        uint64_t n_made;                         /* tokens of all of them */
         bool begun;                              /* the answer's head has left, or is held */
         bool behind; uint32_t turn;              /* its reader is slow; whose chunk is next then */
         int status;
@@ -130,6 +143,7 @@ struct gateway {
         uint32_t running;                        /* sequences of those whose turn it is */
         struct audit audit;
         struct sealer *sealer;                   /* keys of recorded texts; NULL: none are */
+        struct encoder *encoder;                 /* tokenizes long texts */
         struct desk *desk;                       /* reads the audit log for auditors; or NULL */
         bool draining;
         uint64_t incarnation;
@@ -139,7 +153,7 @@ struct gateway {
 };
 enum { M_REQUESTS, M_REFUSED, M_FAILED, M_GONE, M_OPEN, M_PROMPT_TOKENS, M_COMPLETION_TOKENS,
        M_RESUBMITTED, M_ROUTERS, M_PLAN, M_POLICY, M_KEYS_REVOKED, M_LIMITED, M_WAITING, M_UNSENT,
-       M_PAUSED, M_TTFT,
+       M_PAUSED, M_UNHEARD, M_LONG_TEXTS, M_TTFT,
        M_DURATION, N_METRICS };
 wt_err gateway_metrics_init(struct gateway *g);
 
@@ -152,6 +166,7 @@ int64_t request_cost(const struct request *r, uint64_t prompt, uint64_t made);  
 
 /* submit.c: are its options within the limits of the wire? Refuses. */
 bool submit_fits(struct request *r);
+void submit_unheard(struct sequence *s);         /* nothing heard for router_wait: sent again */
 
 /* request.c */
 struct request *request_new(struct gateway *g, struct caller c, const struct door *d);
@@ -168,9 +183,10 @@ void request_audit(struct gateway *g, struct caller c, const char *query, bool w
 bool request_admin(struct gateway *g, struct caller c, const char *method, const char *path,
                    const char *query);
 void request_left(struct request *r);            /* gateway.c: its client is gone */
+void request_encoded(struct request *r);         /* listen.c: its texts are ids */
 void request_go(struct request *r);              /* listen.c: its turn: sequences to routers */
 bool request_seqs(struct request *r);            /* prompts x n (or best_of) sequences */
-uint32_t request_index(const struct sequence *s);        /* "index" of its choice in the answer */
+void request_rank(struct request *r);            /* of best_of: which sequences are the answer */
 
 /* error.c: OpenAI's error object, four keys. */
 struct refusal { int status; const char *type, *code, *param; };
@@ -183,7 +199,13 @@ bool request_refuse(struct request *r, struct refusal why, const char *fmt, ...)
 struct refusal refusal_of(wt_err e);             /* a router's status as HTTP */
 #define BAD(p) ((struct refusal){ 400, "invalid_request_error", NULL, (p) })
 
-/* prompt.c: a prompt as text, the begin token in front when the model wants one, or as ids. */
+/* tokenize.c: for encoder_open. */
+struct encoder_job;
+void tokenize_done(void *arg, struct encoder_job *j);
+/* encode.c: tokens of prompt and answer together. */
+uint32_t gateway_context(const struct gateway *g);
+
+/* prompt.c: a prompt as text or as ids. */
 bool prompt_of_text(struct request *r, wt_jv v);
 bool prompt_of_ids(struct request *r, wt_jv list);
 /* Ids below this one have a meaning: rows of the embedding beyond the tokenizer are padding. */

@@ -41,17 +41,15 @@ static void put_common(const struct request *r, struct wt_buf *b, const char *ob
 
 static void put_usage(const struct request *r, struct wt_buf *b)
 {
-        uint64_t prompt = 0, completion = 0;
+        uint64_t prompt = 0;
 
         for (uint32_t i = 0; i < r->n_prompts; i++)
                 prompt += r->prompt[i].len;
-        for (uint32_t i = 0; i < r->n_seqs; i++)
-                completion += r->seqs[i].made.len;
         wt_buf_json_key(b, "usage");
         wt_buf_str(b, "{");
         wt_buf_json_ku(b, "prompt_tokens", prompt);
-        wt_buf_json_ku(b, "completion_tokens", completion);
-        wt_buf_json_ku(b, "total_tokens", prompt + completion);
+        wt_buf_json_ku(b, "completion_tokens", r->n_made);
+        wt_buf_json_ku(b, "total_tokens", prompt + r->n_made);
         wt_buf_str(b, "}");
 }
 
@@ -120,10 +118,14 @@ static void reply_whole(struct request *r)
         put_common(r, b, r->door->object);
         wt_buf_json_key(b, r->door->choices != NULL ? r->door->choices : "choices");
         wt_buf_str(b, r->door->choices != NULL ? "" : "[");
-        for (uint32_t i = 0; i < r->n_prompts * r->opt.n; i++)   /* in the order of their indices */
-                for (uint32_t k = 0; k < r->n_seqs; k++)
-                        if (request_index(&r->seqs[k]) == i)
-                                r->door->choice(&r->seqs[k], b);
+        request_rank(r);
+        for (uint32_t i = 0; i < r->n_prompts * r->opt.n; i++) { /* in the order of their indices */
+                struct sequence *s = &r->seqs[i / r->opt.n * r->per_prompt];
+
+                while (s->index != i)            /* it is one of those of its prompt */
+                        s++;
+                r->door->choice(s, b);
+        }
         wt_buf_str(b, r->door->choices != NULL ? "" : "]");
         put_usage(r, b);
         wt_buf_str(b, "}");

@@ -1,6 +1,7 @@
 /* submit.c - the sequence record leaves for a router: all that it needs to start the sequence, or
  * to go on after the ids that another router has made. Each submission is a new attempt; events
- * of older ones are not taken any more. */
+ * of older ones are not taken any more. The same attempt is sent again where nothing was heard of
+ * it for long: a router that has it says so, one that lost it takes it. */
 #include "path.h"
 #include <string.h>
 
@@ -76,17 +77,13 @@ bool submit_fits(struct request *r)
                                               wt_words());
 }
 
-void gateway_submit(struct sequence *s)
+/* As this attempt. False: its router is gone or full. */
+static bool send(struct sequence *s)
 {
         struct gateway *g = s->r->g;
-        wt_msg *m;
-        struct wt_submit *b;
+        wt_msg *m = wt_msg_new(g->conf.bus);
+        struct wt_submit *b = WT_ARENA_NEW(&m->arena, struct wt_submit);
 
-        if (s->router < 0)
-                return;
-        m = wt_msg_new(g->conf.bus);
-        b = WT_ARENA_NEW(&m->arena, struct wt_submit);
-        s->attempt++;
         fill(s, b);
         fill_eos(g, &m->arena, b);
         m->peer = (uint32_t)s->router;
@@ -95,10 +92,37 @@ void gateway_submit(struct sequence *s)
         m->env.body = b;
         put_ids(m, &s->r->prompt[s->prompt]);
         put_ids(m, &s->made);
-        /* it is gone or full: wait for the next tick */
-        if (wt_bus_send(g->conf.bus, m) != WT_OK) {
-                wt_msg_free(m);
-                g->routers[s->router].open--;
+        s->heard_us = wt_now_us(g->conf.clock);
+        if (wt_bus_send(g->conf.bus, m) == WT_OK)
+                return true;
+        wt_msg_free(m);
+        return false;
+}
+
+void gateway_submit(struct sequence *s)
+{
+        if (s->router < 0)
+                return;
+        s->attempt++;
+        s->n_unheard = 0;
+        if (!send(s)) {                          /* wait for the next tick */
+                s->r->g->routers[s->router].open--;
                 s->router = -1;
         }
+}
+
+/* A submit that a router had no memory for, or the last message of events, is lost without a trace
+ * in what follows, since nothing follows. A router that only has much to do answers each time: the
+ * wait doubles, up to 64 times router_wait. */
+void submit_unheard(struct sequence *s)
+{
+        struct gateway *g = s->r->g;
+        uint32_t shift = s->n_unheard < 6 ? s->n_unheard : 6;
+
+        if (s->router < 0 || !g->routers[s->router].welcome ||
+            wt_now_us(g->conf.clock) - s->heard_us <= g->conf.router_wait_us << shift)
+                return;
+        s->n_unheard++;
+        wt_metric_add(&g->metrics[M_UNHEARD], 1);
+        send(s);                                 /* full: its queue is looked at again next time */
 }

@@ -185,6 +185,74 @@ static void padding_is_never_drawn(void **state)
         wt_buf_free(&b);
 }
 
+/* Prompts of two ids, the first of them this one, with further fields. */
+static void prompts(struct wt_buf *b, uint32_t first, uint32_t n, const char *more)
+{
+        wt_buf_clear(b);
+        wt_buf_str(b, "{\"model\":\"tiny\",\"ignore_eos\":true,\"prompt\":[");
+        for (uint32_t i = first; i < first + n; i++)
+                wt_buf_fmt(b, "%s[%u,7]", i > first ? "," : "", 300 + 11 * i);
+        wt_buf_fmt(b, "],%s}", more);
+}
+
+/* Asks and hands over the texts of the choices, whose indices are 0, 1, 2, ... */
+static void texts_of(const char *body, char (*text)[64], uint32_t n)
+{
+        struct wt_buf answer = { 0 };
+        uint64_t index;
+        uint32_t i = 0;
+        wt_json *j;
+        size_t len;
+
+        if (ask("POST", COMP, key, body, &answer) != 200)
+                fail_msg("%s", answer.data);
+        assert_int_equal(wt_json_parse(&j, answer.data, answer.len, &wt_json_default), WT_OK);
+        for (wt_jv c = wt_json_first(j, wt_json_get(j, 0, "choices")); c != WT_JSON_NONE;
+             c = wt_json_next(j, c), i++) {
+                assert_true(i < n);
+                assert_true(wt_json_u64(j, wt_json_get(j, c, "index"), &index));
+                assert_int_equal(index, i);
+                snprintf(text[i], sizeof *text, "%s",
+                         wt_json_str(j, wt_json_get(j, c, "text"), &len));
+                assert_true(len > 0);
+        }
+        assert_int_equal(i, n);
+        wt_json_free(j);
+        wt_buf_free(&answer);
+}
+
+/* As many prompts as one request may have, and as many answers to each: all come, in order, those
+ * that the prompt has alone. */
+static void as_wide_as_may_be(void **state)
+{
+        static const char greedy[] = "\"n\":16,\"temperature\":0,\"max_tokens\":3",
+                          best[] = "\"n\":2,\"best_of\":16,\"seed\":5,\"max_tokens\":3";
+        enum { PROMPTS = 64, N = 16 };
+        static char all[PROMPTS * N][64], few[N][64];
+        struct wt_buf body = { 0 };
+        uint32_t differ = 0;
+
+        (void)state;
+        prompts(&body, 0, PROMPTS, greedy);
+        texts_of(body.data, all, PROMPTS * N);
+        for (uint32_t i = 0; i < PROMPTS * N; i++)
+                assert_string_equal(all[i], all[i / N * N]);
+        for (uint32_t i = 1; i < PROMPTS; i++)
+                differ += strcmp(all[i * N], all[0]) != 0;
+        assert_true(differ > PROMPTS / 2);
+        prompts(&body, 41, 1, greedy);
+        texts_of(body.data, few, N);
+        for (uint32_t i = 0; i < N; i++)
+                assert_string_equal(few[i], all[41 * N + i]);
+        prompts(&body, 0, PROMPTS, best);
+        texts_of(body.data, all, PROMPTS * 2);
+        prompts(&body, 41, 1, best);
+        texts_of(body.data, few, 2);
+        for (uint32_t i = 0; i < 2; i++)
+                assert_string_equal(few[i], all[41 * 2 + i]);
+        wt_buf_free(&body);
+}
+
 static size_t read_cases(struct CMUnitTest tests[MAX_CASES])
 {
         struct wt_buf file = { 0 };
@@ -207,13 +275,14 @@ static size_t read_cases(struct CMUnitTest tests[MAX_CASES])
 
 int main(void)
 {
-        static const struct CMUnitTest last = cmocka_unit_test(padding_is_never_drawn);
-        struct CMUnitTest tests[MAX_CASES + 1];
+        static const struct CMUnitTest last[] = { cmocka_unit_test(padding_is_never_drawn),
+                                                  cmocka_unit_test(as_wide_as_may_be) };
+        struct CMUnitTest tests[MAX_CASES + 2];
         size_t n = read_cases(tests);
         int rc;
 
-        tests[n] = last;
-        rc = _cmocka_run_group_tests("reported cases", tests, n + 1, start, stop);
+        memcpy(tests + n, last, sizeof last);
+        rc = _cmocka_run_group_tests("reported cases", tests, n + 2, start, stop);
         for (size_t i = 0; i < n; i++)
                 wt_json_free(cases[i].j);
         return rc;

@@ -32,12 +32,17 @@ static void open_silent(struct field_client *c, const char *name)
         assert_int_equal(wt_bus_open(&c->bus, &conf), WT_OK);
 }
 
+static void start_router(const char *expert_wait)
+{
+        field_open(&f, NULL, "models/tiny");
+        router = field_start(&f, NULL, "router", "router-0", "--threads=1", expert_wait, NULL);
+        field_log_until(&f, "router-0", "ROUTER-READY");
+}
+
 static int open_all(void **state)
 {
         (void)state;
-        field_open(&f, NULL, "models/tiny");
-        router = field_start(&f, NULL, "router", "router-0", "--threads=1", NULL);
-        field_log_until(&f, "router-0", "ROUTER-READY");
+        start_router("--expert-wait=10s");
         client_open(&gateway[0], &f, "gateway-0");
         client_open(&gateway[1], &f, "gateway-1");
         open_silent(&control, "control-0");
@@ -197,6 +202,48 @@ static void a_gateway_shows_it(void **state)
         client_open(&gateway[1], &f, "gateway-0");       /* for close_all */
 }
 
+static void until_ready(uint32_t process, bool ready, const char *part)
+{
+        uint64_t end = wt_now_us(&wt_clock_real) + DEADLINE;
+        char words[256] = "";
+
+        while (field_is_ready(&f, process, words) != ready || strstr(words, part) == NULL)
+                if (wt_now_us(&wt_clock_real) > end)
+                        fail_msg("%s never says \"%s\": %s", f.p[process].name, part, words);
+}
+
+/* Its /readyz is the router's: whether a request would succeed. Workers that are stopped where they
+ * stand have no connection cut and owe nothing: they are asked. */
+static void ready_is_what_the_router_has(void **state)
+{
+        uint32_t g, worker[2];
+
+        (void)state;
+        start_router("--expert-wait=1s");
+        g = field_start(&f, NULL, "gateway", "gateway-0", "--http=127.0.0.1:0", "--open-door",
+                        NULL);
+        until_ready(g, false, "experts have no worker");
+        worker[0] = field_start(&f, NULL, "expert", "expert-0", "--threads=1", "--shard=*:0-7",
+                                NULL);
+        field_ready(&f, worker[0]);
+        until_ready(g, false, "experts have no worker");         /* half of them are there */
+        worker[1] = field_start(&f, NULL, "expert", "expert-1", "--threads=1", "--shard=*:8-15",
+                                NULL);
+        until_ready(g, true, "ok");
+        field_kill(&f, worker[0], SIGSTOP);
+        field_kill(&f, worker[1], SIGSTOP);
+        until_ready(router, false, "experts have no live worker");
+        until_ready(g, false, "experts have no worker");
+        field_kill(&f, worker[0], SIGCONT);
+        field_kill(&f, worker[1], SIGCONT);
+        until_ready(g, true, "ok");
+        field_kill(&f, worker[1], SIGKILL);
+        until_ready(g, false, "experts have no worker");
+        field_kill(&f, worker[0], SIGKILL);
+        until_ready(g, false, "experts have no worker");
+        field_close(&f);
+}
+
 /* The allow-list without the names of two peers, written as it should be: in one go. */
 static void take_off(const char *one, const char *two)
 {
@@ -267,6 +314,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(workers_move_the_plan, open_all, close_all),
                 cmocka_unit_test_setup_teardown(a_gateway_shows_it, open_all, close_all),
                 cmocka_unit_test_setup_teardown(keys_that_are_taken_off, open_all, close_all),
+                cmocka_unit_test(ready_is_what_the_router_has),
         };
 
         return cmocka_run_group_tests_name("pushes and keys", tests, NULL, NULL);

@@ -23,7 +23,8 @@ static const struct bad {
         {"no JSON", "POST", CHAT, "{\"model\":", 400, NULL, "JSON"},
         {"an empty body", "POST", CHAT, "", 400, NULL, "empty"},
         {"an array as body", "POST", CHAT, "[]", 400, NULL, "object"},
-        {"duplicate keys", "POST", CHAT, "{" HI ",\"model\":\"tiny\"}", 400, NULL, "stood already"},
+        {"duplicate keys", "POST", CHAT, "{" HI ",\"model\":\"tiny\"}", 400, NULL,
+         "the key \"model\" before this value stood already"},
         {"no model", "POST", CHAT, "{\"messages\":[]}", 400, "model", "tiny"},
         {"a model that is a number", "POST", CHAT, "{\"model\":5,\"messages\":[]}", 400, "model",
          "must be a string"},
@@ -108,6 +109,15 @@ static const struct bad {
          "-1"},
         {"a bias for a word", "POST", CHAT, "{" HI ",\"logit_bias\":{\"the\":1}}", 400,
          "logit_bias", "the"},
+        {"a bias for 01 beside 1", "POST", CHAT,
+         "{" HI ",\"logit_bias\":{\"1\":5,\"01\":-5}}", 400, "logit_bias",
+         "\"01\"; write it without zeros in front, as \"1\""},
+        {"a bias for 00", "POST", CHAT, "{" HI ",\"logit_bias\":{\"00\":1}}", 400, "logit_bias",
+         "as \"0\""},
+        {"a bias for +1", "POST", CHAT, "{" HI ",\"logit_bias\":{\"+1\":1}}", 400, "logit_bias",
+         "no token id"},
+        {"a bias for 1.0", "POST", CHAT, "{" HI ",\"logit_bias\":{\"1.0\":1}}", 400, "logit_bias",
+         "no token id"},
         {"a bias of 101", "POST", CHAT, "{" HI ",\"logit_bias\":{\"5\":101}}", 400, "logit_bias",
          "100"},
         {"best_of below n", "POST", COMP, "{" ONCE ",\"n\":3,\"best_of\":2}", 400, "best_of", "3"},
@@ -148,9 +158,8 @@ static const struct bad {
 };
 enum { N_BADS = sizeof bads / sizeof *bads };
 
-static void refused(void **st)
+static void expect(const struct bad *r)
 {
-        const struct bad *r = *st;
         static const char *const keys[] = { "message", "type", "param", "code" };
         struct wt_buf b = { 0 };
         const char *s;
@@ -177,11 +186,118 @@ static void refused(void **st)
         plain_is_answered();
 }
 
+static void refused(void **st)
+{
+        expect(*st);
+}
+
+/* Prompt and answer together are 1,024 tokens and not one more, by the gateway's own words: the
+ * router's would name the wrong field. */
+static void the_edge_of_the_context(void **st)
+{
+        static const struct { uint32_t n; const char *more; struct bad want; } rows[] = {
+                { 1023, "\"max_tokens\":1", { .status = 200 } },
+                { 1023, "\"max_tokens\":2", { .status = 400, .param = "max_tokens",
+                  .words = "1023 tokens and max_tokens is 2, together 1025; this model's context "
+                           "is 1024" } },
+                { 1024, "\"max_tokens\":1", { .status = 400, .param = "prompt",
+                  .words = "1024 tokens; this model's context is 1024" } },
+                { 1024, "\"max_tokens\":0,\"echo\":true,\"logprobs\":0", { .status = 200 } },
+                { 1025, "\"max_tokens\":0,\"echo\":true,\"logprobs\":0", { .status = 400, .param = "prompt",
+                  .words = "1025 tokens; this model's context is 1024" } },
+        };
+
+        (void)st;
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+                struct bad want = rows[i].want;
+                struct wt_buf body = { 0 }, out = { 0 };
+
+                wt_buf_str(&body, "{\"model\":\"tiny\",\"prompt\":[100");
+                for (uint32_t k = 1; k < rows[i].n; k++)
+                        wt_buf_str(&body, ",100");
+                wt_buf_fmt(&body, "],%s}", rows[i].more);
+                want.method = "POST";
+                want.path = COMP;
+                want.body = body.data;
+                if (want.status == 200)
+                        assert_int_equal(ask("POST", COMP, key, body.data, &out), 200);
+                else
+                        expect(&want);
+                wt_buf_free(&body);
+                wt_buf_free(&out);
+        }
+}
+
+/* Megabytes that cannot fit are refused by their bytes: both numbers, and no token is made. */
+static void what_cannot_fit_is_not_read(void **st)
+{
+        static const char *const before[] = { "{\"model\":\"tiny\",\"prompt\":\"",
+                "{\"model\":\"tiny\",\"messages\":[{\"role\":\"user\",\"content\":\"" };
+        static const char *const after[] = { "\"}", "\"}]}" };
+        enum { BYTES = 4000000 };
+
+        (void)st;
+        for (int i = 0; i < 2; i++) {
+                struct wt_buf body = { 0 };
+                struct bad want = { .method = "POST", .path = i == 0 ? COMP : CHAT, .status = 400,
+                                    .param = i == 0 ? "prompt" : "messages",
+                                    .words = "the prompt has 4000000 bytes, which are" };
+
+                wt_buf_str(&body, before[i]);
+                for (int k = 0; k < BYTES; k++)
+                        wt_buf_add(&body, k % 5 == 4 ? " " : "w", 1);
+                wt_buf_str(&body, after[i]);
+                want.body = body.data;
+                expect(&want);
+                want.words = "context is 1024 tokens";
+                expect(&want);
+                wt_buf_free(&body);
+        }
+}
+
+/* A text too long for the loop and not too long for the model's bytes: the same refusal as ever,
+ * and as many ids as its parts have. */
+static void a_long_text_is_read_beside(void **st)
+{
+        enum { WORDS = 8000 };
+        struct wt_buf body = { 0 }, out = { 0 };
+        uint64_t count = 0;
+        wt_json *j;
+
+        (void)st;
+        for (int i = 1; i <= 2; i++) {           /* 16,000 and 80,000 bytes */
+                wt_buf_clear(&body);
+                wt_buf_str(&body, "{\"text\":\"");
+                for (int k = 0; k < WORDS * (i == 1 ? 1 : 5) / 5; k++)
+                        wt_buf_str(&body, " once upon");
+                wt_buf_str(&body, "\"}");
+                assert_int_equal(ask("POST", "/v1/tokenize", key, body.data, &out), 200);
+                assert_int_equal(wt_json_parse(&j, out.data, out.len, &wt_json_default), WT_OK);
+                if (i == 1)
+                        assert_true(wt_json_u64(j, wt_json_get(j, 0, "count"), &count));
+                assert_int_equal(wt_json_count(j, wt_json_get(j, 0, "ids")),
+                                 count * (i == 1 ? 1 : 5));
+                wt_json_free(j);
+        }
+        wt_buf_clear(&body);
+        wt_buf_str(&body, "{\"model\":\"tiny\",\"prompt\":\"");
+        for (int k = 0; k < 2000; k++)           /* 20,000 bytes, below 1,024 tokens' most */
+                wt_buf_str(&body, " once upon");
+        wt_buf_str(&body, "\"}");
+        expect(&(struct bad){ .method = "POST", .path = COMP, .body = body.data, .status = 400,
+                              .param = "prompt", .words = "this model's context is 1024 tokens" });
+        wt_buf_free(&body);
+        wt_buf_free(&out);
+}
+
 int main(void)
 {
-        struct CMUnitTest tests[N_BADS];
+        struct CMUnitTest tests[N_BADS + 3];
 
         for (size_t i = 0; i < N_BADS; i++)
                 tests[i] = (struct CMUnitTest){bads[i].name, refused, NULL, NULL, (void *)&bads[i]};
+        tests[N_BADS] = (struct CMUnitTest)cmocka_unit_test(the_edge_of_the_context);
+        tests[N_BADS + 1] = (struct CMUnitTest)cmocka_unit_test(what_cannot_fit_is_not_read);
+        tests[N_BADS + 2] = (struct CMUnitTest)cmocka_unit_test(a_long_text_is_read_beside);
         return cmocka_run_group_tests_name("refusals", tests, whole_start, whole_stop);
 }

@@ -36,6 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         static wt_tokenizer *t;
         static const wt_chat *format;
         struct wt_ids out = { 0 };
+        struct messages *m = NULL;
+        size_t certain;
         wt_json *j;
 
         if (t == NULL)
@@ -44,17 +46,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (wt_json_parse(&j, (const char *)data, size, &limits) != WT_OK)
                 return 0;
         wt_ids_add(&out, 7);
-        if (messages_read(&out, j, 0, format, t) != WT_OK) {
+        if (messages_read(&m, j, 0) != WT_OK || messages_render(m, format, t, &out) != WT_OK) {
                 WT_ASSERT(out.len == 1);
         } else {
                 int32_t last = out.data[out.len - 1];
 
+                WT_ASSERT(messages_bytes(m, &certain) >= certain);
+                WT_ASSERT(certain / wt_tokenizer_longest(t) <= out.len);
                 WT_ASSERT(out.data[1] == wt_chat_bos(format, t));
                 WT_ASSERT(n_of(&out, out.data[1]) == 1);
                 WT_ASSERT(n_of(&out, wt_tokenizer_id(t, "<｜User｜>")) == n_users(j));
                 WT_ASSERT(last == wt_tokenizer_id(t, "<｜Assistant｜>") ||
                           last == wt_tokenizer_id(t, "<｜tool▁output▁end｜>"));
         }
+        messages_free(m);
         wt_ids_free(&out);
         wt_json_free(j);
         return 0;
