@@ -21,9 +21,7 @@ field() { sed -n "1,3s/^$1: //p" "$2"; }
 # A copy, so that a run that is broken off leaves no mutant in the checkout.
 rm -rf "$src" "$out" "$TMPDIR" "$build"/*.log
 mkdir -p "$src" "$TMPDIR"
-for f in CMakeLists.txt cmake include lib models plugins proto services tests tools; do
-  cp -a "$root/$f" "$src/"
-done
+"$root/tests/sources.sh" | tar -xf - -C "$src"
 cd "$src"
 tests=$(for p in "$folder"/*.patch; do field Test "$p"; field Keeps "$p"; done | sort -u)
 bad=0

@@ -22,9 +22,7 @@ curl -fsIL --max-time 20 "${mirror%/}/dists/trixie/InRelease" >/dev/null 2>&1 ||
 packages=$(. scripts/setup.sh >/dev/null; printf '%s' "$build_packages $test_packages")
 work=$(mktemp -d "$build/work.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-tar -cf "$work/sources.tar" \
-  CMakeLists.txt CMakePresets.json STYLE.md cmake include lib models plugins \
-  proto scripts services tests tools docs README.md
+tests/sources.sh >"$work/sources.tar"
 cat >"$work/inside" <<'END'
 #!/bin/sh
 cd /witan && . /etc/os-release && echo "$PRETTY_NAME, $(gcc --version | head -1)" &&
