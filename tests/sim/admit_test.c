@@ -178,6 +178,28 @@ static void attempts(void **state)
         world_close(&w);
 }
 
+/* Sent again because its gateway heard nothing, while the router drains: what runs goes on. */
+static void an_attempt_again_in_a_drain(void **state)
+{
+        struct ask q = { .n = 0, .prompt = ids, .n_prompt = 10, .max_tokens = 20, .attempt = 1 };
+
+        (void)state;
+        world_open(&w, &(struct world_conf){ 0 });
+        memset(&w.answer[0], 0, sizeof w.answer[0]);
+        world_ask(&w, &q);
+        turns(10);
+        w.stop_router = true;
+        turns(2);
+        assert_true(w.draining_pushed);
+        world_ask(&w, &q);
+        turns(2);
+        assert_int_equal(w.answer[0].refused, WT_EEXIST);
+        w.answer[0].finish = WT_RUNNING;         /* the refusal's event ended it here */
+        assert_int_equal(world_answer(&w, 0)->finish, WT_LENGTH);
+        assert_int_equal(w.answer[0].n_ids, 20);
+        world_close(&w);
+}
+
 /* A full queue does not keep out a newer attempt of one that stands in it: it takes its place. */
 static void attempt_in_a_full_queue(void **state)
 {
@@ -250,16 +272,17 @@ static void decode_before_prefill(void **state)
 
 int main(void)
 {
-        struct CMUnitTest tests[N_ROWS + 9] = {
+        struct CMUnitTest tests[N_ROWS + 10] = {
                 cmocka_unit_test(whole_context_fits), cmocka_unit_test(waits_for_pages_in_order),
                 cmocka_unit_test(max_seqs_holds), cmocka_unit_test(cancel_frees_within_a_step),
                 cmocka_unit_test(attempts), cmocka_unit_test(complete_record_ends_at_once),
                 cmocka_unit_test(decode_before_prefill), cmocka_unit_test(attempt_in_a_full_queue),
                 cmocka_unit_test(deadlines_end_what_runs_and_waits),
+                cmocka_unit_test(an_attempt_again_in_a_drain),
         };
 
         for (size_t i = 0; i < N_ROWS; i++)
-                tests[9 + i] = (struct CMUnitTest){ rows[i].name, refused, NULL, NULL,
+                tests[10 + i] = (struct CMUnitTest){ rows[i].name, refused, NULL, NULL,
                                                     (void *)&rows[i] };
         return cmocka_run_group_tests(tests, fill_ids, NULL);
 }
