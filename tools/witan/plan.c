@@ -143,7 +143,7 @@ static wt_err add_router(struct plan *p, const struct call *c, uint32_t i)
                          plan_free_port(p));
         wt_buf_str(&p->routers_at, i > 0 ? "," : "");
         wt_buf_str(&p->routers_at, r->endpoint);
-        return wt_conf_from(c->conf, WT_SET_bus) == WT_FROM_DEFAULT
+        return wt_conf_from(c->conf, WT_SET_bus) == WT_FROM_DEFAULT || port == 0
                        ? WT_OK : reserve_named(p, "bus", r->endpoint);
 }
 
