@@ -61,6 +61,7 @@ wt_err wt_bus_open(wt_bus **out, const struct wt_bus_conf *conf)
         if ((b = bus_new()) == NULL)
                 return wt_fail(WT_ENOMEM, "no memory for bus %s", conf->name);
         b->ops = ops;
+        b->faults = conf->faults;
         if ((err = ops->open(&b->impl, b, conf)) != WT_OK) {
                 bus_leave(b);
                 return err;
@@ -91,6 +92,22 @@ wt_err wt_bus_send(wt_bus *b, wt_msg *m)
         return WT_OK;
 }
 
+/* A message that is not true: dropped, or handed over as the fault that it is. */
+static bool hand_over(wt_bus *b, wt_msg *m)
+{
+        uint64_t call_id = m->env.call_id;
+
+        bus_count(&b->dropped_malformed, 1);
+        for (uint32_t i = 0; i < m->env.n_tensors; i++)
+                if (m->frame[i].data)
+                        bus_frame_drop(m->frame[i].data);
+        memset(m->frame, 0, sizeof m->frame);
+        bus_msg_fault(m, WT_EINVAL, call_id, wt_words());
+        if (!b->faults)
+                wt_msg_free(m);
+        return b->faults;
+}
+
 wt_err wt_bus_recv(wt_bus *b, wt_msg **out)
 {
         const void *at[WT_MAX_TENSORS];
@@ -105,14 +122,16 @@ wt_err wt_bus_recv(wt_bus *b, wt_msg **out)
                         at[i] = m->frame[i].data;
                         bytes += len[i] = m->frame[i].len;
                 }
+                *out = m;
+                if (m->fault != WT_OK)
+                        return WT_OK;
                 if (wt_wire_check(&m->env, at, len, m->env.n_tensors) == WT_OK) {
                         bus_count(&b->received, 1);
                         bus_count(&b->bytes_received, bytes);
-                        *out = m;
                         return WT_OK;
                 }
-                bus_count(&b->dropped_malformed, 1);
-                wt_msg_free(m);
+                if (hand_over(b, m))
+                        return WT_OK;
         }
         return err;
 }

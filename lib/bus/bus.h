@@ -21,6 +21,7 @@ typedef struct wt_msg {
         uint32_t peer;                           /* from whom, or to whom */
         struct wt_frame frame[WT_MAX_TENSORS];   /* env.n_tensors of them */
         struct wt_arena arena;                   /* body and strings live here */
+        wt_err fault;                            /* of a bus with faults: see there; else WT_OK */
         wt_bus *home;                            /* whose free list it goes back to */
         struct wt_msg *next;
 } wt_msg;
@@ -47,6 +48,11 @@ struct wt_bus_conf {
                                                   * its own, and so many of one key at most; 0: a
                                                   * key is one peer, its later connection takes the
                                                   * place of the earlier one */
+        bool faults;                             /* what breaks a limit or a check is counted, but
+                                                  * not dropped where its call_id can be read: a
+                                                  * message whose fault is WT_EINVAL, or
+                                                  * WT_EEXHAUSTED for its length, env.message the
+                                                  * words, and nothing but call_id beside */
         void *arg;                               /* for a test's transport */
 };
 

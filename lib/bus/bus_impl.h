@@ -14,6 +14,7 @@ struct bus_block;                                /* a frame's memory with its he
 struct wt_bus {
         const struct wt_bus_ops *ops;
         void *impl;
+        bool faults;                             /* as wt_bus_conf says */
         atomic_ullong sent, received, bytes_sent, bytes_received;
         atomic_ullong refused_keys, dropped_malformed, dropped_too_long, dropped_identity;
 
@@ -30,6 +31,9 @@ static inline void bus_count(atomic_ullong *counter, uint64_t n)
 {
         atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
+
+/* m, empty but for its memory, becomes the fault of a call, in these words (the arena's own copy). */
+void bus_msg_fault(wt_msg *m, wt_err fault, uint64_t call_id, const char *words);
 
 wt_bus *bus_new(void);                           /* NULL: memory is gone */
 void bus_leave(wt_bus *b);                       /* by wt_bus_close, once the transport is gone */

@@ -17,6 +17,7 @@ static wt_bus *s;                                /* the bound bus of a case */
 static void open_server(const char *endpoint)
 {
         struct wt_bus_conf c = { .name = "router", .bind = endpoint, .per_key = PER_KEY,
+                .faults = true,
                 .keys = { rig.id[0].public_key, rig.id[0].secret_key, NULL, rig.allow } };
 
         rig_allow_all(&rig);
@@ -189,23 +190,32 @@ static void revoked(void **state)
         wt_bus_close(other);
 }
 
-/* An id that a client chose could be that of a connection before it. */
-static void chosen_id(void **state)
+/* A DEALER of libzmq's own with the keys of expert-0; id NULL: it chooses none. */
+static void *raw(void *ctx, const char *id)
 {
-        void *ctx = zmq_ctx_new(), *d = zmq_socket(ctx, ZMQ_DEALER);
-        struct wt_ping p = { 5 };
-        struct wt_envelope e = { .method = WT_M_PING, .body = &p };
-        struct wt_bus_stats now;
-        struct wt_buf b = { 0 };
+        void *d = zmq_socket(ctx, ZMQ_DEALER);
         int zero = 0;
 
-        (void)state;
-        zmq_setsockopt(d, ZMQ_ROUTING_ID, "expert-0", 8);
+        if (id)
+                zmq_setsockopt(d, ZMQ_ROUTING_ID, id, strlen(id));
         zmq_setsockopt(d, ZMQ_LINGER, &zero, sizeof zero);
         zmq_setsockopt(d, ZMQ_CURVE_PUBLICKEY, rig.id[1].public_key, 41);
         zmq_setsockopt(d, ZMQ_CURVE_SECRETKEY, rig.id[1].secret_key, 41);
         zmq_setsockopt(d, ZMQ_CURVE_SERVERKEY, rig.id[0].public_key, 41);
         assert_int_equal(zmq_connect(d, wt_bus_endpoint(s)), 0);
+        return d;
+}
+
+/* An id that a client chose could be that of a connection before it. */
+static void chosen_id(void **state)
+{
+        void *ctx = zmq_ctx_new(), *d = raw(ctx, "expert-0");
+        struct wt_ping p = { 5 };
+        struct wt_envelope e = { .method = WT_M_PING, .body = &p };
+        struct wt_bus_stats now;
+        struct wt_buf b = { 0 };
+
+        (void)state;
         assert_int_equal(wt_wire_encode(&e, &b), WT_OK);
         assert_int_equal(zmq_send(d, b.data, b.len, 0), b.len);
         RIG_UNTIL(s, NULL, (wt_bus_stats(s, &now), now.dropped_identity == 1));
@@ -213,6 +223,69 @@ static void chosen_id(void **state)
         zmq_close(d);
         zmq_ctx_term(ctx);
         wt_buf_free(&b);
+}
+
+/* Version 1, call 9, method 64, then a path, or the beginning of one. */
+#define CALL "\x08\x01\x10\x09\x18\x40"
+static const struct wrong {
+        const char *name, *bytes; size_t len, zeros;     /* zeros: behind the bytes */
+        wt_err fault;                            /* WT_OK: dropped */
+        const char *words;
+} wrongs[] = {
+        { "a field that is cut off", CALL "\x82\x04\x7f", 9, 0, WT_EINVAL, "cut off" },
+        { "a call without its body", CALL, 6, 0, WT_EINVAL, "body" },
+        { "another version", "\x08\x02\x10\x09\x18\x40\x82\x04\x00", 9, 0, WT_EINVAL, "version 2" },
+        { "a path of 129 bytes", CALL "\x82\x04\x84\x01\x0a\x81\x01", 13, 129, WT_EINVAL,
+          "path has 129 bytes, the most is 128" },
+        { "too long", CALL, 6, WT_MAX_ENVELOPE, WT_EEXHAUSTED, "at most 16777216" },
+        { "no call", "\x08\x02\x18\x40", 4, 0, WT_OK, "" },
+        { "no envelope", "hello", 5, 0, WT_OK, "" },
+        { "nothing", "", 0, 0, WT_OK, "" },
+        { "too long, and no call", "", 0, WT_MAX_ENVELOPE + 1, WT_OK, "" },
+};
+
+static void faults(void **state)
+{
+        void *ctx = zmq_ctx_new(), *d = raw(ctx, NULL);
+        struct wt_ping p = { 5 };
+        struct wt_envelope e = { .method = WT_M_PING, .body = &p };
+        struct wt_bus_stats now;
+        struct wt_buf b = { 0 }, ping = { 0 };
+
+        (void)state;
+        assert_int_equal(wt_wire_encode(&e, &ping), WT_OK);
+        for (size_t i = 0; i < sizeof wrongs / sizeof *wrongs; i++) {
+                const struct wrong *w = &wrongs[i];
+                wt_msg *m;
+
+                wt_buf_clear(&b);
+                wt_buf_add(&b, w->bytes, w->len);
+                for (size_t k = 0; k < w->zeros; k++)
+                        wt_buf_add(&b, w->zeros == 129 ? "a" : "\0", 1);
+                assert_int_equal(zmq_send(d, b.data, b.len, 0), b.len);
+                assert_int_equal(zmq_send(d, ping.data, ping.len, 0), ping.len);
+                m = rig_recv(s);
+                if (w->fault != WT_OK) {
+                        if (m->fault != w->fault || m->env.call_id != 9 ||
+                            !strstr((const char *)m->env.message.data, w->words))
+                                fail_msg("%s: %d, call %d, %s", w->name, m->fault,
+                                         (int)m->env.call_id, (const char *)m->env.message.data);
+                        assert_null(m->env.body);
+                        assert_string_equal(wt_bus_peer_name(s, m->peer), "expert-0");
+                        wt_msg_free(m);
+                        m = rig_recv(s);
+                }
+                assert_int_equal(m->fault, WT_OK);
+                assert_int_equal(rig_stamp(m), 5);
+                wt_msg_free(m);
+                wt_bus_stats(s, &now);
+                assert_int_equal(now.dropped_malformed + now.dropped_too_long, i + 1);
+        }
+        assert_int_equal(s->n_out, 0);
+        zmq_close(d);
+        zmq_ctx_term(ctx);
+        wt_buf_free(&b);
+        wt_buf_free(&ping);
 }
 
 static void what_goes_together(void **state)
@@ -250,6 +323,7 @@ int main(void)
                 { "who says a word and goes leaves its place", last_words },
                 { "a key that is taken off the list: all its connections", revoked },
                 { "a routing id of the client's choice", chosen_id },
+                { "what breaks a limit is answered where a call is named", faults },
                 { "what it goes together with", what_goes_together },
         };
         enum { N = sizeof cases / sizeof *cases };

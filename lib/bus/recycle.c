@@ -170,8 +170,17 @@ wt_msg *wt_msg_new(wt_bus *b)
         memset(&m->env, 0, sizeof m->env);
         m->env.version = WT_WIRE_VERSION;
         m->peer = 0;
+        m->fault = WT_OK;
         m->next = NULL;
         return m;
+}
+
+void bus_msg_fault(wt_msg *m, wt_err fault, uint64_t call_id, const char *words)
+{
+        memset(&m->env, 0, sizeof m->env);
+        m->fault = fault;
+        m->env.call_id = call_id;
+        m->env.message = WT_STR(wt_arena_str(&m->arena, words, strlen(words)));
 }
 
 void bus_msg_is_large(wt_msg *m) { ((struct box *)m)->large = true; }

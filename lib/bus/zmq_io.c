@@ -201,38 +201,63 @@ static bool take_frames(wt_msg *m, struct parts *p)
         uint32_t n = m->env.n_tensors;
 
         m->env.n_tensors = 0;                    /* so that a failure frees what is there */
-        if (n != p->n - 1)
+        if (n != p->n - 1) {
+                wt_fail(WT_EINVAL, "a message of %u tensors and %u parts behind the envelope", n,
+                        p->n - 1);
                 return false;
+        }
         for (uint32_t i = 0; i < n; i++) {
                 struct wt_frame *f = &m->frame[i];
-                size_t bytes;
+                size_t bytes = 0;
 
                 if (!wt_tensor_bytes(&m->env.tensors[i], &bytes) ||
-                    bytes != zmq_msg_size(&p->part[1 + i]))
+                    bytes != zmq_msg_size(&p->part[1 + i])) {
+                        wt_fail(WT_EINVAL, "tensor %u has %zu bytes by its shape and %zu in its "
+                                "part", i, bytes, zmq_msg_size(&p->part[1 + i]));
                         return false;
+                }
                 *f = (struct wt_frame){ bus_frame_try(m->home, bytes), bytes };
-                if (!f->data)
+                if (!f->data) {
+                        wt_fail(WT_ENOMEM, "no memory for a tensor of %zu bytes", bytes);
                         return false;
+                }
                 memcpy(f->data, zmq_msg_data(&p->part[1 + i]), bytes);
                 m->env.n_tensors++;
         }
         return true;
 }
 
-/* NULL: dropped and counted. */
+/* Counts what was wrong. Where it may be answered, the fault as a message; else NULL. */
+static wt_msg *fault(struct zbus *z, struct parts *p, uint32_t peer, wt_err code)
+{
+        char words[512];
+        uint64_t call_id;
+        wt_msg *m;
+
+        bus_count(code == WT_EEXHAUSTED ? &z->b->dropped_too_long : &z->b->dropped_malformed, 1);
+        snprintf(words, sizeof words, "%s", wt_words());         /* looking changes them */
+        if (!z->b->faults || p->n == 0 ||
+            !wt_wire_call_id(zmq_msg_data(&p->part[0]), zmq_msg_size(&p->part[0]), &call_id))
+                return NULL;
+        m = wt_msg_new(z->b);
+        bus_msg_fault(m, code, call_id, words);
+        m->peer = peer;
+        return m;
+}
+
+/* NULL: dropped. */
 static wt_msg *read_message(struct zbus *z, struct parts *p, uint32_t peer)
 {
         size_t len = p->n ? zmq_msg_size(&p->part[0]) : 0;
         wt_msg *m;
 
-        if (p->n == 0 || p->n > MAX_PARTS) {
-                bus_count(&z->b->dropped_malformed, 1);
-                return NULL;
-        }
-        if (len > WT_MAX_ENVELOPE) {
-                bus_count(&z->b->dropped_too_long, 1);
-                return NULL;
-        }
+        if (p->n == 0 || p->n > MAX_PARTS)
+                return fault(z, p, peer, wt_fail(WT_EINVAL, "a message of %u parts; it has one, "
+                                                 "and one for each tensor, at most %d", p->n,
+                                                 MAX_PARTS));
+        if (len > WT_MAX_ENVELOPE)
+                return fault(z, p, peer, wt_fail(WT_EEXHAUSTED, "an envelope of %zu bytes; it has "
+                                                 "at most %d", len, WT_MAX_ENVELOPE));
         m = wt_msg_new(z->b);
         m->peer = peer;
         if (len > LARGE_ENVELOPE)
@@ -243,8 +268,7 @@ static wt_msg *read_message(struct zbus *z, struct parts *p, uint32_t peer)
                 return m;
         }
         wt_msg_free(m);
-        bus_count(&z->b->dropped_malformed, 1);
-        return NULL;
+        return fault(z, p, peer, WT_EINVAL);
 }
 
 /* Who sent this to the bound socket; false: somebody who may not, and is cut off when its key is

@@ -6,6 +6,8 @@
 #include "wire/span.h"
 #include "wire/table.h"
 
+enum { CALL_ID = 2 };                            /* its field in the envelope */
+
 /* One field as it stands: number, and by wire type its value or its bytes. */
 struct item { uint32_t number, wire_type; uint64_t value; struct span bytes; };
 
@@ -323,6 +325,22 @@ wt_err wt_wire_decode(struct wt_envelope *e, const void *data, size_t len, struc
                                wt_method_name(r.body));
         *e = got;
         return WT_OK;
+}
+
+bool wt_wire_call_id(const void *data, size_t len, uint64_t *call_id)
+{
+        struct span s = { data, (const uint8_t *)data + len };
+        struct item it;
+
+        for (uint32_t i = 0; i < WIRE_MAX_UNKNOWN && s.at < s.end; i++) {
+                if (get_item(&wire_envelope, &s, &it) != WT_OK)
+                        return false;
+                if (it.number == CALL_ID && it.wire_type == 0) {
+                        *call_id = it.value;
+                        return true;
+                }
+        }
+        return false;
 }
 
 wt_err wire_decode_one(const struct wire_desc *d, void *base, const void *data, size_t len,

@@ -105,6 +105,10 @@ wt_err wt_wire_encode(const struct wt_envelope *e, struct wt_buf *out);
  * WT_EDATA in words: truncated, unknown wire type, limit, body that does not match method, a tensor
  * whose shape overflows. WT_ENOMEM. Unknown fields are skipped (at most 64). */
 wt_err wt_wire_decode(struct wt_envelope *e, const void *data, size_t len, struct wt_arena *a);
+/* Of what does not decode: the call that it speaks of, for whoever answers all the same. Reads the
+ * envelope's own fields as far as they are whole, 64 at most. False: there is none in front of what
+ * is wrong. */
+bool wt_wire_call_id(const void *data, size_t len, uint64_t *call_id);
 /* The same without bytes between, for transports that pass structs: copies all that e points to
  * into a, so that e no longer borrows from whoever built it. WT_EINVAL as by encoding; e is left
  * alone. */

@@ -156,6 +156,19 @@ static void refuse_over(struct rpc *r, wt_msg *m)
         wt_msg_free(m);
 }
 
+/* What breaks a limit of the wire ends the call that it speaks of, and names the limit. */
+static void take_fault(struct rpc *r, const wt_msg *m)
+{
+        struct rpc_call *c = find(r, m->peer, m->env.call_id);
+        const char *words = (const char *)m->env.message.data;
+
+        r->faults++;
+        if (c != NULL)
+                rpc_cut(c, m->fault, words);
+        else
+                refuse(r, m, m->fault, words);
+}
+
 static void take(struct rpc *r, wt_msg *m)
 {
         struct rpc_call *c;
@@ -164,7 +177,12 @@ static void take(struct rpc *r, wt_msg *m)
                 refuse_over(r, m);
                 return;
         }
-        switch (m->env.method) {
+        if (m->fault != WT_OK) {
+                take_fault(r, m);
+                wt_msg_free(m);
+                return;
+        }
+        switch (m->env.n_tensors > 0 ? 0 : m->env.method) {
         case WT_M_RPC_CALL:
                 if (r->gateway != NULL) {
                         take_call(r, m);
@@ -276,7 +294,7 @@ static void on_bus(void *arg, int fd, unsigned ready)
 wt_err rpc_open(struct rpc **out, const struct rpc_conf *conf)
 {
         struct wt_bus_conf c = { .name = "rpc", .bind = conf->endpoint, .keys = conf->keys,
-                                 .per_key = conf->per_key };
+                                 .per_key = conf->per_key, .faults = true };
         struct rpc *r = calloc(1, sizeof *r);
         wt_err err = WT_OK;
 
@@ -330,16 +348,22 @@ const char *rpc_endpoint(const struct rpc *r) { return wt_bus_endpoint(r->bus); 
 
 void rpc_metrics(const struct rpc *r, struct wt_buf *out)
 {
+        struct wt_bus_stats bus;
         struct wt_metric rows[] = {
                 { .name = "witan_rpc_calls_total", .help = "Calls at the RPC door." },
                 { .name = "witan_rpc_refused_total", .help = "Calls that were none." },
                 { .name = "witan_rpc_cut_total",
                   .help = "Calls ended because the client took nothing." },
+                { .name = "witan_rpc_dropped_total",
+                  .help = "Messages that were none, of nobody's call." },
                 { .name = "witan_rpc_open_calls", .help = "Calls open now.", .kind = WT_GAUGE },
         };
-        const double now[] = { (double)r->calls, (double)r->refused, (double)r->cut,
-                               (double)r->n_open };
+        double now[] = { (double)r->calls, (double)r->refused, (double)r->cut, 0,
+                         (double)r->n_open };
 
+        wt_bus_stats(r->bus, &bus);
+        now[3] = (double)(bus.dropped_malformed + bus.dropped_too_long + bus.dropped_identity -
+                          r->faults);
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
                 wt_metric_set(&rows[i], now[i]);
         wt_metrics_text(out, rows, sizeof rows / sizeof *rows);

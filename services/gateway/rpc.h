@@ -48,7 +48,7 @@ struct rpc {
                                                   * one call; of all, and of HTTP's with them */
         uint64_t unsent, idle_us;                /* of all calls; how long one may take nothing */
         char allow_file[4096]; uint64_t allowed_version; /* of wt_identity_rpc_version */
-        uint64_t calls, refused, cut;            /* metrics */
+        uint64_t calls, refused, cut, faults;    /* metrics; faults: of the wire, answered */
 };
 
 /* rpc.c. endpoint: as for a bus, bound here. keys NULL: inproc only. */

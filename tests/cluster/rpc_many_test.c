@@ -13,11 +13,13 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <zmq.h>
 #include "base/file.h"
 #include "base/json.h"
 #include "rpc_rig.h"
 #include "whole.h"
 #include "wire/api.h"
+#include "wire/wire.h"
 
 enum { PER_KEY = 3 };
 #define STREAM_PATH "/witan.v1.Generate/Stream"
@@ -295,6 +297,104 @@ static void takes_nothing(void **st)
         wt_buf_free(&got);
 }
 
+/* ---- messages that break a limit, from a client that checks nothing ---- */
+
+static void read_line(const char *name, char out[41])
+{
+        struct wt_buf b = { 0 };
+        const char *at;
+
+        assert_int_equal(wt_file_read(file, 4096, &b), WT_OK);
+        assert_non_null(at = strstr(b.data, name));
+        snprintf(out, 41, "%s", at + strlen(name));
+        out[strcspn(out, "\n")] = '\0';
+        wt_buf_free(&b);
+}
+
+static void *raw(void *ctx)
+{
+        char pub[41], secret[41], server[41], endpoint[41];
+        void *d = zmq_socket(ctx, ZMQ_DEALER);
+        int zero = 0, soon = DEADLINE / 1000;
+
+        read_line("public_key: ", pub);
+        read_line("secret_key: ", secret);
+        read_line("server_key: ", server);
+        read_line("endpoint: ", endpoint);
+        zmq_setsockopt(d, ZMQ_LINGER, &zero, sizeof zero);
+        zmq_setsockopt(d, ZMQ_RCVTIMEO, &soon, sizeof soon);
+        zmq_setsockopt(d, ZMQ_CURVE_PUBLICKEY, pub, 41);
+        zmq_setsockopt(d, ZMQ_CURVE_SECRETKEY, secret, 41);
+        zmq_setsockopt(d, ZMQ_CURVE_SERVERKEY, server, 41);
+        assert_int_equal(zmq_connect(d, endpoint), 0);
+        return d;
+}
+
+/* The next rpc_end of a raw client, and the call that it ends. */
+static uint64_t read_end(void *d, uint32_t *status, char words[512])
+{
+        struct wt_arena a;
+        uint64_t id = 0;
+
+        wt_arena_init(&a, 4096);
+        for (uint32_t method = 0; method != WT_M_RPC_END; wt_arena_reset(&a)) {
+                struct wt_envelope e;
+                zmq_msg_t m;
+
+                zmq_msg_init(&m);
+                assert_true(zmq_msg_recv(&m, d, 0) >= 0);
+                assert_int_equal(wt_wire_decode(&e, zmq_msg_data(&m), zmq_msg_size(&m), &a), WT_OK);
+                zmq_msg_close(&m);
+                method = e.method;
+                id = e.call_id;
+                *status = e.status;
+                snprintf(words, 512, "%s", (const char *)e.message.data);
+        }
+        wt_arena_fini(&a);
+        return id;
+}
+
+static void send_raw(void *d, const char *head, size_t len, size_t zeros)
+{
+        struct wt_buf b = { 0 };
+
+        wt_buf_add(&b, head, len);
+        assert_non_null(wt_buf_try(&b, zeros));
+        memset(b.data + b.len, 0, zeros);
+        assert_int_equal(zmq_send(d, b.data, b.len + zeros, 0), b.len + zeros);
+        wt_buf_free(&b);
+}
+
+static void limits(void **st)
+{
+        /* Call 7 with a body of 9 MiB; call 8 of more than 16 MiB; call 9 with nothing in it. */
+        static const char body[] = "\x08\x01\x10\x07\x18\x40\x82\x04\x85\x80\xc0\x04\x1a\x80\x80"
+                                   "\xc0\x04",
+                          large[] = "\x08\x01\x10\x08\x18\x40",
+                          empty[] = "\x08\x01\x10\x09\x18\x40\x82\x04\x00";
+        double dropped = metric("gateway", "witan_rpc_dropped_total");
+        void *ctx = zmq_ctx_new(), *d = raw(ctx);
+        char words[512];
+        uint32_t status;
+
+        (void)st;
+        send_raw(d, body, sizeof body - 1, 9 << 20);
+        assert_int_equal(read_end(d, &status, words), 7);
+        assert_int_equal(status, WITAN_INVALID_ARGUMENT);
+        assert_non_null(strstr(words, "rpc_call.body has 9437184 bytes, the most is 8388608"));
+        send_raw(d, large, sizeof large - 1, 16 << 20);
+        assert_int_equal(read_end(d, &status, words), 8);
+        assert_int_equal(status, WITAN_RESOURCE_EXHAUSTED);
+        assert_non_null(strstr(words, "16777216"));
+        send_raw(d, "junk", 4, 0);               /* nobody's call: no answer, but counted */
+        send_raw(d, empty, sizeof empty - 1, 0);
+        assert_int_equal(read_end(d, &status, words), 9);
+        assert_int_equal(status, WITAN_UNIMPLEMENTED);
+        until("gateway", "witan_rpc_dropped_total", dropped + 1, dropped + 1);
+        zmq_close(d);
+        zmq_ctx_term(ctx);
+}
+
 /* ---- from where ---- */
 
 /* How many rows that a query finds have these words. */
@@ -356,6 +456,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test(too_many),
                 cmocka_unit_test(revoked),
                 cmocka_unit_test(takes_nothing),
+                cmocka_unit_test(limits),
                 cmocka_unit_test(sources),
         };
 

@@ -33,10 +33,13 @@ static void check_frames(const struct wt_envelope *e, const uint8_t *data, size_
 static void same_again(const struct wt_envelope *e)
 {
         struct wt_envelope got, own = *e;
+        uint64_t id = 0;
 
         wt_buf_clear(&first);
         wt_buf_clear(&second);
         WT_ASSERT(wt_wire_encode(e, &first) == WT_OK);
+        WT_ASSERT(wt_wire_call_id(first.data, first.len, &id) == (e->call_id != 0));
+        WT_ASSERT(id == e->call_id);
         WT_ASSERT(wt_wire_decode(&got, first.data, first.len, &two) == WT_OK);
         WT_ASSERT(wt_wire_encode(&got, &second) == WT_OK);
         WT_ASSERT(first.len == second.len && !memcmp(first.data, second.data, first.len));
@@ -50,6 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         struct wt_envelope e;
+        uint64_t id;
         size_t len;
 
         if (size < 4)
@@ -61,6 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 len = size;
         wt_arena_reset(&one);
         wt_arena_reset(&two);
+        wt_wire_call_id(data, len, &id);         /* also of what does not decode */
         if (wt_wire_decode(&e, data, len, &one) != WT_OK)
                 return 0;
         check_frames(&e, data + len, size - len);
