@@ -195,8 +195,21 @@ static void prompts(struct wt_buf *b, uint32_t first, uint32_t n, const char *mo
         wt_buf_fmt(b, "],%s}", more);
 }
 
-/* Asks and hands over the texts of the choices, whose indices are 0, 1, 2, ... */
-static void texts_of(const char *body, char (*text)[64], uint32_t n)
+static double mean_of(const wt_json *j, wt_jv choice)
+{
+        wt_jv list = wt_json_get(j, wt_json_get(j, choice, "logprobs"), "token_logprobs");
+        double sum = 0, one;
+
+        for (wt_jv v = wt_json_first(j, list); v != WT_JSON_NONE; v = wt_json_next(j, v)) {
+                assert_true(wt_json_f64(j, v, &one));
+                sum += one;
+        }
+        return sum / wt_json_count(j, list);
+}
+
+/* Asks and hands over the texts of the choices, whose indices are 0, 1, 2, ..., and their mean
+ * log-probabilities, if wanted. */
+static void texts_of(const char *body, char (*text)[64], double *mean, uint32_t n)
 {
         struct wt_buf answer = { 0 };
         uint64_t index;
@@ -215,41 +228,63 @@ static void texts_of(const char *body, char (*text)[64], uint32_t n)
                 snprintf(text[i], sizeof *text, "%s",
                          wt_json_str(j, wt_json_get(j, c, "text"), &len));
                 assert_true(len > 0);
+                if (mean != NULL)
+                        mean[i] = mean_of(j, c);
         }
         assert_int_equal(i, n);
         wt_json_free(j);
         wt_buf_free(&answer);
 }
 
+enum { PROMPTS = 64, N = 16 };
+
 /* As many prompts as one request may have, and as many answers to each: all come, in order, those
  * that the prompt has alone. */
 static void as_wide_as_may_be(void **state)
 {
-        static const char greedy[] = "\"n\":16,\"temperature\":0,\"max_tokens\":3",
-                          best[] = "\"n\":2,\"best_of\":16,\"seed\":5,\"max_tokens\":3";
-        enum { PROMPTS = 64, N = 16 };
+        static const char greedy[] = "\"n\":16,\"temperature\":0,\"max_tokens\":3";
         static char all[PROMPTS * N][64], few[N][64];
         struct wt_buf body = { 0 };
         uint32_t differ = 0;
 
         (void)state;
         prompts(&body, 0, PROMPTS, greedy);
-        texts_of(body.data, all, PROMPTS * N);
+        texts_of(body.data, all, NULL, PROMPTS * N);
         for (uint32_t i = 0; i < PROMPTS * N; i++)
                 assert_string_equal(all[i], all[i / N * N]);
         for (uint32_t i = 1; i < PROMPTS; i++)
                 differ += strcmp(all[i * N], all[0]) != 0;
         assert_true(differ > PROMPTS / 2);
         prompts(&body, 41, 1, greedy);
-        texts_of(body.data, few, N);
+        texts_of(body.data, few, NULL, N);
         for (uint32_t i = 0; i < N; i++)
                 assert_string_equal(few[i], all[41 * N + i]);
+        wt_buf_free(&body);
+}
+
+/* The best two of sixteen, of each prompt: those that the sixteen have as their best. */
+static void the_best_of_wide_requests(void **state)
+{
+        static const char every[] = "\"n\":16,\"seed\":5,\"max_tokens\":3,\"logprobs\":0",
+                          best[] = "\"n\":2,\"best_of\":16,\"seed\":5,\"max_tokens\":3";
+        static char all[PROMPTS * N][64], two[PROMPTS * 2][64];
+        static double mean[PROMPTS * N];
+        struct wt_buf body = { 0 };
+
+        (void)state;
+        prompts(&body, 0, PROMPTS, every);
+        texts_of(body.data, all, mean, PROMPTS * N);
         prompts(&body, 0, PROMPTS, best);
-        texts_of(body.data, all, PROMPTS * 2);
-        prompts(&body, 41, 1, best);
-        texts_of(body.data, few, 2);
-        for (uint32_t i = 0; i < 2; i++)
-                assert_string_equal(few[i], all[41 * 2 + i]);
+        texts_of(body.data, two, NULL, PROMPTS * 2);
+        for (uint32_t i = 0; i < PROMPTS * 2; i++) {
+                uint32_t from = i / 2 * N, at = from;
+
+                for (uint32_t k = from; k < from + N; k++)
+                        if (mean[k] > mean[at])
+                                at = k;
+                assert_string_equal(two[i], all[at]);
+                mean[at] = -1e9;
+        }
         wt_buf_free(&body);
 }
 
@@ -276,13 +311,14 @@ static size_t read_cases(struct CMUnitTest tests[MAX_CASES])
 int main(void)
 {
         static const struct CMUnitTest last[] = { cmocka_unit_test(padding_is_never_drawn),
-                                                  cmocka_unit_test(as_wide_as_may_be) };
-        struct CMUnitTest tests[MAX_CASES + 2];
+                                                  cmocka_unit_test(as_wide_as_may_be),
+                                                  cmocka_unit_test(the_best_of_wide_requests) };
+        struct CMUnitTest tests[MAX_CASES + 3];
         size_t n = read_cases(tests);
         int rc;
 
         memcpy(tests + n, last, sizeof last);
-        rc = _cmocka_run_group_tests("reported cases", tests, n + 2, start, stop);
+        rc = _cmocka_run_group_tests("reported cases", tests, n + 3, start, stop);
         for (size_t i = 0; i < n; i++)
                 wt_json_free(cases[i].j);
         return rc;
