@@ -45,7 +45,8 @@ static struct account *open_account(wt_quota *q, const struct wt_scope *scope, i
         a->limit = (enum wt_limit)limit;
         a->window = window;
         a->left = scope->limits.most[limit];
-        a->pace = last != NULL ? last->pace : 0;
+        if (last != NULL)
+                a->pace = last->pace > last->lately ? last->pace : last->lately;
         a->next = *at;
         *at = a;
         return a;

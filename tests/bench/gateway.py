@@ -370,7 +370,7 @@ def options():
     p.add_argument("--warm", type=float, default=1)
     p.add_argument("--pause", type=float, default=1, help="seconds between two loads")
     p.add_argument("--rate", type=float, default=3000)
-    p.add_argument("--connections", type=int, default=64)
+    p.add_argument("--connections", type=int, default=256)
     p.add_argument("--spacing", choices=["fixed", "poisson"], default="poisson")
     p.add_argument("--sync-seconds", type=float, default=1, help="of fdatasync, before and after a load of a disk")
     p.add_argument("--idle-seconds", type=float, default=5)
