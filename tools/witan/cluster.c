@@ -69,6 +69,7 @@ wt_err cluster_read(struct cluster *c, const char *state)
                 copy(j, v, "name", p->name, sizeof p->name);
                 copy(j, v, "endpoint", p->endpoint, sizeof p->endpoint);
                 copy(j, v, "metrics", p->metrics, sizeof p->metrics);
+                copy(j, v, "planner", p->planner, sizeof p->planner);
                 copy(j, v, "shard", p->shard, sizeof p->shard);
                 copy(j, v, "revision", p->revision, sizeof p->revision);
                 p->pid = pid_of(j, v, "pid");
@@ -106,6 +107,8 @@ wt_err cluster_write(const struct cluster *c, const char *state)
                 wt_buf_json_kv(&b, "endpoint", p->endpoint);
                 wt_buf_json_kv(&b, "metrics", p->metrics);
                 wt_buf_json_ku(&b, "restarts", p->restarts);
+                if (p->planner[0] != '\0')
+                        wt_buf_json_kv(&b, "planner", p->planner);
                 if (p->shard[0] != '\0')
                         wt_buf_json_kv(&b, "shard", p->shard);
                 if (p->revision[0] != '\0')

@@ -12,6 +12,7 @@ struct process {
         pid_t pid;                               /* 0: not running */
         char endpoint[300];                      /* gateway: URL; router: bus; else metrics */
         char metrics[64];                        /* HOST:PORT of /metrics, /healthz, /readyz */
+        char planner[64];                        /* experts: where assignments are taken, or "" */
         uint32_t restarts;
         char shard[1024];                        /* experts: what --shard says */
         char revision[65];                       /* experts: the model's, hex; "": not known */

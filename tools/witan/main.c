@@ -13,7 +13,8 @@ const struct verb *const witan_verbs[] = {
         &verb_up,     &verb_down,   &verb_ps,         &verb_logs,   &verb_doctor,
         &verb_chat,   &verb_models, &verb_key,        &verb_tenant, &verb_team,
         &verb_quota,  &verb_usage_of, &verb_price,      &verb_audit,  &verb_store,
-        &verb_config, &verb_plugin, &verb_bench,      &verb_completion, &verb_man, NULL };
+        &verb_config, &verb_plugin, &verb_control,    &verb_bench,  &verb_completion,
+        &verb_man,    NULL };
 
 /* What a verb is called elsewhere. */
 static const char *const elsewhere[][2] = {

@@ -147,6 +147,14 @@ static wt_err add_router(struct plan *p, const struct call *c, uint32_t i)
                        ? WT_OK : reserve_named(p, "bus", r->endpoint);
 }
 
+/* Its ear for witan control: on loopback, and for the key planner-0 alone. */
+static void add_expert(struct plan *p, uint32_t i)
+{
+        struct process *x = add(p, "expert", i);
+
+        snprintf(x->planner, sizeof x->planner, "tcp://127.0.0.1:%d", plan_free_port(p));
+}
+
 /* The audit log's witness runs beside the cluster unless it runs elsewhere or is not wanted. One
  * process of threads has none: what it would guard against is that very process. */
 static bool witnessed(const struct call *c)
@@ -202,7 +210,7 @@ wt_err plan_make(struct plan *p, const struct call *c, const struct wt_shape *sh
                 if ((err = add_router(p, c, i)) != WT_OK)
                         return err;
         for (uint32_t i = 0; i < p->n_experts; i++)
-                add(p, "expert", i);
+                add_expert(p, i);
         if (witnessed(c) && (err = add_witness(p, c)) != WT_OK)
                 return err;
         if ((err = choose_rpc(p, c)) != WT_OK)

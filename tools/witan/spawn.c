@@ -110,6 +110,7 @@ wt_err child_make(struct child *ch, const struct plan *plan, struct process *p,
         if (role == WT_FOR_GATEWAY)
                 arg(ch, "http", wt_conf_str(c->conf, WT_SET_http));
         if (role == WT_FOR_EXPERT) {
+                arg(ch, "planner-at", p->planner);
                 plan_shard(plan, (uint32_t)atoi(strrchr(p->name, '-') + 1), &shard);
                 arg(ch, "shard", shard.data);
                 snprintf(p->shard, sizeof p->shard, "%s", shard.data);

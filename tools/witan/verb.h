@@ -44,7 +44,7 @@ struct verb {
                                                   * conf is NULL, words hold flags too */
 };
 extern const struct verb *const witan_verbs[];   /* NULL at the end */
-extern const struct verb verb_logs, verb_doctor, verb_completion, verb_man;
+extern const struct verb verb_logs, verb_doctor, verb_completion, verb_man, verb_control;
 extern const struct verb verb_bench, verb_store, verb_audit;
 extern const struct verb verb_tenant, verb_team, verb_quota, verb_usage_of, verb_price;
 extern const struct verb verb_up, verb_down, verb_ps, verb_chat, verb_models, verb_key, verb_config,
