@@ -229,8 +229,10 @@ static bool take_group(struct wt_spool *s)
                 s->writing = s->pending;
                 s->pending = empty;
         } else if (s->pending.len > 0) {
-                if (wt_buf_try(&s->writing, s->pending.len) == NULL)
+                if (wt_buf_try(&s->writing, s->pending.len) == NULL) {
+                        s->due = true;
                         return true;             /* what is there goes first */
+                }
                 wt_buf_add(&s->writing, s->pending.data, s->pending.len);
                 wt_buf_clear(&s->pending);
         }
