@@ -123,11 +123,9 @@ static const struct sweep rows[] = {
         { "a request, malloc", request, .fault = { .kind = FAULT_MEMORY }, .codes = sweep_enomem,
           .ok = true },
 };
-enum { N_ROWS = sizeof rows / sizeof *rows };
 
 int main(void)
 {
-        struct CMUnitTest tests[N_ROWS];
         const char *build = getenv("WITAN_BUILD");
         char packs[4096];
         int failed;
@@ -138,9 +136,7 @@ int main(void)
                 fprintf(stderr, "%s\n", wt_words());
                 return 1;
         }
-        for (size_t i = 0; i < N_ROWS; i++)
-                tests[i] = (struct CMUnitTest){ rows[i].name, sweep, NULL, NULL, (void *)&rows[i] };
-        failed = cmocka_run_group_tests(tests, NULL, NULL);
+        failed = sweep_all(rows, sizeof rows / sizeof *rows);
         wt_model_close(model);
         return failed;
 }

@@ -158,13 +158,8 @@ static const struct sweep rows[] = {
         { "rows, killed before a sync", work, .after = after,
           .fault = { .kind = FAULT_SYNC, .dies = true }, .codes = io },
 };
-enum { N_ROWS = sizeof rows / sizeof *rows };
 
 int main(void)
 {
-        struct CMUnitTest tests[N_ROWS];
-
-        for (size_t i = 0; i < N_ROWS; i++)
-                tests[i] = (struct CMUnitTest){ rows[i].name, sweep, NULL, NULL, (void *)&rows[i] };
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return sweep_all(rows, sizeof rows / sizeof *rows);
 }

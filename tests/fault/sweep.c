@@ -186,3 +186,12 @@ void sweep(void **state)
                       gave_up, killed);
         assert_true(failed + killed > 0 || (s->ok && went_on > 0));
 }
+
+int sweep_all(const struct sweep *rows, size_t n)
+{
+        struct CMUnitTest tests[n];
+
+        for (size_t i = 0; i < n; i++)
+                tests[i] = (struct CMUnitTest){ rows[i].name, sweep, NULL, NULL, (void *)&rows[i] };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

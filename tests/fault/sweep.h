@@ -30,6 +30,8 @@ void *sweep_shared(void);
 /* A cmocka test; state points to a struct sweep. The work is done once here, too, without
  * a fault. */
 void sweep(void **state);
+/* A group of such tests; what cmocka returns: how many failed. */
+int sweep_all(const struct sweep *rows, size_t n);
 
 /* Fails a process of a sweep; not cmocka's asserts, which belong to the parent. */
 #define CHECK(cond)                                                                               \

@@ -151,20 +151,16 @@ static const struct sweep rows[] = {
         { "a conversation, malloc", chat, .fault = { .kind = FAULT_MEMORY },
           .codes = sweep_enomem },
 };
-enum { N_ROWS = sizeof rows / sizeof *rows };
 
 int main(void)
 {
-        struct CMUnitTest tests[N_ROWS];
         int failed;
 
         if (wt_tokenizer_load(&shared_tokenizer, folder) != WT_OK || load_normalizing() != WT_OK) {
                 fprintf(stderr, "%s\n", wt_words());
                 return 1;
         }
-        for (size_t i = 0; i < N_ROWS; i++)
-                tests[i] = (struct CMUnitTest){ rows[i].name, sweep, NULL, NULL, (void *)&rows[i] };
-        failed = cmocka_run_group_tests(tests, NULL, NULL);
+        failed = sweep_all(rows, sizeof rows / sizeof *rows);
         wt_tokenizer_free(shared_tokenizer);
         wt_tokenizer_free(normalizing);
         return failed;

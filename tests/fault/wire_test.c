@@ -71,13 +71,8 @@ static const struct sweep rows[] = {
         { "encode and own, malloc", encode_and_own, .fault = { .kind = FAULT_MEMORY },
           .codes = sweep_enomem, .step = 5 },
 };
-enum { N_ROWS = sizeof rows / sizeof *rows };
 
 int main(void)
 {
-        struct CMUnitTest tests[N_ROWS];
-
-        for (size_t i = 0; i < N_ROWS; i++)
-                tests[i] = (struct CMUnitTest){ rows[i].name, sweep, NULL, NULL, (void *)&rows[i] };
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return sweep_all(rows, sizeof rows / sizeof *rows);
 }
