@@ -1,8 +1,8 @@
-/* rpc_bench.c - one unary chat call through both doors of a gateway: over HTTP/1.1 on connections
- * that are kept, and over RPC; in turn, round after round, the same question. A line of JSON for
+/* rpc_bench.c - one unary chat call through both doors of a gateway: over HTTP/1.1 on kept
+ * connections, and over RPC; in turn, round after round, the same question. A line of JSON for
  * each round: latency, and processor time of both sides, all threads. rpc.py starts what it needs.
  *
- *      rpc_bench make STORE ENDPOINT SERVER_PUB FILE      makes a key and its client file; prints it
+ *      rpc_bench make STORE ENDPOINT SERVER_PUB FILE     makes a key and its client file
  *      rpc_bench run FILE HTTP KEY BODY PID FLIGHT CALLS ROUNDS
  *
  * BODY: a file with the question in JSON; PID: the gateway; FLIGHT: calls under way at a time. Exit:

@@ -1,0 +1,230 @@
+/* rpc_same_test.c - one request through both doors, with one key: the answers and the rows of the
+ * audit log are the same, field by field, but for ids, times and the name of the door. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/file.h"
+#include "base/json.h"
+#include "rpc_rig.h"
+#include "whole.h"
+#include "wire/api.h"
+
+static const struct same { const char *name, *method, *path, *json; } cases[] = {
+        { "a chat", "/witan.v1.Chat/Complete", CHAT,
+          "{" HI ",\"temperature\":0,\"max_tokens\":24}" },
+        { "two drawn answers with log-probabilities", "/witan.v1.Chat/Complete", CHAT,
+          "{" HI ",\"seed\":7,\"n\":2,\"max_tokens\":12,\"logprobs\":true,\"top_logprobs\":3}" },
+        { "a completion of two prompts", "/witan.v1.Generate/Complete", COMP,
+          "{\"model\":\"tiny\",\"prompt\":[\"Once\",\"The\"],\"seed\":3,\"max_tokens\":20,"
+          "\"logprobs\":2,\"user\":\"u-1\"}" },
+        { "an echo that stops", "/witan.v1.Generate/Complete", COMP,
+          "{" ONCE ",\"temperature\":0,\"max_tokens\":60,\"stop\":[\" the\"],\"echo\":true}" },
+        { "tokens", "/witan.v1.Tokens/Encode", "/v1/tokenize",
+          "{\"model\":\"tiny\",\"text\":\"Once upon a time\"}" },
+        { "a model that does not exist", "/witan.v1.Chat/Complete", CHAT,
+          "{\"model\":\"none\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}" },
+        { "a temperature that is none", "/witan.v1.Generate/Complete", COMP,
+          "{" ONCE ",\"temperature\":9}" },
+        { "no message", "/witan.v1.Chat/Complete", CHAT, "{\"model\":\"tiny\"}" },
+};
+
+/* What may differ: ids, times, the door; "object" is the message's type in protobuf. */
+static bool may_differ(const char *name)
+{
+        static const char *const names[] = { "id", "created", "object", "request_id", "time", "door",
+                                             "latency_ms", "ttft_ms", "itl_ms", "leaf",
+                                             "end_leaf" };
+
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+                if (strcmp(names[i], name) == 0)
+                        return true;
+        return false;
+}
+
+static uint32_t compared;                        /* values */
+
+/* Absent is null, as it is in protobuf. */
+static void values(const char *what, const wt_json *a, wt_jv x, const wt_json *b, wt_jv y);
+
+static void members(const char *what, const wt_json *a, wt_jv x, const wt_json *b, wt_jv y)
+{
+        for (wt_jv v = wt_json_first(a, x); v != WT_JSON_NONE; v = wt_json_next(a, v)) {
+                const char *name = wt_json_key(a, v, NULL);
+                char path[400];
+
+                snprintf(path, sizeof path, "%s.%s", what, name);
+                if (!may_differ(name))
+                        values(path, a, v, b, wt_json_get(b, y, name));
+        }
+}
+
+static void values(const char *what, const wt_json *a, wt_jv x, const wt_json *b, wt_jv y)
+{
+        enum wt_json_type type = wt_json_type(a, x);
+        size_t n = 0, m = 0;
+        const char *s = wt_json_raw(a, x, &n), *t = wt_json_raw(b, y, &m);
+        double d, e;
+
+        compared++;
+        if (type != wt_json_type(b, y))
+                fail_msg("%s: %.*s and %.*s", what, (int)n, s != NULL ? s : "", (int)m,
+                         t != NULL ? t : "");
+        if (type == WT_JSON_OBJECT) {            /* what the one has the other has, and back */
+                members(what, a, x, b, y);
+                members(what, b, y, a, x);
+        } else if (type == WT_JSON_ARRAY) {
+                if (wt_json_count(a, x) != wt_json_count(b, y))
+                        fail_msg("%s: %u and %u entries", what, wt_json_count(a, x),
+                                 wt_json_count(b, y));
+                x = wt_json_first(a, x);
+                for (y = wt_json_first(b, y); y != WT_JSON_NONE; y = wt_json_next(b, y)) {
+                        values(what, a, x, b, y);
+                        x = wt_json_next(a, x);
+                }
+        } else if (type == WT_JSON_NUMBER) {
+                assert_true(wt_json_f64(a, x, &d) && wt_json_f64(b, y, &e));
+                if (d != e)
+                        fail_msg("%s: %.17g and %.17g", what, d, e);
+        } else if (type == WT_JSON_STRING) {
+                s = wt_json_str(a, x, &n);
+                t = wt_json_str(b, y, &m);
+                if (n != m || memcmp(s, t, n) != 0)
+                        fail_msg("%s: \"%s\" and \"%s\"", what, s, t);
+        } else if (type == WT_JSON_BOOL && (n != m || memcmp(s, t, n) != 0)) {
+                fail_msg("%s: %.*s and %.*s", what, (int)n, s, (int)m, t);
+        }
+}
+
+static wt_json *parsed(const char *text, size_t len)
+{
+        wt_json *j;
+
+        if (wt_json_parse(&j, text, len, &wt_json_default) != WT_OK)
+                fail_msg("%s: %.*s", wt_words(), (int)len, text);
+        return j;
+}
+
+static void api_key(char out[80])
+{
+        struct wt_buf b = { 0 };
+        const char *at;
+
+        assert_int_equal(wt_file_read(file, 4096, &b), WT_OK);
+        assert_non_null(at = strstr(b.data, "api_key: "));
+        snprintf(out, 80, "%s", at + strlen("api_key: "));
+        out[strcspn(out, "\n")] = '\0';
+        wt_buf_free(&b);
+}
+
+/* Both answers, and both refusals with the same words. */
+static void ask_both(const struct same *t, witan_client *c, const char *secret)
+{
+        struct wt_buf http = { 0 }, body = { 0 }, text = { 0 };
+        wt_json *a, *b;
+        void *answer;
+        size_t len;
+        int status = ask("POST", t->path, secret, t->json, &http), grpc;
+
+        a = parsed(http.data, http.len);
+        request_of(t->method, t->json, &body);
+        grpc = witan_unary(c, t->method, body.data, body.len, NULL, &answer, &len);
+        if ((status == 200) != (grpc == WITAN_OK))
+                fail_msg("%s: %d and %s: %s", t->name, status, witan_status_name(grpc),
+                         witan_words(c));
+        if (grpc == WITAN_OK) {
+                assert_int_equal(api_to_json(api_method(t->method)->response, answer, len, "",
+                                             &text), WT_OK);
+                b = parsed(text.data, text.len);
+                compared = 0;
+                values(t->name, a, 0, b, 0);
+                assert_true(compared > 2);
+                wt_json_free(b);
+                free(answer);
+        } else {
+                assert_int_equal(grpc, status == 404 ? WITAN_NOT_FOUND : WITAN_INVALID_ARGUMENT);
+                assert_string_equal(wt_json_str(a, wt_json_get(a, wt_json_get(a, 0, "error"),
+                                                               "message"), NULL),
+                                    witan_words(c));
+        }
+        wt_json_free(a);
+        wt_buf_free(&http);
+        wt_buf_free(&body);
+        wt_buf_free(&text);
+}
+
+/* The rows of this key once there are n of them, the oldest first. */
+static wt_json *rows_of(const char *key_id, uint32_t n)
+{
+        uint64_t end = now() + DEADLINE;
+        struct wt_buf b = { 0 };
+        char path[256];
+        wt_json *j = NULL;
+
+        snprintf(path, sizeof path, "%s/rows", state);
+        while (j == NULL || wt_json_count(j, wt_json_get(j, 0, "data")) < n) {
+                if (now() > end)
+                        fail_msg("no %u rows", n);
+                wt_json_free(j);
+                wt_buf_clear(&b);
+                assert_int_equal(command("audit query --state %s --key %s -o json >%s", state,
+                                         key_id, path), 0);
+                assert_int_equal(wt_file_read(path, 16 << 20, &b), WT_OK);
+                j = parsed(b.data, b.len);
+        }
+        wt_buf_free(&b);
+        return j;
+}
+
+static void the_same(void **st)
+{
+        enum { N = sizeof cases / sizeof *cases };
+        char secret[80], key_id[64] = "";
+        witan_client *c = open_file(file);
+        struct wt_buf b = { 0 };
+        wt_json *j;
+        wt_jv v, list;
+
+        (void)st;
+        api_key(secret);
+        for (size_t i = 0; i < N; i++)
+                ask_both(&cases[i], c, secret);
+        witan_close(c);
+        assert_int_equal(ask("GET", "/v1/admin/keys", key, NULL, &b), 200);
+        j = parsed(b.data, b.len);
+        for (v = wt_json_first(j, wt_json_get(j, 0, "data")); v != WT_JSON_NONE;
+             v = wt_json_next(j, v))
+                if (strcmp(wt_json_str(j, wt_json_get(j, v, "name"), NULL), "rpc") == 0)
+                        snprintf(key_id, sizeof key_id, "%s",
+                                 wt_json_str(j, wt_json_get(j, v, "id"), NULL));
+        wt_json_free(j);
+        j = rows_of(key_id, 2 * N);
+        list = wt_json_get(j, 0, "data");
+        assert_int_equal(wt_json_count(j, list), 2 * N);
+        v = wt_json_first(j, list);
+        for (size_t i = 0; i < N; i++) {
+                wt_jv http = v, rpc = wt_json_next(j, v);
+                const char *door = wt_json_str(j, wt_json_get(j, http, "door"), NULL);
+
+                assert_string_equal(door, cases[i].path);
+                door = wt_json_str(j, wt_json_get(j, rpc, "door"), NULL);
+                assert_memory_equal(door, "rpc:", 4);
+                compared = 0;
+                values(cases[i].name, j, http, j, rpc);
+                assert_true(compared > 2 * 20);
+                v = wt_json_next(j, rpc);
+        }
+        wt_json_free(j);
+        wt_buf_free(&b);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = { cmocka_unit_test(the_same) };
+
+        return cmocka_run_group_tests_name("both doors", tests, rpc_start, rpc_stop);
+}
