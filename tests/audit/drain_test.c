@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +30,7 @@ static struct pg pg;
 static bool on_pg;
 static char folder[64], url[300];
 static int n_made;
-static struct { uint32_t ends, said; uint64_t tokens; char last[300]; } heard;
+static struct { bool in_store; uint32_t ends, said; uint64_t tokens; char last[300]; } heard;
 
 static int begin(void **state)
 {
@@ -70,7 +71,11 @@ static wt_spool *spool(const char *name)
 
 static wt_err on_ends(void *arg, wt_store *s, const struct wt_audit_event *e, uint32_t n)
 {
-        (void)arg; (void)s;
+        const struct wt_value v = wt_v_int(n);
+
+        (void)arg;
+        if (heard.in_store)                      /* what did not commit was not told */
+                return wt_store_query(s, "UPDATE told SET n = n + $1", &v, 1, NULL, NULL, NULL);
         heard.ends += n;
         for (uint32_t i = 0; i < n; i++)
                 heard.tokens += e[i].completion_tokens;
@@ -389,6 +394,168 @@ static void killed_drains(void **state)
         leaves_are_whole(N);
 }
 
+/* ---- what a PostgreSQL may do on top of that ------------------------------------------------- */
+
+static void tell_the_store(void)
+{
+        assert_true(pg_sql(&pg, strrchr(url, '/') + 1, "CREATE TABLE told (n BIGINT);"
+                           " INSERT INTO told VALUES (0)", NULL, 0));
+        heard.in_store = true;
+}
+
+static void put_many(wt_spool *s, uint32_t from, uint32_t to)
+{
+        for (uint32_t i = from; i < to; i++) {
+                put(s, WT_AUDIT_INTENT, i, "g0", "t", 0);
+                put(s, WT_AUDIT_OUTCOME, i, "g0", "t", 1);
+        }
+}
+
+static void until_failures(wt_drain *d, wt_spool *s, uint64_t n)
+{
+        uint64_t until = wt_now_us(&wt_clock_real) + 60 * 1000000ull;
+        struct wt_drain_stats st;
+
+        do {
+                wt_spool_wait(s, UINT64_MAX - 1, 5000);
+                wt_drain_stats(d, &st);
+        } while (st.failures < n && wt_now_us(&wt_clock_real) < until);
+        assert_true(st.failures >= n);
+}
+
+/* All its processes die in the middle of batches, five times. */
+static void a_server_that_crashes(void **state)
+{
+        enum { EACH = 800 };
+        wt_spool *s = spool("g0");
+        struct wt_drain_stats st;
+        wt_drain *d;
+
+        (void)state;
+        tell_the_store();
+        d = drain(s, "g0");
+        put_many(s, 0, EACH);
+        wait_drained(d, s);                      /* the tables are there */
+        for (uint32_t i = 1; i <= 5; i++) {
+                wt_drain_stats(d, &st);
+                put_many(s, EACH * i, EACH * (i + 1));
+                usleep((useconds_t)(wt_philox_unit(5, i, 0, 0) * 30000));
+                pg_crash(&pg);
+                put(s, WT_AUDIT_NOTE, 1000000 + i, "g0", "t", 0);
+                until_failures(d, s, st.failures + 1);
+                pg_again(&pg);
+        }
+        wait_drained(d, s);
+        wt_drain_stop(d, 1000);
+        leaves_are_whole(2 * EACH * 6 + 5);
+        assert_int_equal(ask("SELECT n FROM told"), EACH * 6);
+        wt_spool_close(s);
+}
+
+/* A WAL that does not fit takes the server down; it may come again by itself or not. */
+static void until_up(struct pg *p)
+{
+        uint64_t until = wt_now_us(&wt_clock_real) + 60 * 1000000ull;
+
+        while (!pg_sql(p, "postgres", "SELECT 1", NULL, 0)) {
+                assert_true(wt_now_us(&wt_clock_real) < until);
+                if (waitpid(p->pid, NULL, WNOHANG) == p->pid) {
+                        p->pid = 0;
+                        pg_again(p);
+                }
+        }
+}
+
+/* The disk under its tables and its WAL is full: the spool keeps what comes until there is room. */
+static void a_full_disk(void **state)
+{
+        enum { BEFORE = 300, MOST = 60000, STEP = 3000 };
+        struct pg small;
+        struct wt_drain_stats st = { .failures = 0 };
+        uint32_t n = BEFORE;
+        wt_spool *s;
+        wt_drain *d;
+
+        (void)state;
+        if (!pg_start_small(&small, 200)) {
+                print_message("skipped: this user may not mount a tmpfs\n");
+                skip();
+        }
+        pg_database(&small, "narrow", url);
+        s = spool("g0");
+        d = drain(s, "g0");
+        put_many(s, 0, BEFORE);
+        wait_drained(d, s);
+        pg_fill(&small);
+        for (; st.failures == 0 && n < MOST; n += STEP) {
+                uint64_t until = wt_now_us(&wt_clock_real) + 2 * 1000000ull;
+
+                put_many(s, n, n + STEP);
+                do {
+                        wt_spool_wait(s, UINT64_MAX - 1, 5000);
+                        wt_drain_stats(d, &st);
+                } while (st.failures == 0 && st.drained < wt_spool_appended(s) &&
+                         wt_now_us(&wt_clock_real) < until);
+        }
+        assert_true(st.failures > 0);
+        assert_int_equal(st.quarantined, 0);     /* no record is to blame for it */
+        pg_unfill(&small);
+        until_up(&small);
+        wait_drained(d, s);
+        wt_drain_stop(d, 1000);
+        leaves_are_whole(2 * n);
+        wt_spool_close(s);
+        pg_end(&small);
+}
+
+/* Takes what a batch writes last, waits until one waits for that, then wants what that holds. Its
+ * own patience with deadlocks is long, so the batch is the one that is sent away. */
+static void *other_session(void *arg)
+{
+        *(bool *)arg = pg_sql(&pg, strrchr(url, '/') + 1,
+                "SET deadlock_timeout = '60s'; BEGIN; SELECT seq FROM audit_spools FOR UPDATE;"
+                " DO $$ BEGIN FOR i IN 1..3000 LOOP PERFORM pg_stat_clear_snapshot(); EXIT WHEN"
+                " EXISTS (SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND"
+                " datname = current_database()); PERFORM pg_sleep(0.01); END LOOP; END $$;"
+                " SELECT size FROM audit_tree FOR UPDATE; COMMIT", NULL, 0);
+        return NULL;
+}
+
+static void a_deadlock(void **state)
+{
+        wt_spool *s = spool("g0");
+        wt_drain *d;
+        struct wt_drain_stats st;
+        uint64_t until = wt_now_us(&wt_clock_real) + 60 * 1000000ull;
+        pthread_t other;
+        bool good = false;
+        char count[32] = "0";
+
+        (void)state;
+        tell_the_store();
+        d = drain(s, "g0");
+        put_many(s, 0, 50);
+        wait_drained(d, s);
+        assert_int_equal(pthread_create(&other, NULL, other_session, &good), 0);
+        for (uint32_t i = 50; atoi(count) == 0 && wt_now_us(&wt_clock_real) < until; i++) {
+                put_many(s, i, i + 1);
+                usleep(10000);
+                if (i % 20 == 0)
+                        pg_sql(&pg, "postgres", "SELECT sum(deadlocks) FROM pg_stat_database",
+                               count, sizeof count);
+        }
+        pthread_join(other, NULL);
+        assert_true(good);
+        assert_true(atoi(count) >= 1);
+        wait_drained(d, s);
+        wt_drain_stats(d, &st);
+        wt_drain_stop(d, 1000);
+        assert_int_equal(st.quarantined, 0);
+        leaves_are_whole(wt_spool_appended(s));
+        assert_int_equal(ask("SELECT n FROM told"), wt_spool_appended(s) / 2);
+        wt_spool_close(s);
+}
+
 static const bool sqlite_store = false, postgres_store = true;
 #define CASES(kind, store)                                                                      \
         { kind ": every record once", every_record_once, begin, end, (void *)&store },          \
@@ -413,7 +580,11 @@ static bool module_built(void)
 int main(void)
 {
         const struct CMUnitTest tests[] = { CASES("SQLite", sqlite_store) };
-        const struct CMUnitTest more[] = { CASES("PostgreSQL", postgres_store) };
+        const struct CMUnitTest more[] = { CASES("PostgreSQL", postgres_store),
+                { "PostgreSQL: a server that crashes", a_server_that_crashes, begin, end,
+                  (void *)&postgres_store },
+                { "PostgreSQL: a full disk", a_full_disk, begin, end, (void *)&postgres_store },
+                { "PostgreSQL: a deadlock", a_deadlock, begin, end, (void *)&postgres_store } };
         int rc = cmocka_run_group_tests_name("SQLite", tests, NULL, NULL);
 
         if (!pg_installed() || !module_built()) {
