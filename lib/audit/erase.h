@@ -27,6 +27,10 @@ struct wt_eraser {
  * gone. */
 wt_err wt_erase_subject(const struct wt_eraser *e, const uint8_t id[16], struct wt_buf *receipt,
                         uint64_t *revoked_us);
+/* Gives up the data subjects whose epoch key is not in the folder any more: what can be opened by
+ * nobody is said to be so, and a new epoch begins. *n subjects. WT_ENOTFOUND: no epoch key is lost.
+ * WT_EPRECONDITION: one of them is held, or a key in the folder is another's. */
+wt_err wt_erase_lost(const struct wt_eraser *e, uint64_t *n);
 /* Rewraps and destroys what an erasure left, if any. *left is 0 when nothing is to be done. */
 wt_err wt_erase_finish(wt_store *s, const char *folder, uint64_t *left);
 

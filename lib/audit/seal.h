@@ -21,6 +21,9 @@ wt_err wt_seal_open(const uint8_t key[32], const uint8_t request[16], uint32_t k
                     const void *sealed, size_t len, struct wt_buf *out);
 
 wt_err wt_subjects_migrate(wt_store *s);
+/* Are the keys in folder those of the store's epochs? WT_EPRECONDITION: one that is needed is not
+ * there, or is another's; the words say what to share. WT_OK also when there is no epoch yet. */
+wt_err wt_epochs_check(wt_store *s, const char *folder);
 /* The id of a subject: the first 16 bytes of HMAC-SHA-256(hash_key, tenant, 0, name). Who knows
  * tenant and name and holds the log's hash key finds the rows; the log names nobody. */
 void wt_subject_id(const uint8_t hash_key[32], const char *tenant, const char *name,

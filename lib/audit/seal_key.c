@@ -1,14 +1,7 @@
-/* seal_key.c - the keys of subjects in the store, and of epochs beside it. */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
+/* seal_key.c - the keys of data subjects, in the store. */
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include "audit/seal.h"
 #include "audit/seal_impl.h"
-#include "base/clock.h"
-#include "base/file.h"
 #include "base/rng.h"
 #include "tls/sign.h"
 
@@ -19,6 +12,7 @@ static const char *const steps[] = {
         "CREATE INDEX audit_subjects_epoch ON audit_subjects (epoch);"
         "CREATE TABLE audit_holds (kind TEXT NOT NULL, name TEXT NOT NULL,"
         " since_us BIGINT NOT NULL, PRIMARY KEY (kind, name))",
+        "ALTER TABLE audit_epochs ADD COLUMN proof {bytes}",
 };
 
 wt_err wt_subjects_migrate(wt_store *s)
@@ -37,94 +31,6 @@ void wt_subject_id(const uint8_t hash_key[32], const char *tenant, const char *n
         wt_hmac_sha256(hash_key, 32, b.data, b.len, out);
         memcpy(id, out, 16);
         wt_buf_free(&b);
-}
-
-/* ---- epochs ---- */
-
-static void path_of(const char *folder, int64_t epoch, char out[4300])
-{
-        snprintf(out, 4300, "%s/%lld.key", folder, (long long)epoch);
-}
-
-wt_err epoch_make(const char *folder, int64_t epoch)
-{
-        uint8_t key[32];
-        char path[4300];
-        wt_err err;
-
-        path_of(folder, epoch, path);
-        if (access(path, F_OK) == 0)
-                return WT_OK;
-        wt_random_bytes(key, sizeof key);
-        if ((err = wt_dir_make(folder, 0700)) == WT_OK)
-                err = wt_file_write(path, key, sizeof key, 0600);
-        wt_wipe(key, sizeof key);
-        return err;
-}
-
-wt_err epoch_key(const char *folder, int64_t epoch, uint8_t key[32])
-{
-        struct wt_buf b = { 0 };
-        char path[4300];
-        wt_err err;
-
-        path_of(folder, epoch, path);
-        if ((err = wt_file_read(path, 64, &b)) == WT_OK && b.len != 32)
-                err = wt_fail(WT_EDATA, "%s has %zu bytes, not 32; restore it: without it no text "
-                              "of its epoch can be read", path, b.len);
-        if (err == WT_OK)
-                memcpy(key, b.data, 32);
-        if (b.data != NULL)
-                wt_wipe(b.data, b.len);
-        wt_buf_free(&b);
-        return err;
-}
-
-static wt_err sync_folder(const char *folder)
-{
-        int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        bool good = fd >= 0 && fsync(fd) == 0;
-
-        if (fd >= 0)
-                close(fd);
-        return good ? WT_OK : wt_fail(WT_EIO, "cannot sync %s: %s", folder, strerror(errno));
-}
-
-/* In place first: an unlinked file's bytes stay on the disk. (A file system that writes elsewhere,
- * and a disk that keeps spares, may still have them: docs/audit.md says so.) */
-wt_err epoch_destroy(const char *folder, int64_t epoch)
-{
-        uint8_t noise[32];
-        char path[4300];
-        int fd;
-        bool good;
-
-        path_of(folder, epoch, path);
-        fd = open(path, O_WRONLY | O_CLOEXEC);
-        if (fd < 0)
-                return errno == ENOENT ? sync_folder(folder)
-                                       : wt_fail(WT_EIO, "cannot open %s: %s", path,
-                                                 strerror(errno));
-        wt_random_bytes(noise, sizeof noise);
-        good = write(fd, noise, sizeof noise) == (ssize_t)sizeof noise && fsync(fd) == 0;
-        close(fd);
-        if (!good || unlink(path) != 0)
-                return wt_fail(WT_EIO, "cannot destroy %s: %s", path, strerror(errno));
-        return sync_folder(folder);
-}
-
-static int on_int(void *arg, const struct wt_value *column, uint32_t n)
-{
-        if (n == 1 && column[0].type == WT_INT)
-                *(int64_t *)arg = column[0].as.i;
-        return WT_OK;
-}
-
-wt_err epoch_newest(wt_store *s, int64_t *epoch)
-{
-        *epoch = 0;
-        return wt_store_query(s, "SELECT max(epoch) FROM audit_epochs", NULL, 0, on_int, epoch,
-                              NULL);
 }
 
 /* ---- subjects ---- */
@@ -195,17 +101,12 @@ static wt_err find(struct get *g, wt_store *s)
 
 static wt_err first_epoch(struct get *g, wt_store *s)
 {
-        const struct wt_value v[] = { wt_v_int(1), wt_v_int((int64_t)wt_wall_us(&wt_clock_real)) };
         wt_err err = epoch_newest(s, &g->epoch);
 
         if (err != WT_OK || g->epoch != 0)
                 return err;
         g->epoch = 1;
-        /* The row first: of two that begin at one time, one waits here, fails, and looks again. */
-        if ((err = wt_store_query(s, "INSERT INTO audit_epochs (epoch, since_us) VALUES ($1, $2)",
-                                  v, 2, NULL, NULL, NULL)) != WT_OK)
-                return err;
-        return epoch_make(g->folder, 1);
+        return epoch_put(s, g->folder, 1);
 }
 
 static wt_err find_or_make(void *arg, wt_store *s)
@@ -215,7 +116,7 @@ static wt_err find_or_make(void *arg, wt_store *s)
         wt_err err;
 
         if ((err = find(g, s)) != WT_OK || g->found || (err = first_epoch(g, s)) != WT_OK ||
-            (err = epoch_key(g->folder, g->epoch, epoch)) != WT_OK)
+            (err = epoch_key_proved(s, g->folder, g->epoch, epoch)) != WT_OK)
                 return err;
         wt_random_bytes(g->key, sizeof g->key);
         err = subject_wrap(epoch, g->epoch, g->id, g->key, g->wrapped);

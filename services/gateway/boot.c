@@ -1,5 +1,6 @@
 /* boot.c - see boot.h. */
 #include "boot.h"
+#include "audit/seal.h"
 #include "authorize_jwt.h"
 #include "secure.h"
 #include <errno.h>
@@ -143,6 +144,24 @@ static wt_err text_policy(struct gateway_boot *b)
         return WT_OK;
 }
 
+/* The keys over the keys of sealed texts lie beside the store: a gateway of another host that has
+ * not got them could neither seal a text, nor end an erasure as it is promised. A store that is
+ * away is no reason not to start: without it nothing is sealed. */
+static wt_err check_epochs(struct gateway_boot *b)
+{
+        char folder[4300];
+        wt_store *s;
+        wt_err err = WT_OK;
+
+        snprintf(folder, sizeof folder, "%s/keys/audit-epochs", wt_conf_str(b->conf, WT_SET_state));
+        if (wt_store_open(&s, b->store_url, wt_conf_u64(b->conf, WT_SET_store_timeout)) != WT_OK)
+                return WT_OK;
+        if (wt_subjects_migrate(s) == WT_OK)
+                err = wt_epochs_check(s, folder);
+        wt_store_close(s);
+        return err == WT_EUNAVAILABLE || err == WT_EDEADLINE || err == WT_EABORTED ? WT_OK : err;
+}
+
 static wt_err open_data(struct gateway_boot *b)
 {
         const char *model = wt_conf_str(b->conf, WT_SET_model);
@@ -152,7 +171,7 @@ static wt_err open_data(struct gateway_boot *b)
         if ((err = text_policy(b)) != WT_OK ||
             (err = wt_shape_load(&b->shape, model)) != WT_OK ||
             (err = wt_tokenizer_load(&b->tokenizer, model)) != WT_OK ||
-            (err = open_audit(b)) != WT_OK)
+            (err = open_audit(b)) != WT_OK || (err = check_epochs(b)) != WT_OK)
                 return err;
         return wt_conf_bool(b->conf, WT_SET_open_door) ? WT_OK : open_books(b);
 }

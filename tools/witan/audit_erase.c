@@ -41,6 +41,24 @@ static void desk_close(struct desk *d)
         wt_wipe(d, sizeof *d);
 }
 
+/* erase lost: the keys are gone already, and that is said. */
+static int give_up(struct call *c)
+{
+        struct desk d;
+        uint64_t n = 0;
+        wt_err err = desk_open(c, &d);
+
+        if (err != WT_OK)
+                return verb_fail(c, "%s", wt_words());
+        err = wt_erase_lost(&d.e, &n);
+        desk_close(&d);
+        if (err != WT_OK)
+                return verb_fail(c, "%s", wt_words());
+        fprintf(stderr, "given up: the texts of %llu data subjects open no more; the rows stay and "
+                "still verify\n", (unsigned long long)n);
+        return EXIT_DONE;
+}
+
 int auditor_erase(struct call *c)
 {
         struct wt_buf receipt = { 0 };
@@ -48,9 +66,12 @@ int auditor_erase(struct call *c)
         uint8_t id[16];
         wt_err err;
 
+        if (c->n_words == 2 && strcmp(c->words[1], "lost") == 0)
+                return give_up(c);
         if (c->n_words != 2 || strlen(c->words[1]) != 32 || wt_unhex(c->words[1], 16, id) != 0)
                 return verb_usage(c, "erase takes a data subject: 32 hex digits, the \"subject\" "
-                                  "of its rows (witan audit query -o json)");
+                                  "of its rows (witan audit query -o json); or the word lost: the "
+                                  "subjects whose epoch keys are gone");
         if (desk_open(c, &d) != WT_OK)
                 return verb_fail(c, "%s", wt_words());
         err = wt_erase_subject(&d.e, id, &receipt, NULL);
