@@ -73,6 +73,8 @@ static wt_err put_row(struct export *x, uint64_t leaf, struct wt_bytes body)
         if ((err = wt_merkle_inclusion(leaf, x->c.size, get, x, path, &n)) != WT_OK ||
             (err = wt_audit_decode(&e, body.data, body.len, &x->event)) != WT_OK)
                 return wt_fail_in(err, "row %llu of the audit log", (unsigned long long)leaf);
+        if (!wt_audit_has_verdict(&e, x->f->verdict))
+                return WT_OK;
         wt_buf_str(b, "{");
         wt_buf_json_ku(b, "leaf", leaf);
         wt_buf_str(b, ",\"body\":\"");
@@ -187,7 +189,7 @@ static bool is_whole(const struct wt_audit_filter *f)
 
         wt_audit_where(f, &sql, args, &n);
         wt_buf_free(&sql);
-        return n == 0 && f->outcome[0] == '\0';
+        return n == 0 && f->outcome[0] == '\0' && f->verdict[0] == '\0';
 }
 
 static wt_err write_all(void *arg, wt_store *s)

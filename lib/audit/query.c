@@ -1,6 +1,7 @@
 #include "audit/query.h"
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 /* The events of a request share day and request id, which is the table's key. The first of them
  * carries the row; a row that has no intent (it was lost with a gateway's disk) is still a row. */
@@ -52,10 +53,28 @@ void wt_audit_where(const struct wt_audit_filter *f, struct wt_buf *sql,
                 add_int("time_us <", f->until_us, sql, args, n);
 }
 
+static bool is_word(struct wt_bytes b, const char *word)
+{
+        return b.len == strlen(word) && memcmp(b.data, word, b.len) == 0;
+}
+
+bool wt_audit_has_verdict(const struct wt_audit_event *e, const char *word)
+{
+        bool has = word[0] == '\0';
+
+        for (uint32_t i = 0; i < e->n_verdicts && !has; i++)
+                has = is_word(e->verdicts[i].action, word) || is_word(e->verdicts[i].rule, word) ||
+                      is_word(e->verdicts[i].type, word);
+        return has;
+}
+
 struct give {
         wt_err (*each)(void *arg, const struct wt_audit_view *v);
         void *arg;
-        uint32_t limit;
+        const char *verdict;
+        uint32_t limit, n;                       /* rows of this statement: most, and so far */
+        uint32_t most;                           /* rows that are given */
+        int64_t at_us, at_leaf;                  /* of the last one looked at */
         struct wt_audit_page page;
         struct wt_arena arena;
 };
@@ -81,7 +100,7 @@ static int on_row(void *arg, const struct wt_value *c, uint32_t n)
         wt_err err;
 
         WT_ASSERT(n == 7);
-        if (g->page.n == g->limit) {             /* the one that only says that there is more */
+        if (g->n == g->limit || g->page.n == g->most) {  /* it only says that there is more */
                 g->page.has_more = true;
                 return WT_OK;
         }
@@ -95,36 +114,58 @@ static int on_row(void *arg, const struct wt_value *c, uint32_t n)
                         return err;
                 v.end_leaf = (uint64_t)c[end].as.i;
         }
-        g->page.n++;
+        g->n++;
+        g->at_us = c[1].as.i;
+        g->at_leaf = c[0].as.i;
         snprintf(g->page.after, sizeof g->page.after, "%" PRId64 "-%" PRId64, c[1].as.i,
                  c[0].as.i);
+        if (!wt_audit_has_verdict(&v.first, g->verdict) &&
+            !(v.has_end && wt_audit_has_verdict(&v.end, g->verdict)))
+                return WT_OK;
+        g->page.n++;
         return g->each(g->arg, &v);
 }
 
-wt_err wt_audit_query(wt_store *s, const struct wt_audit_filter *f,
-                      wt_err (*each)(void *arg, const struct wt_audit_view *v), void *arg,
-                      struct wt_audit_page *page)
+static wt_err ask(wt_store *s, const struct wt_audit_filter *f, struct give *g)
 {
-        struct give g = { .each = each, .arg = arg, .limit = f->limit != 0 ? f->limit : 100 };
         struct wt_value args[WT_QUERY_ARGS];
         struct wt_buf sql = { 0 };
         uint32_t n = 0;
         wt_err err;
 
+        g->n = 0;
+        g->page.has_more = false;
         wt_buf_str(&sql, ROWS);
         wt_audit_where(f, &sql, args, &n);
         if (f->outcome[0] != '\0') {
                 args[n++] = wt_v_text(f->outcome);
                 wt_buf_fmt(&sql, " AND COALESCE(o.outcome, i.outcome, e.outcome) = $%u", n);
         }
-        if (f->has_after) {
-                args[n++] = wt_v_int(f->after_us);
-                args[n++] = wt_v_int(f->after_leaf);
+        if (g->page.after[0] != '\0' || f->has_after) {
+                args[n++] = wt_v_int(g->page.after[0] != '\0' ? g->at_us : f->after_us);
+                args[n++] = wt_v_int(g->page.after[0] != '\0' ? g->at_leaf : f->after_leaf);
                 wt_buf_fmt(&sql, " AND (e.time_us, e.leaf) > ($%u, $%u)", n - 1, n);
         }
-        wt_buf_fmt(&sql, " ORDER BY e.time_us, e.leaf LIMIT %u", g.limit + 1);
-        err = wt_store_query(s, sql.data, args, n, on_row, &g, NULL);
+        wt_buf_fmt(&sql, " ORDER BY e.time_us, e.leaf LIMIT %u", g->limit + 1);
+        err = wt_store_query(s, sql.data, args, n, on_row, g, NULL);
         wt_buf_free(&sql);
+        return err;
+}
+
+wt_err wt_audit_query(wt_store *s, const struct wt_audit_filter *f,
+                      wt_err (*each)(void *arg, const struct wt_audit_view *v), void *arg,
+                      struct wt_audit_page *page)
+{
+        struct give g = { .each = each, .arg = arg, .verdict = f->verdict,
+                          .most = f->limit != 0 ? f->limit : 100 };
+        uint32_t seen = 0;
+        wt_err err;
+
+        g.limit = f->verdict[0] != '\0' ? WT_QUERY_MOST : g.most;
+        do {
+                err = ask(s, f, &g);
+                seen += g.n;
+        } while (err == WT_OK && g.page.has_more && g.page.n < g.most && seen < WT_QUERY_SEEN);
         wt_arena_fini(&g.arena);
         if (err == WT_OK)
                 *page = g.page;
@@ -134,6 +175,7 @@ wt_err wt_audit_query(wt_store *s, const struct wt_audit_filter *f,
 struct follow {
         wt_err (*each)(void *arg, const struct wt_audit_view *v);
         void *arg;
+        const char *verdict;
         struct wt_arena arena;
         uint64_t next; uint32_t n;
 };
@@ -153,6 +195,9 @@ static int on_end(void *arg, const struct wt_value *c, uint32_t n)
         v.end_leaf = (uint64_t)c[0].as.i;
         w->next = v.end_leaf + 1;
         w->n++;
+        if (!wt_audit_has_verdict(&v.first, w->verdict) &&
+            !(v.has_end && wt_audit_has_verdict(&v.end, w->verdict)))
+                return WT_OK;
         return w->each(w->arg, &v);
 }
 
@@ -160,7 +205,7 @@ wt_err wt_audit_tail(wt_store *s, const struct wt_audit_filter *f, uint64_t *lea
                      wt_err (*each)(void *arg, const struct wt_audit_view *v), void *arg,
                      uint32_t *n)
 {
-        struct follow w = { .each = each, .arg = arg, .next = *leaf };
+        struct follow w = { .each = each, .arg = arg, .verdict = f->verdict, .next = *leaf };
         struct wt_value args[WT_QUERY_ARGS] = { wt_v_int((int64_t)*leaf) };
         struct wt_buf sql = { 0 };
         uint32_t n_args = 1;

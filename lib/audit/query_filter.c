@@ -119,7 +119,8 @@ wt_err wt_audit_filter_set(struct wt_audit_filter *f, const char *name, const ch
 {
         const struct { const char *name; char *room; } words[] = {
                 { "tenant", f->tenant }, { "actor", f->actor }, { "key", f->key },
-                { "model", f->model },   { "arm", f->arm },     { "outcome", f->outcome } };
+                { "model", f->model },   { "arm", f->arm },     { "outcome", f->outcome },
+                { "verdict", f->verdict } };
 
         for (size_t i = 0; i < sizeof words / sizeof *words; i++)
                 if (strcmp(name, words[i].name) == 0)
@@ -136,8 +137,8 @@ wt_err wt_audit_filter_set(struct wt_audit_filter *f, const char *name, const ch
                 return set_request(f, value);
         if (strcmp(name, "revision") != 0)
                 return wt_fail(WT_EINVAL, "there is no filter \"%.40s\"; there are tenant, actor, "
-                               "key, model, revision, arm, outcome, request, since, until, limit "
-                               "and after", name);
+                               "key, model, revision, arm, outcome, verdict, request, since, "
+                               "until, limit and after", name);
         if (strlen(value) != 64 || wt_unhex(value, 32, f->revision) != 0)
                 return wt_fail(WT_EINVAL, "revision is 64 hex digits, as in the answer's header "
                                "x-witan-revision");
@@ -169,26 +170,34 @@ static const char *unescape(const char *s, char stop, char *out, size_t cap)
         return s;
 }
 
+wt_err wt_query_next(const char **query, char name[32], char *value, size_t cap)
+{
+        const char *at = unescape(*query, '=', name, 32);
+
+        if (at != NULL)
+                at = unescape(at + (*at == '='), '\0', value, cap);
+        if (at == NULL)
+                return wt_fail(WT_EINVAL, "the query string has a broken escape or a value beyond "
+                               "%zu bytes", cap - 2);
+        *query = at + (*at == '&');
+        return WT_OK;
+}
+
 wt_err wt_audit_filter_parse(struct wt_audit_filter *f, const char *query, int64_t now_us,
                              const char *const *other)
 {
         char name[32], value[WT_QUERY_WORD + 2];
-        const char *at = query;
         wt_err err;
 
-        while (*at != '\0') {
+        while (*query != '\0') {
                 bool known = false;
 
-                if ((at = unescape(at, '=', name, sizeof name)) != NULL)
-                        at = unescape(at + (*at == '='), '\0', value, sizeof value);
-                if (at == NULL)
-                        return wt_fail(WT_EINVAL, "the query string has a broken escape or a "
-                                       "value beyond %d bytes", WT_QUERY_WORD);
+                if ((err = wt_query_next(&query, name, value, sizeof value)) != WT_OK)
+                        return err;
                 for (size_t i = 0; other != NULL && other[i] != NULL; i++)
                         known |= strcmp(name, other[i]) == 0;
                 if (!known && (err = wt_audit_filter_set(f, name, value, now_us)) != WT_OK)
                         return err;
-                at += *at == '&';
         }
         return WT_OK;
 }

@@ -53,18 +53,33 @@ wt_err wt_sources_check(const char *list);
 bool wt_sources_allow(const char *list, const char *addr);
 bool wt_models_allow(const char *list, const char *model);
 
+/* A part of a list, in the order of its key; NULL for all of it. next is where the page behind it
+ * begins, as "ID", "TENANT/ID" of a team, "MODEL/TENANT" of a price. */
+enum { WT_PAGE_MOST = 1000, WT_PAGE_AT = 330 };
+struct wt_page {
+        uint32_t limit;                          /* 1 to WT_PAGE_MOST; 0: WT_PAGE_MOST */
+        char after[WT_PAGE_AT];                  /* next of the page before; "": the first */
+        bool has_more; char next[WT_PAGE_AT];    /* out; "" where nothing was given */
+};
+
 /* in: id and all else but the times. WT_EEXIST. */
 wt_err wt_tenant_create(wt_store *s, const struct wt_tenant *in, struct wt_tenant *out);
 /* Limits, name, weight; disabled: its keys are refused from now on. WT_ENOTFOUND. */
 wt_err wt_tenant_update(wt_store *s, const struct wt_tenant *in, bool disabled);
 wt_err wt_tenant_list(wt_store *s, void (*each)(void *arg, const struct wt_tenant *t), void *arg);
+wt_err wt_tenant_page(wt_store *s, struct wt_page *page,
+                   void (*each)(void *arg, const struct wt_tenant *t), void *arg);
 wt_err wt_team_create(wt_store *s, const struct wt_team *in, struct wt_team *out);
 wt_err wt_team_list(wt_store *s, void (*each)(void *arg, const struct wt_team *t), void *arg);
+wt_err wt_team_page(wt_store *s, struct wt_page *page,
+                   void (*each)(void *arg, const struct wt_team *t), void *arg);
 /* in: tenant (must exist), team (of it, or ""), name, role ("": user), models, sources, expires_at,
  * limits. Gives the secret "wt-<prefix>-<random>" once. */
 wt_err wt_key_create(wt_store *s, const struct wt_key *in, struct wt_key *out, char secret[80]);
 wt_err wt_key_revoke(wt_store *s, const char *id);       /* WT_ENOTFOUND */
 wt_err wt_key_list(wt_store *s, void (*each)(void *arg, const struct wt_key *k), void *arg);
+wt_err wt_key_page(wt_store *s, struct wt_page *page,
+                   void (*each)(void *arg, const struct wt_key *k), void *arg);
 /* Of "tenant:ID", "team:TENANT/ID" or "key:ID" those limits whose bits are given. WT_EINVAL: no
  * scope, or nothing given; WT_ENOTFOUND. */
 wt_err wt_limits_set(wt_store *s, const char *scope, const struct wt_limits *l, uint32_t given);
@@ -72,6 +87,8 @@ wt_err wt_price_set(wt_store *s, const struct wt_price *p);
 /* What a model costs a tenant now; WT_ENOTFOUND: no price is set. */
 wt_err wt_price_find(wt_store *s, const char *model, const char *tenant, struct wt_price *out);
 wt_err wt_price_list(wt_store *s, void (*each)(void *arg, const struct wt_price *p), void *arg);
+wt_err wt_price_page(wt_store *s, struct wt_page *page,
+                   void (*each)(void *arg, const struct wt_price *p), void *arg);
 
 /* ---- the copy in memory -------------------------------------------------------------------- */
 

@@ -266,6 +266,93 @@ static void limits_are_set(void **state)
         wt_store_close(s);
 }
 
+/* ---- pages ---- */
+
+struct seen { char id[40][WT_PAGE_AT]; uint32_t n; };
+static void see(struct seen *s, const char *a, const char *b)
+{
+        assert_true(s->n < 40);
+        snprintf(s->id[s->n++], sizeof *s->id, "%s%s%s", a, b != NULL ? "/" : "",
+                 b != NULL ? b : "");
+}
+static void see_tenant(void *arg, const struct wt_tenant *t) { see(arg, t->id, NULL); }
+static void see_team(void *arg, const struct wt_team *t) { see(arg, t->tenant, t->id); }
+static void see_key(void *arg, const struct wt_key *k) { see(arg, k->id, NULL); }
+static void see_price(void *arg, const struct wt_price *p) { see(arg, p->model, p->tenant); }
+
+static wt_err page_of(int kind, wt_store *s, struct wt_page *page, struct seen *out)
+{
+        switch (kind) {
+        case 0:  return wt_tenant_page(s, page, see_tenant, out);
+        case 1:  return wt_team_page(s, page, see_team, out);
+        case 2:  return wt_key_page(s, page, see_key, out);
+        default: return wt_price_page(s, page, see_price, out);
+        }
+}
+
+static void fill_for_pages(wt_store *s)
+{
+        char secret[80];
+
+        for (int i = 0; i < 7; i++) {
+                struct wt_tenant t = { .limits = wt_no_limits };
+                struct wt_team g = { .limits = wt_no_limits };
+                struct wt_price p = { .prompt_nano = 1, .completion_nano = 2 };
+                struct wt_key k, out;
+
+                snprintf(t.id, sizeof t.id, "page%d", i / 2 * 2);
+                if (i % 2 == 0)
+                        assert_int_equal(wt_tenant_create(s, &t, &t), WT_OK);
+                snprintf(g.tenant, sizeof g.tenant, "%s", t.id);
+                snprintf(g.id, sizeof g.id, "team%d", i);
+                assert_int_equal(wt_team_create(s, &g, &g), WT_OK);
+                snprintf(p.model, sizeof p.model, "org/model%d", i / 3);         /* with a slash */
+                snprintf(p.tenant, sizeof p.tenant, "%s", i % 3 == 0 ? "" : g.id);
+                assert_int_equal(wt_price_set(s, &p), WT_OK);
+                k = key_of(t.id, "paged");
+                assert_int_equal(wt_key_create(s, &k, &out, secret), WT_OK);
+        }
+}
+
+/* Pages of each size give what the whole list gives, each row once. */
+static void pages_are_the_list(void **state)
+{
+        wt_store *s = open_store();
+        static struct seen all, parts;
+
+        (void)state;
+        fill_for_pages(s);
+        for (int kind = 0; kind < 4; kind++) {
+                all.n = 0;
+                assert_int_equal(page_of(kind, s, NULL, &all), WT_OK);
+                assert_true(all.n >= 4);
+                for (uint32_t size = 1; size <= all.n + 1; size++) {
+                        struct wt_page page = { .limit = size };
+                        uint32_t n_pages = 0;
+
+                        parts.n = 0;
+                        do {
+                                uint32_t was = parts.n;
+
+                                assert_int_equal(page_of(kind, s, &page, &parts), WT_OK);
+                                assert_true(parts.n - was <= size);
+                                strcpy(page.after, page.next);
+                                n_pages++;
+                        } while (page.has_more);
+                        assert_int_equal(parts.n, all.n);
+                        assert_int_equal(n_pages, (all.n + size - 1) / size);
+                        for (uint32_t i = 0; i < all.n; i++)
+                                assert_string_equal(parts.id[i], all.id[i]);
+                }
+        }
+        parts.n = 0;
+        assert_int_equal(page_of(0, s, &(struct wt_page){ .after = "zzz" }, &parts), WT_OK);
+        assert_int_equal(parts.n, 0);
+        assert_int_equal(page_of(1, s, &(struct wt_page){ .after = "no-slash" }, &parts),
+                         WT_EINVAL);
+        wt_store_close(s);
+}
+
 struct report { struct wt_usage row[8]; uint32_t n; };
 static void on_usage(void *arg, const struct wt_usage *u)
 {
@@ -411,7 +498,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_key_opens), cmocka_unit_test(changes_are_seen),
                 cmocka_unit_test(expiry_and_sources), cmocka_unit_test(teams_and_prices),
-                cmocka_unit_test(limits_are_set), cmocka_unit_test(usage_adds_up),
+                cmocka_unit_test(limits_are_set),
+                cmocka_unit_test(pages_are_the_list), cmocka_unit_test(usage_adds_up),
                 cmocka_unit_test(usage_as_text), cmocka_unit_test(the_price_of_a_tenant_goes_first),
                 cmocka_unit_test(refused), cmocka_unit_test(the_secret_is_nowhere),
                 cmocka_unit_test(what_was_told_is_kept),

@@ -14,6 +14,7 @@ struct admin_call {
         unsigned roles;                          /* bits: who else than an admin */
         bool named;                              /* a name follows the path */
         bool has_body;
+        bool paged;                              /* a list by pages: limit and after */
         /* On the loop: is the body right? What is kept is read from it again where it is needed.
          * WT_EINVAL in words, *field as in form.h. NULL: nothing to ask. */
         wt_err (*check)(struct admin_job *j, const char **field);
@@ -28,6 +29,7 @@ struct admin_job {
         wt_json *body;
         char id[257];                            /* of the path */
         struct wt_usage_ask ask; bool csv;
+        struct wt_page page;                     /* of a list */
         char words[WORDS_MOST];                  /* what it did, for its row */
 };
 
@@ -53,6 +55,7 @@ wt_err admin_usage_read(struct admin_job *j, wt_store *s, struct wt_buf *out);
 
 /* admin_usage.c: what the query string asks for. */
 wt_err admin_usage_parse(struct admin_job *j, const char *query, int64_t now_us);
+wt_err admin_page_parse(struct admin_job *j, const char *query);
 /* admin_cluster.c */
 void admin_cluster(struct request *r);
 #endif

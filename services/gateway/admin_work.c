@@ -11,6 +11,16 @@ static wt_err list_end(wt_err err, struct wt_buf *out)
         return err;
 }
 
+/* A page: where the next one begins. */
+static wt_err page_end(wt_err err, const struct wt_page *p, struct wt_buf *out)
+{
+        wt_buf_str(out, "]");
+        wt_buf_json_kb(out, "has_more", p->has_more);
+        wt_buf_json_kv(out, "after", p->next[0] != '\0' ? p->next : NULL);
+        wt_buf_str(out, "}");
+        return err;
+}
+
 /* ---- tenants and teams --------------------------------------------------------------------- */
 
 static wt_err tenant_read(const struct admin_job *j, struct wt_tenant_form *f, const char **field)
@@ -97,9 +107,8 @@ static void on_tenant(void *arg, const struct wt_tenant *t) { wt_tenant_json(t, 
 
 wt_err admin_tenant_list(struct admin_job *j, wt_store *s, struct wt_buf *out)
 {
-        (void)j;
         list_begin(out);
-        return list_end(wt_tenant_list(s, on_tenant, out), out);
+        return page_end(wt_tenant_page(s, &j->page, on_tenant, out), &j->page, out);
 }
 
 wt_err admin_team_check(struct admin_job *j, const char **field)
@@ -126,9 +135,8 @@ static void on_team(void *arg, const struct wt_team *t) { wt_team_json(t, arg); 
 
 wt_err admin_team_list(struct admin_job *j, wt_store *s, struct wt_buf *out)
 {
-        (void)j;
         list_begin(out);
-        return list_end(wt_team_list(s, on_team, out), out);
+        return page_end(wt_team_page(s, &j->page, on_team, out), &j->page, out);
 }
 
 /* ---- keys ---------------------------------------------------------------------------------- */
@@ -166,9 +174,8 @@ static void on_key(void *arg, const struct wt_key *k) { wt_key_json(k, false, ar
 
 wt_err admin_key_list(struct admin_job *j, wt_store *s, struct wt_buf *out)
 {
-        (void)j;
         list_begin(out);
-        return list_end(wt_key_list(s, on_key, out), out);
+        return page_end(wt_key_page(s, &j->page, on_key, out), &j->page, out);
 }
 
 wt_err admin_key_revoke(struct admin_job *j, wt_store *s, struct wt_buf *out)
@@ -221,9 +228,8 @@ static void on_price(void *arg, const struct wt_price *p) { wt_price_json(p, arg
 
 wt_err admin_price_list(struct admin_job *j, wt_store *s, struct wt_buf *out)
 {
-        (void)j;
         list_begin(out);
-        return list_end(wt_price_list(s, on_price, out), out);
+        return page_end(wt_price_page(s, &j->page, on_price, out), &j->page, out);
 }
 
 wt_err admin_quota_check(struct admin_job *j, const char **field)

@@ -13,24 +13,24 @@ static const struct admin_call calls[] = {
         { { .path = "/v1/admin/tenants", .action = "admin.tenant.create" }, .method = "POST",
           .has_body = true, .check = admin_tenant_check, .work = admin_tenant_create },
         { { .path = "/v1/admin/tenants", .action = "admin.tenant.list" }, .method = "GET",
-          .work = admin_tenant_list },
+          .paged = true, .work = admin_tenant_list },
         { { .path = "/v1/admin/tenants/", .action = "admin.tenant.update" }, .method = "PATCH",
           .named = true, .has_body = true, .check = admin_tenant_check,
           .work = admin_tenant_update },
         { { .path = "/v1/admin/teams", .action = "admin.team.create" }, .method = "POST",
           .has_body = true, .check = admin_team_check, .work = admin_team_create },
         { { .path = "/v1/admin/teams", .action = "admin.team.list" }, .method = "GET",
-          .work = admin_team_list },
+          .paged = true, .work = admin_team_list },
         { { .path = "/v1/admin/keys", .action = "admin.key.create" }, .method = "POST",
           .has_body = true, .check = admin_key_check, .work = admin_key_create },
         { { .path = "/v1/admin/keys", .action = "admin.key.list" }, .method = "GET",
-          .work = admin_key_list },
+          .paged = true, .work = admin_key_list },
         { { .path = "/v1/admin/keys/", .action = "admin.key.revoke" }, .method = "DELETE",
           .named = true, .work = admin_key_revoke },
         { { .path = "/v1/admin/prices", .action = "admin.price.set" }, .method = "POST",
           .has_body = true, .check = admin_price_check, .work = admin_price_set },
         { { .path = "/v1/admin/prices", .action = "admin.price.list" }, .method = "GET",
-          .work = admin_price_list },
+          .paged = true, .work = admin_price_list },
         { { .path = "/v1/admin/quota", .action = "admin.quota.set" }, .method = "POST",
           .has_body = true, .check = admin_quota_check, .work = admin_quota_set },
         { { .path = "/v1/admin/quota", .action = "admin.quota.list" }, .method = "GET",
@@ -130,6 +130,9 @@ static bool take_query(struct request *r, struct admin_job *j, const char *query
 {
         const char *accept = caller_header(r->call, "accept");
 
+        if (j->call->paged)
+                return admin_page_parse(j, query) == WT_OK ||
+                       request_refuse(r, BAD(NULL), "%s", wt_words());
         if (j->call->work != admin_usage_read)
                 return query[0] == '\0' ||
                        request_refuse(r, BAD(NULL), "%s %s takes no query string",

@@ -5,14 +5,22 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "audit/deed.h"
 #include "audit/query.h"
 #include "base/json.h"
+#include "base/rng.h"
 #include "rig.h"
 
 enum { ROWS = 400 };
 #define NOW 1764064800000000                     /* 2025-11-25T10:00:00Z */
 
 static struct rig rig;
+
+#define GOOD(call)                                                                              \
+        do {                                                                                    \
+                if ((call) != WT_OK)                                                            \
+                        fail_msg("%s: %s", #call, wt_words());                                  \
+        } while (0)
 
 static int build(void **state)
 {
@@ -178,6 +186,84 @@ static void tails(void **state)
         assert_int_equal(again, leaf);
 }
 
+/* ---- verdicts ---- */
+
+struct found { uint32_t n; uint64_t leaf[8]; };
+static wt_err find(void *arg, const struct wt_audit_view *v)
+{
+        struct found *f = arg;
+
+        if (f->n < 8)
+                f->leaf[f->n] = v->leaf;
+        f->n++;
+        return WT_OK;
+}
+
+static void put_verdict(uint32_t i, const char *action, const char *rule)
+{
+        struct wt_verdict d = { .rule = WT_STR(rule), .type = WT_STR("iban"),
+                                .action = WT_STR(action), .direction = WT_STR("in") };
+        uint8_t id[16];
+
+        for (uint32_t kind = WT_AUDIT_INTENT; kind <= WT_AUDIT_OUTCOME; kind++) {
+                struct wt_audit_event e = { .kind = kind, .tenant = WT_STR("verdicts") };
+
+                wt_uuid7(1800000000000000ull + i * 1000000, id);
+                memset(id + 8, (int)i + 1, 8);
+                e.request = WT_BYTES(id, 16);
+                e.time_us = 1800000000000000ull + i * 1000000;
+                if (kind == WT_AUDIT_OUTCOME) {
+                        e.outcome = WT_STR("ok");
+                        e.verdicts = &d;
+                        e.n_verdicts = action[0] != '\0';
+                }
+                GOOD(wt_audit_deed(rig.store, &e, NULL, NULL));
+        }
+}
+
+static uint32_t ask_verdict(const char *word, uint32_t limit, struct wt_audit_page *page)
+{
+        struct wt_audit_filter f = { .limit = limit };
+        struct found got = { .n = 0 };
+
+        GOOD(wt_audit_filter_parse(&f, "tenant=verdicts", 0, NULL));
+        GOOD(wt_audit_filter_set(&f, "verdict", word, 0));
+        GOOD(wt_audit_query(rig.store, &f, find, &got, page));
+        return got.n;
+}
+
+/* By action, rule or type; a page of them goes on behind the last one that was looked at. */
+static void verdicts_are_filters(void **state)
+{
+        struct wt_audit_filter f = { .limit = 2 };
+        struct found got = { .n = 0 };
+        struct wt_audit_page page;
+        uint64_t leaf = 0;
+        uint32_t n;
+
+        (void)state;
+        for (uint32_t i = 0; i < 9; i++)
+                put_verdict(i, i % 3 == 0 ? "mask" : i % 3 == 1 ? "block" : "", "bank-rule");
+        assert_int_equal(ask_verdict("mask", 100, &page), 3);
+        assert_false(page.has_more);
+        assert_int_equal(ask_verdict("block", 100, &page), 3);
+        assert_int_equal(ask_verdict("bank-rule", 100, &page), 6);
+        assert_int_equal(ask_verdict("iban", 100, &page), 6);
+        assert_int_equal(ask_verdict("allow", 100, &page), 0);
+        assert_int_equal(ask_verdict("", 100, &page), 9);
+        GOOD(wt_audit_filter_parse(&f, "tenant=verdicts&verdict=mask", 0, NULL));
+        GOOD(wt_audit_query(rig.store, &f, find, &got, &page));
+        assert_int_equal(got.n, 2);
+        assert_true(page.has_more);
+        GOOD(wt_audit_filter_set(&f, "after", page.after, 0));
+        GOOD(wt_audit_query(rig.store, &f, find, &got, &page));
+        assert_int_equal(got.n, 3);
+        assert_false(page.has_more);
+        got.n = 0;
+        GOOD(wt_audit_tail(rig.store, &f, &leaf, find, &got, &n));
+        assert_int_equal(got.n, 3);
+}
+
 /* ---- forms ---- */
 
 static wt_err to_json(void *arg, const struct wt_audit_view *v)
@@ -250,6 +336,7 @@ int main(void)
                 cmocka_unit_test(pages_are_whole),   cmocka_unit_test(filters),
                 cmocka_unit_test(quotes_are_values), cmocka_unit_test(tails),
                 cmocka_unit_test(json_has_all),      cmocka_unit_test(csv_is_inert),
+                cmocka_unit_test(verdicts_are_filters),
         };
         enum { N_PLAIN = sizeof plain / sizeof *plain };
         struct CMUnitTest tests[N_TIMES + N_PLAIN];

@@ -46,6 +46,16 @@ books() {
     -- "$w" price list -o json "${at[@]}"
   json "$2: no usage yet" 0 'j == []' -- "$w" usage --by key --since 7d -o json "${at[@]}"
   try "$2: usage as CSV" 0 "tenant,key,name,requests" -- "$w" usage --by key --csv "${at[@]}"
+  json "$2: a page of prices" 0 'len(j["data"]) == 1 and j["has_more"] is True and j["after"] == "tiny/"' \
+    -- "$w" price list --limit 1 -o json "${at[@]}"
+  json "$2: the next one" 0 '[p["tenant"] for p in j["data"]] == ["research"] and j["has_more"] is False' \
+    -- "$w" price list --limit 1 --after tiny/ -o json "${at[@]}"
+  try "$2: a page as a table says how to go on" 0 "--after" -- "$w" price list --limit 1 "${at[@]}"
+  try "$2: a limit that is none" 2 "--limit" -- "$w" key list --limit 0 "${at[@]}"
+  try "$2: pages are of lists" 2 "for list" -- "$w" tenant limit research --concurrency 3 --limit 2 "${at[@]}"
+  json "$2: a page of keys" 0 'len(j["data"]) == 1' -- "$w" key list --limit 5 -o json "${at[@]}"
+  json "$2: of teams" 0 'len(j["data"]) == 1' -- "$w" team list --limit 5 -o json "${at[@]}"
+  json "$2: of tenants" 0 'len(j["data"]) == 1' -- "$w" tenant list --limit 5 -o json "${at[@]}"
   try "$2: revoked" 0 "is revoked" -- "$w" key revoke "$id" "${at[@]}"
   json "$2: no limits are left of it" 0 'not [q for q in j if q["scope"].startswith("key:")]' -- "$w" quota show -o json "${at[@]}"
   json "$2: each change has its row, and nothing else" 0 '[r["action"] for r in j["data"] if r["action"] != "audit.query"] ==

@@ -113,6 +113,35 @@ def tenants_and_teams():
     check(ids == ["risk"], "teams are listed", ids)
 
 
+def paged(path, limit):
+    """A list by its pages."""
+    rows, after, pages = [], None, 0
+    while pages == 0 or out["has_more"]:
+        out = must("GET", f"{path}?limit={limit}" + (f"&after={urllib.parse.quote(after, '')}" if after else ""))
+        assert len(out["data"]) <= limit
+        rows, after, pages = rows + out["data"], out["after"], pages + 1
+    return rows, pages
+
+
+def pages():
+    for i in range(4):
+        must("POST", "/v1/admin/teams", {"tenant": "bank", "id": f"page{i}"})
+        must("POST", "/v1/admin/prices", {"model": f"org/m{i}", "prompt": 1, "completion": 2})
+    for path in ("tenants", "teams", "keys", "prices"):
+        whole = must("GET", "/v1/admin/" + path)
+        rows, n = paged("/v1/admin/" + path, 2)
+        check(rows == whole["data"] and len(rows) >= 2 and n == (len(rows) + 1) // 2 and whole["has_more"] is False,
+              f"{path} by pages of two are the list", (n, rows, whole))
+    status, _, out = ask("GET", "/v1/admin/keys?limit=0", admin)
+    check(status == 400 and "1 to 1000" in out["error"]["message"], "a limit is 1 to 1000", out)
+    status, _, out = ask("GET", "/v1/admin/teams?after=none", admin)
+    check(status == 400 and "last page" in out["error"]["message"], "after is what the last page said", out)
+    status, _, out = ask("GET", "/v1/admin/prices?page=2", admin)
+    check(status == 400 and "limit and after" in out["error"]["message"], "there are no other words", out)
+    status, _, out = ask("GET", "/v1/admin/audit?verdict=mask", admin)
+    check(status == 200 and out["data"] == [], "the audit log is asked by verdict", out)
+
+
 def keys():
     k = new_key(team="risk", name="anna", models=["tiny"], sources=["127.0.0.0/8", "::1"],
                 limits={"requests_per_minute": 100, "cost_per_day": 2.5})
@@ -234,7 +263,7 @@ def bad_calls():
         ("usage since when", "GET", "/v1/admin/usage?since=yesterday", None, 400, "2026"),
         ("usage of an actor", "GET", "/v1/admin/usage?actor=anna", None, 400, "nothing else"),
         ("usage as XML", "GET", "/v1/admin/usage?format=xml", None, 400, "csv"),
-        ("a query for keys", "GET", "/v1/admin/keys?x=1", None, 400, "no query"),
+        ("a query for quotas", "GET", "/v1/admin/quota?x=1", None, 400, "no query"),
         ("a key that there is not", "DELETE", "/v1/admin/keys/%00", None, 404, "nothing at"),
         ("a method that is none", "PUT", "/v1/admin/keys", "{}", 405, "POST or GET"),
         ("a path that is none", "GET", "/v1/admin/colours", None, 404, "nothing at"),
@@ -390,7 +419,7 @@ def run(state, store):
         with open(state + "/witan.json") as f:
             j = json.load(f)
         address, admin = urllib.parse.urlparse(j["http"]).netloc, j["admin_key"]
-        for test in (tenants_and_teams, keys, who_may_not, budgets, roles, bad_calls, usage, cluster_and_rows):
+        for test in (tenants_and_teams, keys, who_may_not, budgets, roles, bad_calls, usage, pages, cluster_and_rows):
             test()
         a_gateway_dies(state)
     finally:

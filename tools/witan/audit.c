@@ -108,7 +108,7 @@ const struct verb verb_audit = {
         .name = "audit",
         .about = "asks the audit log, exports and verifies it, erases what must go",
         .usage = "witan audit query|tail|export [FILTERS] | verify [--file EXPORT] | "
-                 "erase SUBJECT | hold [NAME add|remove] | retain --days N | witness",
+                 "erase SUBJECT|lost | hold [NAME add|remove] | retain --days N | witness",
         .example = "witan audit query --model tiny --since 24h",
         .text = "The log holds one row for each request: who asked, by which key, for which model, "
                 "which revision answered, and how it ended. query and tail show rows; reading is a "
@@ -122,7 +122,8 @@ const struct verb verb_audit = {
                  {"export", "", "events with proofs, as NDJSON"},
                  {"verify", "", "is it what was logged? exit code 1 if not"},
                  {"witness", "", "cosigns consistent checkpoints; witan up starts one"},
-                 {"erase", "SUBJECT", "destroys the key of a data subject's texts, for good"},
+                 {"erase", "SUBJECT|lost", "destroys the key of a data subject's texts, for good; "
+                  "or gives up those whose epoch keys are lost"},
                  {"hold", "[SUBJECT|TENANT add|remove]", "forbids erasing and dropping, or lists"},
                  {"retain", "", "drops the rows of days older than --days"}},
         .flags = {[A_TENANT] = {"tenant", "NAME", "only of this tenant", 0},
@@ -133,6 +134,8 @@ const struct verb verb_audit = {
                   [A_ARM] = {"arm", "NAME", "only of this arm of a rollout", 0},
                   [A_OUTCOME] = {"outcome", "ok|refused|failed|client_closed|interrupted",
                                  "only those that ended so", 0},
+                  [A_VERDICT] = {"verdict", "WORD", "only with a verdict of this action, rule or "
+                                 "type", 0},
                   [A_REQUEST] = {"request", "ID", "one request, as x-request-id named it", 0},
                   [A_SINCE] = {"since", "TIME", "from this time on", 0},
                   [A_UNTIL] = {"until", "TIME", "before this time", 0},

@@ -4,7 +4,8 @@
 #include "audit/query.h"
 #include "verb.h"
 
-enum audit_flag { A_TENANT, A_ACTOR, A_KEY, A_MODEL, A_REVISION, A_ARM, A_OUTCOME, A_REQUEST,
+enum audit_flag { A_TENANT, A_ACTOR, A_KEY, A_MODEL, A_REVISION, A_ARM, A_OUTCOME, A_VERDICT,
+                  A_REQUEST,
                   A_SINCE, A_UNTIL, A_LIMIT, A_AFTER, A_CSV, A_OUT, A_WITNESS, A_LAST, A_LOG,
                   A_LISTEN, A_FILE, A_DAYS, A_OPEN };
 

@@ -11,8 +11,10 @@
 #include "cluster.h"
 #include "identity/form.h"
 #include "limit.h"
+#include "page.h"
 
-enum { F_TENANT, F_TEAM, F_NAME, F_ROLE, F_MODELS, F_SOURCES, F_DAYS, F_RPC, F_LIMITS };
+enum { F_TENANT, F_TEAM, F_NAME, F_ROLE, F_MODELS, F_SOURCES, F_DAYS, F_RPC, F_LIMITS,
+       F_PAGE = F_LIMITS + WT_N_LIMITS };
 
 /* What an RPC client needs, in one file of its own: include/witan/client.h reads it. */
 /* A client that connects before the gateway has heard of its key is refused for good by libzmq: the
@@ -175,13 +177,13 @@ static void row(void *arg, const struct wt_key *k)
                books_time(k->revoked_at, revoked));
 }
 
-static int list(struct call *c, wt_store *s)
+static int list(struct call *c, wt_store *s, struct wt_page *page)
 {
         struct wt_buf b = { 0 },
                 *json = books_list(c, &b, "%-38s %-12s %-16s %-8s %-17s %-17s %s\n", "ID", "TENANT",
                                    "NAME", "ROLE", "CREATED", "EXPIRES", "REVOKED");
 
-        return books_list_end(c, &b, wt_key_list(s, row, json));
+        return page_end(c, &b, page, wt_key_page(s, page, row, json));
 }
 
 static int revoke_key(struct call *c, wt_store *s)
@@ -201,6 +203,7 @@ static int run(struct call *c)
         enum { CREATE, LIST, REVOKE };
         long what;
         bool fresh = access(c->state, F_OK) != 0;
+        struct wt_page room, *page;
         wt_store *s;
         int rc;
 
@@ -214,9 +217,11 @@ static int run(struct call *c)
                 return rc;
         if (what == REVOKE && c->n_words != 2)
                 return verb_usage(c, "revoke takes the id of a key; witan key list shows them");
-        for (int k = 0; k < MAX_FLAGS && what != CREATE && c->verb->flags[k].name != NULL; k++)
+        for (int k = 0; k < F_PAGE && what != CREATE; k++)
                 if (c->flag[k] != NULL)
                         return verb_usage(c, "--%s is for key create", c->verb->flags[k].name);
+        if (!page_flags(c, F_PAGE, what == LIST, &room, &page))
+                return EXIT_USAGE;
         if ((what == CREATE ? books_open(c, &s) : books_read(c, &s)) != WT_OK)
                 return verb_fail(c, "%s", wt_words());
         if (fresh && what == CREATE)
@@ -225,7 +230,7 @@ static int run(struct call *c)
         if (what == CREATE)
                 rc = create(c, s);
         else if (what == LIST)
-                rc = list(c, s);
+                rc = list(c, s, page);
         else
                 rc = revoke_key(c, s);
         wt_store_close(s);
@@ -259,7 +264,7 @@ const struct verb verb_key = {
                   [F_DAYS] = {"days", "N", "days until it expires [never]", 0},
                   [F_RPC] = {"rpc", "FILE", "also makes the file of an RPC client: endpoint, keys",
                              0},
-                  LIMIT_FLAGS(F_LIMITS)},
+                  LIMIT_FLAGS(F_LIMITS), PAGE_FLAGS(F_PAGE)},
         .sets = books_sets,
         .run = run,
 };

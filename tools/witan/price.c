@@ -4,9 +4,10 @@
 #include "books.h"
 #include "identity/form.h"
 #include "identity/money.h"
+#include "page.h"
 
 enum { SET, LIST };
-enum { F_PROMPT, F_COMPLETION, F_TENANT };
+enum { F_PROMPT, F_COMPLETION, F_TENANT, F_PAGE };
 
 static wt_err set_work(void *arg, wt_store *s, struct wt_buf *words)
 {
@@ -28,12 +29,12 @@ static void row(void *arg, const struct wt_price *p)
                        wt_price_text(p->completion_nano, completion));
 }
 
-static int list(struct call *c, wt_store *s)
+static int list(struct call *c, wt_store *s, struct wt_page *page)
 {
         struct wt_buf b = { 0 }, *json = books_list(c, &b, "%-32s %-16s %16s %16s\n", "MODEL",
                                                     "TENANT", "PROMPT", "COMPLETION");
 
-        return books_list_end(c, &b, wt_price_list(s, row, json));
+        return page_end(c, &b, page, wt_price_page(s, page, row, json));
 }
 
 static bool read_price(struct call *c, int f, int64_t *out)
@@ -65,6 +66,7 @@ static int run(struct call *c)
 {
         const struct sub *sub = verb_sub(c);
         struct wt_price p = { .prompt_nano = 0 };
+        struct wt_page room, *page;
         wt_store *s;
         bool sets;
         int rc;
@@ -88,9 +90,11 @@ static int run(struct call *c)
                 strcpy(p.model, c->words[1]);
         if (c->flag[F_TENANT] != NULL)
                 strcpy(p.tenant, c->flag[F_TENANT]);
+        if (!page_flags(c, F_PAGE, !sets, &room, &page))
+                return EXIT_USAGE;
         if (books_open(c, &s) != WT_OK)
                 return verb_fail(c, "%s", wt_words());
-        rc = sets ? set(c, s, &p) : list(c, s);
+        rc = sets ? set(c, s, &p) : list(c, s, page);
         wt_store_close(s);
         return rc;
 }
@@ -98,7 +102,8 @@ static int run(struct call *c)
 const struct verb verb_price = {
         .name = "price",
         .about = "sets and lists what a million tokens of a model cost",
-        .usage = "witan price set MODEL --prompt AMOUNT --completion AMOUNT [--tenant T] | list",
+        .usage = "witan price set MODEL --prompt AMOUNT --completion AMOUNT [--tenant T] | "
+                 "list [--limit N] [--after PLACE]",
         .example = "witan price set tiny --prompt 0.25 --completion 1.50",
         .text = "Amounts are of whatever currency the deployment counts in, for a million tokens "
                 "of the prompt and of the answer, to three digits behind the point. The price of a "
@@ -108,7 +113,8 @@ const struct verb verb_price = {
                  {"list", "", "shows all prices"}},
         .flags = {[F_PROMPT] = {"prompt", "AMOUNT", "of a million tokens of the prompt", 0},
                   [F_COMPLETION] = {"completion", "AMOUNT", "of a million tokens of the answer", 0},
-                  [F_TENANT] = {"tenant", "NAME", "only for this tenant [all]", 0}},
+                  [F_TENANT] = {"tenant", "NAME", "only for this tenant [all]", 0},
+                  PAGE_FLAGS(F_PAGE)},
         .sets = books_sets,
         .run = run,
 };

@@ -4,9 +4,10 @@
 #include "books.h"
 #include "identity/form.h"
 #include "limit.h"
+#include "page.h"
 
 enum { CREATE, LIST, LIMIT };
-enum { F_LIMITS };
+enum { F_LIMITS, F_PAGE = F_LIMITS + WT_N_LIMITS };
 
 struct job { struct call *c; struct wt_team team; uint32_t given; };
 
@@ -44,12 +45,12 @@ static void row(void *arg, const struct wt_team *t)
         wt_buf_free(&limits);
 }
 
-static int list(struct call *c, wt_store *s)
+static int list(struct call *c, wt_store *s, struct wt_page *page)
 {
         struct wt_buf b = { 0 }, *json = books_list(c, &b, "%-16s %-16s %-17s %s\n", "TENANT",
                                                     "TEAM", "CREATED", "LIMITS");
 
-        return books_list_end(c, &b, wt_team_list(s, row, json));
+        return page_end(c, &b, page, wt_team_page(s, page, row, json));
 }
 
 static int change(struct call *c, wt_store *s, struct job *j, bool make)
@@ -70,6 +71,7 @@ static int run(struct call *c)
         const struct sub *sub = verb_sub(c);
         struct job j = { .c = c, .team = { .limits = wt_no_limits } };
         long what;
+        struct wt_page room, *page;
         wt_store *s;
         int rc;
 
@@ -91,9 +93,11 @@ static int run(struct call *c)
                 strcpy(j.team.tenant, c->words[1]);
                 strcpy(j.team.id, c->words[2]);
         }
+        if (!page_flags(c, F_PAGE, what == LIST, &room, &page))
+                return EXIT_USAGE;
         if (books_open(c, &s) != WT_OK)
                 return verb_fail(c, "%s", wt_words());
-        rc = what == LIST ? list(c, s) : change(c, s, &j, what == CREATE);
+        rc = what == LIST ? list(c, s, page) : change(c, s, &j, what == CREATE);
         wt_store_close(s);
         return rc;
 }
@@ -110,7 +114,7 @@ const struct verb verb_team = {
                  {"list", "", "shows all teams and their limits"},
                  {"limit", "TENANT TEAM", "changes the limits that flags name; none takes one "
                   "off"}},
-        .flags = {LIMIT_FLAGS(F_LIMITS)},
+        .flags = {LIMIT_FLAGS(F_LIMITS), PAGE_FLAGS(F_PAGE)},
         .sets = books_sets,
         .run = run,
 };

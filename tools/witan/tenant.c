@@ -4,8 +4,9 @@
 #include "books.h"
 #include "identity/form.h"
 #include "limit.h"
+#include "page.h"
 
-enum { F_NAME, F_WEIGHT, F_LIMITS };
+enum { F_NAME, F_WEIGHT, F_LIMITS, F_PAGE = F_LIMITS + WT_N_LIMITS };
 enum { CREATE, LIST, LIMIT, DISABLE, ENABLE };
 
 struct job {
@@ -94,13 +95,13 @@ static void row(void *arg, const struct wt_tenant *t)
         wt_buf_free(&limits);
 }
 
-static int list(struct call *c, wt_store *s)
+static int list(struct call *c, wt_store *s, struct wt_page *page)
 {
         struct wt_buf b = { 0 },
                 *json = books_list(c, &b, "%-16s %-20s %-17s %-9s %6s  %s\n", "TENANT", "NAME",
                                    "CREATED", "STATE", "WEIGHT", "LIMITS");
 
-        return books_list_end(c, &b, wt_tenant_list(s, row, json));
+        return page_end(c, &b, page, wt_tenant_page(s, page, row, json));
 }
 
 static int change(struct call *c, wt_store *s, struct job *j)
@@ -127,6 +128,7 @@ static int run(struct call *c)
 {
         const struct sub *sub = verb_sub(c);
         struct job j = { .c = c };
+        struct wt_page room, *page;
         wt_store *s;
         int rc;
 
@@ -137,8 +139,7 @@ static int run(struct call *c)
                 return rc;
         if (j.what != LIST && c->n_words != 2)
                 return verb_usage(c, "%s takes the name of a tenant", sub->name);
-        for (int k = 0; k < MAX_FLAGS && j.what != CREATE && j.what != LIMIT &&
-                        c->verb->flags[k].name != NULL; k++)
+        for (int k = 0; k < F_PAGE && j.what != CREATE && j.what != LIMIT; k++)
                 if (c->flag[k] != NULL)
                         return verb_usage(c, "--%s is for create and limit",
                                           c->verb->flags[k].name);
@@ -147,9 +148,11 @@ static int run(struct call *c)
                 return EXIT_USAGE;
         if (j.what == LIMIT && j.given == 0 && j.weight == 0 && c->flag[F_NAME] == NULL)
                 return verb_usage(c, "name a limit: --tokens-per-day 200000, or none for no limit");
+        if (!page_flags(c, F_PAGE, j.what == LIST, &room, &page))
+                return EXIT_USAGE;
         if (books_open(c, &s) != WT_OK)
                 return verb_fail(c, "%s", wt_words());
-        rc = j.what == LIST ? list(c, s) : change(c, s, &j);
+        rc = j.what == LIST ? list(c, s, page) : change(c, s, &j);
         wt_store_close(s);
         return rc;
 }
@@ -171,7 +174,7 @@ const struct verb verb_tenant = {
                  {"enable", "NAME", "lets them in again"}},
         .flags = {[F_NAME] = {"name", "TEXT", "what people call it", 0},
                   [F_WEIGHT] = {"weight", "N", "its share of a full house, 1 to 1000 [1]", 0},
-                  LIMIT_FLAGS(F_LIMITS)},
+                  LIMIT_FLAGS(F_LIMITS), PAGE_FLAGS(F_PAGE)},
         .sets = books_sets,
         .run = run,
 };
