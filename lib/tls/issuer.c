@@ -320,6 +320,14 @@ void wt_issuer_close(wt_issuer *i)
         free(i);
 }
 
+void wt_issuer_again(wt_issuer *i)
+{
+        pthread_mutex_lock(&i->lock);
+        i->asked |= !i->file;
+        pthread_cond_signal(&i->wake);
+        pthread_mutex_unlock(&i->lock);
+}
+
 /* ---- asking ---- */
 
 /* The token's key is not in the set. If the set may be looked at again by now, that is asked for,

@@ -30,6 +30,9 @@ void wt_issuer_close(wt_issuer *i);              /* waits for a fetch under way;
 wt_err wt_issuer_check(wt_issuer *i, int64_t now_s, const char *token, size_t len,
                        wt_json **claims);
 
+/* Looks at a file now, and fetches from a URL as soon as least_ms allows. */
+void wt_issuer_again(wt_issuer *i);
+
 /* age_s: since the keys were last known to be the issuer's; -1: none yet. words: why the last
  * fetch failed, "" when it did not; skipped: keys of the set that nobody here can use. */
 struct wt_issuer_facts { uint64_t fetches, failures; uint32_t keys, skipped; double age_s;

@@ -223,6 +223,12 @@ void gateway_oidc_close(struct gateway_oidc *o)
         free(o);
 }
 
+void gateway_oidc_look(struct gateway_oidc *o)
+{
+        if (o != NULL)
+                wt_issuer_again(o->issuer);
+}
+
 void gateway_oidc_metrics(struct gateway_oidc *o, struct wt_buf *out)
 {
         struct wt_issuer_facts f;

@@ -22,5 +22,6 @@ bool gateway_authorize_jwt(struct request *r, const char *bearer);
  * (come again in a second), in words. */
 wt_err gateway_oidc_check(struct gateway_oidc *o, const char *bearer, int64_t now,
                           struct wt_who *out);
+void gateway_oidc_look(struct gateway_oidc *o);  /* at the issuer's keys, now; NULL is fine */
 void gateway_oidc_metrics(struct gateway_oidc *o, struct wt_buf *out);
 #endif

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/rng.h"
+#include "base/stop.h"
 #include "bus/dial.h"
 #include "checkpoint.h"
 #include "files.h"
@@ -261,6 +262,29 @@ static bool is_ready(void *arg, struct wt_buf *words)
         return ready;
 }
 
+/* SIGHUP: what is looked at every few seconds is looked at now. */
+static void on_reload(void *arg, int fd, unsigned ready)
+{
+        struct gateway_boot *b = arg;
+        uint64_t n;
+
+        (void)ready;
+        if (read(fd, &n, sizeof n) != sizeof n)
+                return;
+        gateway_tls_look(b->tls);
+        gateway_oidc_look(b->oidc);
+        if (b->identity != NULL)
+                wt_identity_wake(b->identity);
+        wt_log(WT_NOTICE, "GATEWAY-RELOADED", "words=\"certificate, issuer's keys and API keys are "
+               "looked at\"");
+}
+
+static wt_err watch_reload(struct gateway_boot *b)
+{
+        return wt_reload_fd() < 0 ? WT_OK
+                                  : wt_loop_add(b->loop, wt_reload_fd(), WT_READ, on_reload, b);
+}
+
 static wt_err open_all(struct gateway_boot *b, const char *inproc)
 {
         wt_err err;
@@ -269,6 +293,7 @@ static wt_err open_all(struct gateway_boot *b, const char *inproc)
         if ((err = open_data(b)) != WT_OK ||
             (err = wt_bus_dial(&b->bus, &b->dial, b->conf, b->name, inproc, NULL)) != WT_OK ||
             (err = wt_loop_new(&b->loop, &wt_clock_real)) != WT_OK ||
+            (err = watch_reload(b)) != WT_OK ||
             (err = gateway_tls_open(&b->tls, b->conf, b->loop)) != WT_OK ||
             (err = gateway_oidc_open(&b->oidc, b->conf, b->identity, b->loop)) != WT_OK ||
             (err = open_rpc(b)) != WT_OK || (err = open_gateway(b)) != WT_OK ||
@@ -319,6 +344,8 @@ void gateway_boot_close(struct gateway_boot *b)
         gateway_ledger_close(b->ledger);
         wt_spool_close(b->spool);
         gateway_signer_close(b->signer);
+        if (b->loop != NULL && wt_reload_fd() >= 0)
+                wt_loop_remove(b->loop, wt_reload_fd());
         wt_loop_free(b->loop);
         wt_bus_close(b->bus);
         wt_quota_close(b->quota);

@@ -14,7 +14,8 @@ static int run(const wt_conf *conf)
 
         wt_log_init(name[0] != '\0' ? name : "gateway-0",
                     (enum wt_level)wt_level_of(wt_conf_str(conf, WT_SET_log_level)), 2);
-        if ((err = wt_stop_init()) != WT_OK || (err = gateway_boot(&b, conf, NULL)) != WT_OK) {
+        if ((err = wt_stop_init()) != WT_OK || (err = wt_reload_init()) != WT_OK ||
+            (err = gateway_boot(&b, conf, NULL)) != WT_OK) {
                 fprintf(stderr, "witan-gateway: %s\n", wt_words());
                 wt_log_err(WT_ERROR, "GATEWAY-BOOT", err);
                 return 2;

@@ -110,6 +110,12 @@ void gateway_tls_guard(struct gateway_tls *t, wt_http *h)
                 wt_http_secure(h, wt_tls_secure(t->tls));
 }
 
+void gateway_tls_look(struct gateway_tls *t)
+{
+        if (t != NULL)
+                on_look(t, &t->look);
+}
+
 void gateway_tls_metrics(struct gateway_tls *t, struct wt_buf *out)
 {
         struct wt_tls_facts f;

@@ -13,5 +13,6 @@ wt_err gateway_tls_open(struct gateway_tls **out, const wt_conf *conf, wt_loop *
 void gateway_tls_close(struct gateway_tls *t);   /* after the listener; NULL is fine */
 /* The listener's connections speak TLS from now on; t NULL: nothing happens. */
 void gateway_tls_guard(struct gateway_tls *t, wt_http *h);
+void gateway_tls_look(struct gateway_tls *t);    /* at the files, now; NULL is fine */
 void gateway_tls_metrics(struct gateway_tls *t, struct wt_buf *out);
 #endif

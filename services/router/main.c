@@ -15,7 +15,7 @@ static wt_err run(const wt_conf *conf)
 
         name = name[0] != '\0' ? name : "router-0";
         wt_log_init(name, (enum wt_level)wt_level_of(wt_conf_str(conf, WT_SET_log_level)), 2);
-        if ((err = wt_stop_init()) != WT_OK ||
+        if ((err = wt_stop_init()) != WT_OK || (err = wt_reload_init()) != WT_OK ||
             (profile[0] != '\0' && (err = wt_trace_open(profile, name)) != WT_OK) ||
             (err = router_boot(&b, conf, NULL, NULL)) != WT_OK) {
                 fprintf(stderr, "witan-router: %s\n", wt_words());

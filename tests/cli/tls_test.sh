@@ -100,13 +100,24 @@ for _ in $(seq 300); do [ "$(serial)" = serial=03EA ] && break; sleep 0.1; done
 [ "$(serial)" = serial=03EA ]; result $? "a new certificate is taken while it runs" "$(serial)"
 wait $stream
 [ $? = 0 ] && grep -q 'data: \[DONE\]' "$tmp/stream"; result $? "an open stream did not notice" "$(cat "$tmp/stream.err"; tail -2 "$tmp/stream")"
+
+# SIGHUP: at once, and not when the files are looked at next.
+gateway=$(field "$state/witan.json" '[p["pid"] for p in j["processes"] if p["role"] == "gateway"][0]')
+cert 1003
+kill -HUP "$gateway"
+for _ in $(seq 300); do grep -q GATEWAY-RELOADED "$state/logs/gateway-0.log" && break; sleep 0.01; done
+[ "$(serial)" = serial=03EB ]; result $? "SIGHUP takes a new certificate" "$(tail -3 "$state/logs/gateway-0.log")"
+[ "$(grep -c 'GATEWAY-TLS-RELOADED' "$state/logs/gateway-0.log")" = 2 ] && kill -0 "$gateway"; result $? "and ends nothing"
+for p in $(field "$state/witan.json" '" ".join(str(p["pid"]) for p in j["processes"] if p["role"] in ("router", "expert"))'); do
+  kill -HUP "$p" && sleep 0.1 && kill -0 "$p"; result $? "nor a router or worker"
+done
 try "nor does the command line" 0 "tiny" -- "$w" models list --state "$state"
 printf 'no key\n' >"$tmp/key.pem"
 for _ in $(seq 150); do grep -q GATEWAY-TLS-KEPT "$state/logs/gateway-0.log" && break; sleep 0.1; done
 grep -q 'GATEWAY-TLS-KEPT.*no private key' "$state/logs/gateway-0.log"; result $? "a bad key is said and left alone" "$(tail -3 "$state/logs/gateway-0.log")"
-[ "$(serial)" = serial=03EA ]; result $? "and the good one serves on" "$(serial)"
+[ "$(serial)" = serial=03EB ]; result $? "and the good one serves on" "$(serial)"
 metrics=$(curl -sS "http://$(field "$state/witan.json" '[p["metrics"] for p in j["processes"] if p["role"] == "gateway"][0]')/metrics")
-grep -q '^witan_gateway_tls_not_after_seconds 1[0-9]\{9\}$' <<<"$metrics" && grep -q '^witan_gateway_tls_reloads_total 1$' <<<"$metrics" &&
+grep -q '^witan_gateway_tls_not_after_seconds 1[0-9]\{9\}$' <<<"$metrics" && grep -q '^witan_gateway_tls_reloads_total 2$' <<<"$metrics" &&
   grep -q '^witan_gateway_tls_failed_total [1-9]' <<<"$metrics" && grep -q '^witan_gateway_oidc_keys 1$' <<<"$metrics"
 result $? "metrics of it" "$(grep -E '_tls_|_oidc_' <<<"$metrics")"
 
