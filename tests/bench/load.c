@@ -62,19 +62,26 @@ static wt_err conn_open(struct load *l, struct conn *c)
             epoll_ctl(l->ep, EPOLL_CTL_ADD, c->fd, &e) != 0)
                 return wt_fail(WT_EUNAVAILABLE, "could not connect to %s: %s", l->to,
                                strerror(errno));
-        c->busy = false;
-        c->next_free = l->free;
-        l->free = c;
         return WT_OK;
 }
 
-/* A connection that breaks takes its request with it; another one takes its place. */
+static void conn_free(struct load *l, struct conn *c)
+{
+        c->busy = false;
+        c->next_free = l->free;
+        l->free = c;
+}
+
+/* A connection that breaks takes its request with it; another one takes its place. One that was
+ * free (the server closes what is idle) is on the list already. */
 static void conn_broke(struct load *l, struct conn *c)
 {
         l->broken += c->busy;
         close(c->fd);
         if (conn_open(l, c) != WT_OK)
                 l->end = l->next_ns = 0;         /* the server is gone: no more is planned */
+        if (c->busy)
+                conn_free(l, c);
 }
 
 /* The request is small and the last answer was read whole: the kernel has room for all of it. */
@@ -113,9 +120,7 @@ static void answered(struct load *l, struct conn *c, uint64_t now)
 {
         int status = atoi(c->in + 9);
 
-        c->busy = false;
-        c->next_free = l->free;
-        l->free = c;
+        conn_free(l, c);
         if (c->planned_ns < l->count_from)
                 return;
         l->counted++;
@@ -259,8 +264,10 @@ static wt_err prepare(struct load *l)
         if (l->ep < 0 || l->conns == NULL)
                 return wt_fail(WT_ENOMEM, "no room for %u connections", l->n_conns);
         prctl(PR_SET_TIMERSLACK, 1);             /* else each send is up to 50 us late */
-        for (uint32_t i = 0; i < l->n_conns && err == WT_OK; i++)
+        for (uint32_t i = 0; i < l->n_conns && err == WT_OK; i++) {
                 err = conn_open(l, &l->conns[i]);
+                conn_free(l, &l->conns[i]);
+        }
         return err;
 }
 
