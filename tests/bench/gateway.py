@@ -320,6 +320,20 @@ def verdicts(s):
             for row, what, aim in aims if row in s and what in s[row]]
 
 
+def table(s):
+    """The medians as they stand in docs/benchmarks/README.md."""
+    def added(r, q):
+        return f"{r['added_' + q]:.0f}" if "added_" + q in r else ""
+    yield "| row | p50 | p99 | p99.9 | added p50 / p99 | fdatasync p50 / p99 | added / fdatasync | processor |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for row, r in s.items():
+        sync = f"{r['sync_p50']:.0f} / {r['sync_p99']:.0f}" if "sync_p50" in r else ""
+        by = f"{r['added_p50_by_sync']:.2f} / {r['added_p99_by_sync']:.2f}" if "added_p50_by_sync" in r else ""
+        both = f"{added(r, 'p50')} / {added(r, 'p99')}" if "added_p50" in r else ""
+        yield (f"| {row} | {r['p50']:.0f} | {r['p99']:.0f} | {r['p999']:.0f} | {both} | {sync} | {by} | "
+               f"{r['server_cpu_us']:.0f} |")
+
+
 def first_line(path, key):
     for line in open(path):
         if line.startswith(key):
@@ -393,6 +407,7 @@ def main():
     finally:
         bench.stop()
     s = summary(rounds)
+    info["load_average_after"] = os.getloadavg()[0]
     out = {"machine": info, "rate": a.rate, "seconds": a.seconds, "rounds": a.rounds, "spacing": a.spacing,
            "connections": a.connections, "body_bytes": BODY_BYTES, "answer_bytes": len(bench.canned),
            "skipped": bench.skipped,
@@ -403,6 +418,8 @@ def main():
             f.write(text + "\n")
     else:
         print(text)
+    say("\n".join(table(s)))
+    say(f"in us; load average {info['load_average']:.1f} before, {info['load_average_after']:.1f} after")
     for v in out["aims"]:
         say(f"{v['row']} {v['what']}: {v['got']} (aim {v['aim']}): {'met' if v['met'] else 'missed'}")
     return 1 if any(r.get("errors") for r in s.values()) else 0

@@ -24,7 +24,7 @@
 #include "base/rng.h"
 #include "times.h"
 
-enum { EVENTS = 256, HEAD_MOST = 16 << 10, GIVE_UP_MS = 3000, MAX_BODY = 1 << 20 };
+enum { EVENTS = 256, HEAD_MOST = 16 << 10, GIVE_UP_MS = 30000, MAX_BODY = 1 << 20 };
 #define SECOND 1000000000.0
 
 struct conn {
