@@ -5,8 +5,8 @@
  *      rpc_bench make STORE ENDPOINT SERVER_PUB FILE     makes a key and its client file
  *      rpc_bench run FILE HTTP KEY BODY PID FLIGHT CALLS ROUNDS
  *
- * BODY: a file with the question in JSON; PID: the gateway; FLIGHT: calls under way at a time. Exit:
- * 0; 1: a call was not answered well; 2: it could not begin, in words. */
+ * BODY: a file with the question in JSON; PID: the gateway; FLIGHT: calls under way at a time.
+ * Exit: 0; 1: a call was not answered well; 2: it could not begin, in words. */
 #include <errno.h>
 #include <glob.h>
 #include <netdb.h>

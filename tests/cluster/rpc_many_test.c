@@ -102,6 +102,7 @@ static int other_process(const char *path)
         printf("%d %d %zu\n", o.status, o.messages, o.bytes.len);
         fflush(stdout);
         witan_close(c);
+        wt_buf_free(&o.bytes);
         return 0;
 }
 

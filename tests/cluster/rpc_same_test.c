@@ -36,9 +36,10 @@ static const struct same { const char *name, *method, *path, *json; } cases[] = 
 /* What may differ: ids, times, the door; "object" is the message's type in protobuf. */
 static bool may_differ(const char *name)
 {
-        static const char *const names[] = { "id", "created", "object", "request_id", "time", "door",
-                                             "latency_ms", "ttft_ms", "itl_ms", "leaf",
-                                             "end_leaf" };
+        static const char *const names[] = {
+                "id", "created", "object", "request_id", "time", "door", "latency_ms", "ttft_ms",
+                "itl_ms", "leaf", "end_leaf"
+        };
 
         for (size_t i = 0; i < sizeof names / sizeof *names; i++)
                 if (strcmp(names[i], name) == 0)
