@@ -69,7 +69,7 @@ static void values(const char *what, const wt_json *a, wt_jv x, const wt_json *b
         enum wt_json_type type = wt_json_type(a, x);
         size_t n = 0, m = 0;
         const char *s = wt_json_raw(a, x, &n), *t = wt_json_raw(b, y, &m);
-        double d, e;
+        double d = 0, e = 0;
 
         compared++;
         if (type != wt_json_type(b, y))
