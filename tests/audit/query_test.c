@@ -107,7 +107,7 @@ static wt_err see(void *arg, const struct wt_audit_view *v)
         struct seen *s = arg;
 
         if (s->tenant != NULL)
-                assert_string_equal(v->first.tenant.data, s->tenant);
+                assert_string_equal((const char *)v->first.tenant.data, s->tenant);
         if (s->outcome != NULL)
                 assert_string_equal(wt_audit_view_outcome(v), s->outcome);
         s->leaf[s->n++] = v->leaf;
