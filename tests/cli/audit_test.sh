@@ -23,7 +23,7 @@ for _ in 1 2 3; do
 done
 # settled: all rows so far are in the store and cosigned.
 settled() {
-  for _ in $(seq 200); do
+  for _ in $(seq 1200); do
     "$w" audit verify -o json --state "$state" 2>/dev/null | grep -q "\"rows\":$1,.*\"unwitnessed\":0" && return 0
     sleep 0.1
   done
@@ -46,7 +46,7 @@ json "the next" 0 "j['data'][0]['request_id'] == '${ids[1]}'" -- "$w" audit quer
 
 auditor=$("$w" key create --role auditor --name eve --state "$state" 2>/dev/null)
 user=$("$w" key create --state "$state" 2>/dev/null)
-for _ in $(seq 100); do ask "$auditor" "/v1/admin/audit?limit=2"; [ "$code" = 200 ] && break; sleep 0.1; done
+for _ in $(seq 1200); do ask "$auditor" "/v1/admin/audit?limit=2"; [ "$code" = 200 ] && break; sleep 0.1; done
 python3 -c 'import json, sys
 j = json.loads(sys.argv[1])
 sys.exit(not (len(j["data"]) == 2 and j["has_more"] and j["after"]))' "$out"; result $? "an auditor asks over HTTP" "$code $out"
@@ -55,7 +55,7 @@ ask "$auditor" "/v1/admin/audit?colour=red"; [ "$code" = 400 ] && grep -q "there
 ask "$auditor" "/v1/admin/audit?format=csv"; [ "$code" = 200 ] && grep -q "^request_id,time" <<<"$out"; result $? "CSV over HTTP" "$code"
 ask "$auditor" "/v1/admin/audit/export"; [ "$code" = 200 ]; result $? "an export over HTTP" "$code"
 cp "$tmp/body" "$tmp/http.ndjson"
-for _ in $(seq 100); do "$w" audit query --actor eve -o json --state "$state" | grep -q admin/audit/export && break; sleep 0.1; done
+for _ in $(seq 1200); do "$w" audit query --actor eve -o json --state "$state" | grep -q admin/audit/export && break; sleep 0.1; done
 json "each reading is a row" 0 '{"/v1/admin/audit", "/v1/admin/audit/export"} <= {r["door"] for r in j["data"]} and
   {r["outcome"] for r in j["data"]} >= {"ok", "refused"}' -- "$w" audit query --actor eve -o json --state "$state"
 
@@ -101,14 +101,14 @@ cp "$tmp/whole.db" "$state/witan.db"
 up --experts 1
 url=$(field "$state/witan.json" 'j["http"]')
 ask "$key" /v1/models
-for _ in $(seq 100); do grep -q "^$((${rows% *} + 1))$" <(sed -n 2p "$state/witness/checkpoint") && break; sleep 0.1; done
+for _ in $(seq 1200); do grep -q "^$((${rows% *} + 1))$" <(sed -n 2p "$state/witness/checkpoint") && break; sleep 0.1; done
 "$w" down --state "$state" >/dev/null
 cp "$tmp/whole.db" "$state/witan.db"
 rm -f "$state"/witan.db-*
 try "a database that was put back" 1 "rolled back" -- "$w" audit verify --state "$state"
 rm -rf "$state/spool"                            # it still had the row, and would have put it back
 up --experts 1
-for _ in $(seq 100); do grep -q AUDIT-ROLLBACK "$state/logs/gateway-0.log" && break; sleep 0.1; done
+for _ in $(seq 1200); do grep -q AUDIT-ROLLBACK "$state/logs/gateway-0.log" && break; sleep 0.1; done
 grep -q AUDIT-ROLLBACK "$state/logs/gateway-0.log"; result $? "the gateway says so in its log" "$(tail -3 "$state/logs/gateway-0.log")"
 "$w" down --state "$state" >/dev/null
 

@@ -20,8 +20,8 @@ state served
 up --experts 2 --replicas 1 --routers 2; result $? "(a cluster of two workers with half of the experts each)" "$(cat "$tmp/up.err")"
 held() { "$w" ps -o json --state "$state" | python3 -c 'import json, sys
 print(*[p["shard"]["held"] for p in json.load(sys.stdin) if p["role"] == "expert"])'; }
-settles() { # WANT: what both hold, within ten seconds
-  for _ in $(seq 100); do [ "$(held)" = "$1" ] && break; sleep 0.1; done
+settles() { # WANT: what both hold; a slow machine has two minutes
+  for _ in $(seq 1200); do [ "$(held)" = "$1" ] && break; sleep 0.1; done
   [ "$(held)" = "$1" ]; result $? "they hold $1" "$(held)"
 }
 metric() { # ROLE NAME: the sum over its processes
@@ -52,13 +52,13 @@ settles "44 40"
 json "unassign, as JSON" 0 '[(r["process"], r["done"]) for r in j] == [("expert-1", True)] * 4 and j[0]["what"] == "lets go of expert 8 of layer 1"' \
   -- control unassign expert-1 1:8-9,2:8-9 -o json
 settles "44 36"
-for _ in $(seq 100); do [ "$(metric router witan_router_experts_missing)" = 0 ] && break; sleep 0.1; done
+for _ in $(seq 1200); do [ "$(metric router witan_router_experts_missing)" = 0 ] && break; sleep 0.1; done
 [ "$(metric router witan_router_experts_missing)" = 0 ]; result $? "no expert is missing"
 [ "$("$w" chat --temperature 0 --state "$state" "Who are you?")" = "$answer" ]; result $? "the answer is the same" "$answer"
 try "what a worker refuses comes in its words" 1 "is the last that expert-1 holds; stop the worker instead" -- control unassign expert-1 1-5:0-15
 
 try "push" 0 "router-0: its gateways are told" "router-1: its gateways are told" -- control push --policy-version 7 --key-revoked some-id
-for _ in $(seq 100); do [ "$(metric gateway witan_gateway_policy_version)" = 7 ] && [ "$(metric gateway witan_gateway_key_pushes_total)" = 2 ] && break; sleep 0.1; done
+for _ in $(seq 1200); do [ "$(metric gateway witan_gateway_policy_version)" = 7 ] && [ "$(metric gateway witan_gateway_key_pushes_total)" = 2 ] && break; sleep 0.1; done
 [ "$(metric gateway witan_gateway_policy_version)" = 7 ]; result $? "the gateway has heard of the policy"
 [ "$(metric gateway witan_gateway_key_pushes_total)" = 2 ]; result $? "and of the key, from both routers"
 try "an older one is passed over" 0 -- control push --policy-version 3

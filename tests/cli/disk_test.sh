@@ -45,10 +45,10 @@ result $? "no key was made"
 try "a question on a full disk is refused, for its record could not be kept" 1 "try again later" -- "$w" chat --state "$state" hello
 try "and refused at once from then on" 1 "No space left on device" -- "$w" chat --state "$state" hello
 make_room "$tmp/house"
-for _ in $(seq 100); do "$w" chat --state "$state" --temperature 0 hello >/dev/null 2>&1 </dev/null && break; sleep 0.1; done
+for _ in $(seq 1200); do "$w" chat --state "$state" --temperature 0 hello >/dev/null 2>&1 </dev/null && break; sleep 0.1; done
 try "with room it answers again" 0 -- "$w" chat --state "$state" --temperature 0 hello
 try "and makes keys" 0 "wt-" -- "$w" key create --name late --state "$state"
-for _ in $(seq 200); do "$w" audit verify --state "$state" >/dev/null 2>&1 && break; sleep 0.1; done
+for _ in $(seq 1200); do "$w" audit verify --state "$state" >/dev/null 2>&1 && break; sleep 0.1; done
 try "the audit log is whole" 0 "rows are what was logged" -- "$w" audit verify --state "$state"
 fill "$tmp/house"
 try "it stops on a full disk" 0 -- "$w" down --state "$state"

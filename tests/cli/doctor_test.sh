@@ -26,9 +26,9 @@ try "more threads than cores" 0 "warn  cores" "leave --threads out" -- doctor --
 
 python3 -c 'import socket, sys, time
 s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen()
-print(s.getsockname()[1], flush=True); time.sleep(60)' >"$tmp/port" </dev/null &
+print(s.getsockname()[1], flush=True); time.sleep(900)' >"$tmp/port" </dev/null &
 holder=$!
-for _ in $(seq 100); do [ -s "$tmp/port" ] && break; sleep 0.1; done
+for _ in $(seq 1200); do [ -s "$tmp/port" ] && break; sleep 0.1; done
 port=$(cat "$tmp/port")
 try "a port that somebody holds" 1 "fail  ports" "127.0.0.1:$port is in use by process $holder (python3" "stop it, or pass --http" \
   -- "$w" doctor --state "$s" --http "127.0.0.1:$port"

@@ -54,7 +54,7 @@ small="--clients 2 --requests 4 --prompt-tokens 4 --tokens 4"
 json "bench online over https" 0 'j["https"] and j["workers"] == 2 and [(w["requests"], w["failed"]) for w in j["waves"]] == [(4, 0)]' \
   -- "$w" bench online --state "$state" $small -o json
 "$w" key create --state "$state" >"$tmp/key" 2>/dev/null
-for _ in $(seq 100); do [ "$(ask "$(cat "$tmp/key")" 2>/dev/null | tail -1)" = 200 ] && break; sleep 0.1; done     # it hears of keys
+for _ in $(seq 1200); do [ "$(ask "$(cat "$tmp/key")" 2>/dev/null | tail -1)" = 200 ] && break; sleep 0.1; done     # it hears of keys
 away="$w bench online --url $url --state $tmp/none"
 json "bench online of a server elsewhere" 0 'j["server"] == "'"$url"'" and j["model"] == "tiny" and "workers" not in j and
   [(w["requests"], w["failed"]) for w in j["waves"]] == [(4, 0)]' -- $away --key-file "$tmp/key" --cacert "$tmp/cert.pem" $small -o json
@@ -93,10 +93,10 @@ curl -sS -N -m 300 --limit-rate 5k --cacert "$tmp/cert.pem" -H "Authorization: B
   -d '{"model":"tiny","prompt":"Once upon a time","max_tokens":400,"ignore_eos":true,"stream":true}' \
   "$url/v1/completions" >"$tmp/stream" 2>"$tmp/stream.err" &
 stream=$!
-for _ in $(seq 200); do [ -s "$tmp/stream" ] && break; sleep 0.1; done
+for _ in $(seq 1200); do [ -s "$tmp/stream" ] && break; sleep 0.1; done
 cp "$tmp/cert.pem" "$tmp/old.pem"
 cert 1002
-for _ in $(seq 300); do [ "$(serial)" = serial=03EA ] && break; sleep 0.1; done
+for _ in $(seq 1200); do [ "$(serial)" = serial=03EA ] && break; sleep 0.1; done
 [ "$(serial)" = serial=03EA ]; result $? "a new certificate is taken while it runs" "$(serial)"
 wait $stream
 [ $? = 0 ] && grep -q 'data: \[DONE\]' "$tmp/stream"; result $? "an open stream did not notice" "$(cat "$tmp/stream.err"; tail -2 "$tmp/stream")"
@@ -105,7 +105,7 @@ wait $stream
 gateway=$(field "$state/witan.json" '[p["pid"] for p in j["processes"] if p["role"] == "gateway"][0]')
 cert 1003
 kill -HUP "$gateway"
-for _ in $(seq 300); do grep -q GATEWAY-RELOADED "$state/logs/gateway-0.log" && break; sleep 0.01; done
+for _ in $(seq 1200); do grep -q GATEWAY-RELOADED "$state/logs/gateway-0.log" && break; sleep 0.1; done
 [ "$(serial)" = serial=03EB ]; result $? "SIGHUP takes a new certificate" "$(tail -3 "$state/logs/gateway-0.log")"
 [ "$(grep -c 'GATEWAY-TLS-RELOADED' "$state/logs/gateway-0.log")" = 2 ] && kill -0 "$gateway"; result $? "and ends nothing"
 for p in $(field "$state/witan.json" '" ".join(str(p["pid"]) for p in j["processes"] if p["role"] in ("router", "expert"))'); do
@@ -113,7 +113,7 @@ for p in $(field "$state/witan.json" '" ".join(str(p["pid"]) for p in j["process
 done
 try "nor does the command line" 0 "tiny" -- "$w" models list --state "$state"
 printf 'no key\n' >"$tmp/key.pem"
-for _ in $(seq 150); do grep -q GATEWAY-TLS-KEPT "$state/logs/gateway-0.log" && break; sleep 0.1; done
+for _ in $(seq 1200); do grep -q GATEWAY-TLS-KEPT "$state/logs/gateway-0.log" && break; sleep 0.1; done
 grep -q 'GATEWAY-TLS-KEPT.*no private key' "$state/logs/gateway-0.log"; result $? "a bad key is said and left alone" "$(tail -3 "$state/logs/gateway-0.log")"
 [ "$(serial)" = serial=03EB ]; result $? "and the good one serves on" "$(serial)"
 metrics=$(curl -sS "http://$(field "$state/witan.json" '[p["metrics"] for p in j["processes"] if p["role"] == "gateway"][0]')/metrics")

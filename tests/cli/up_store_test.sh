@@ -12,7 +12,7 @@ esac
 
 # cosigned: waits until the witness has seen a log that holds rows.
 cosigned() {
-  for _ in $(seq 300); do
+  for _ in $(seq 1200); do
     "$w" audit verify --store "$url" --state "$state" >"$tmp/verify" 2>&1 && return 0
     sleep 0.1
   done
@@ -21,7 +21,7 @@ cosigned() {
 
 # rows N: waits until the audit log holds N requests at least.
 rows() {
-  for _ in $(seq 300); do
+  for _ in $(seq 1200); do
     "$w" audit query --store "$url" --state "$state" -o json >"$tmp/rows" 2>&1 &&
       [ "$(grep -o '"request_id"' "$tmp/rows" | wc -l)" -ge "$1" ] && return 0
     sleep 0.1

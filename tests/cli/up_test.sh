@@ -47,7 +47,7 @@ fi
 follower=$!
 pid=$(field "$state/witan.json" '[p["pid"] for p in j["processes"] if p["name"] == "expert-1"][0]')
 kill -9 "$pid"
-for _ in $(seq 300); do
+for _ in $(seq 1200); do
   [ "$(grep -c EXPERT-READY "$tmp/followed")" -ge 4 ] && "$w" ps --state "$state" >/dev/null 2>&1 && break
   sleep 0.1
 done
@@ -56,13 +56,13 @@ kill $follower
 try "the supervisor says so" 0 "CHILD-AGAIN" "expert-1" "signal=9" -- "$w" logs supervisor --state "$state"
 [ "$(grep -c EXPERT-READY "$tmp/followed")" -ge 4 ]; result $? "logs -f saw it come back" "$(tail -3 "$tmp/followed")"
 kill -9 "$(field "$state/witan.json" 'j["supervisor"]')"
-for _ in $(seq 300); do "$w" ps --state "$state" 2>&1 | grep -q "is gone without witan down" && break; sleep 0.1; done
+for _ in $(seq 1200); do "$w" ps --state "$state" 2>&1 | grep -q "is gone without witan down" && break; sleep 0.1; done
 try "ps when the supervisor was killed" 1 "is gone without witan down" "witan up starts it again" -- "$w" ps --state "$state"
 json "doctor, too" 0 'any("is gone without witan down" in f["words"] for f in j["findings"])' -- "$w" doctor -o json --state "$state" --http 127.0.0.1:0
 head -c 8192 /dev/zero | tr '\0' '\n' >>"$state/logs/expert-0.log"
 up --log-bytes 4K --log-keep 1
 result $? "up starts it again" "$(cat "$tmp/up.err")"
-for _ in $(seq 300); do [ -s "$state/logs/expert-0.log.1" ] && break; sleep 0.1; done
+for _ in $(seq 1200); do [ -s "$state/logs/expert-0.log.1" ] && break; sleep 0.1; done
 [ "$(stat -c %s "$state/logs/expert-0.log.1")" -gt 8192 ] && [ "$(stat -c %s "$state/logs/expert-0.log")" -lt 8192 ]
 result $? "a large log is turned over" "$(ls -l "$state/logs")"
 try "down" 0 "stopped" -- "$w" down --state "$state"
@@ -132,7 +132,7 @@ printf '#!/bin/sh\nexec sleep 1000\n' >"$tmp/bin/witan-expert"
 chmod +x "$tmp/bin/witan-expert"
 "$tmp/bin/witan" up --detach --state "$state" --http 127.0.0.1:0 >"$tmp/up.out" 2>"$tmp/up.err" &
 waits=$!
-for _ in $(seq 300); do
+for _ in $(seq 1200); do
   pid=$(field "$state/witan.json" 'j["supervisor"]' 2>/dev/null) && [ "${pid:-0}" != 0 ] && grep -q ROUTER-READY "$state/logs/router-0.log" && break
   sleep 0.1
 done
@@ -160,9 +160,9 @@ for s in "$first" "$state"; do try "and it answers" 0 "tiny model" -- "$w" chat 
 python3 -c 'import os, socket, sys, time
 t = socket.socket(); t.bind(("127.0.0.1", 0)); port = t.getsockname()[1]; t.close()
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind("\0witan-port-127.0.0.1:%d" % port)
-print(port, flush=True); time.sleep(60)' >"$tmp/promised" </dev/null &
+print(port, flush=True); time.sleep(900)' >"$tmp/promised" </dev/null &
 holder=$!
-for _ in $(seq 100); do [ -s "$tmp/promised" ] && break; sleep 0.1; done
+for _ in $(seq 1200); do [ -s "$tmp/promised" ] && break; sleep 0.1; done
 at=127.0.0.1:$(cat "$tmp/promised")
 for flag in "--http $at" "--bus tcp://$at --http 127.0.0.1:0" "--rpc tcp://$at --http 127.0.0.1:0"; do
   try "promised to another: $flag" 1 "$at is taken by another witan up" "name another port" \
