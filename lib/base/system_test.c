@@ -11,9 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "base/dump.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -237,6 +239,74 @@ static void mapped(void **state)
         assert_int_equal(wt_map_open(&m, folder), WT_EINVAL);
 }
 
+/* ---- cores ---- */
+
+/* How a child ends that aborts where cores are written into the folder. */
+static int abort_in(const char *where, bool forbid)
+{
+        int status;
+        pid_t pid = fork();
+
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                struct rlimit r;
+
+                signal(SIGABRT, SIG_DFL);
+                getrlimit(RLIMIT_CORE, &r);
+                r.rlim_cur = r.rlim_max;
+                setrlimit(RLIMIT_CORE, &r);
+                if (chdir(where) != 0 || (forbid && wt_dump_none() != WT_OK))
+                        _exit(1);
+                abort();
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+        return status;
+}
+
+static uint32_t entries(const char *path)
+{
+        DIR *d = opendir(path);
+        uint32_t n = 0;
+
+        assert_non_null(d);
+        for (struct dirent *e; (e = readdir(d)) != NULL;)
+                n += e->d_name[0] != '.';
+        closedir(d);
+        return n;
+}
+
+static void no_core_is_left(void **state)
+{
+        const char *where = at("cores");
+
+        (void)state;
+        assert_int_equal(wt_dir_make(where, 0700), WT_OK);
+        assert_false(WCOREDUMP(abort_in(where, true)));
+        assert_int_equal(entries(where), 0);
+        if (!WCOREDUMP(abort_in(where, false)))
+                print_message("[  NOTE  ] this machine leaves no cores: nothing was forbidden\n");
+}
+
+static void no_memory_is_in_one(void **state)
+{
+        char text[16] = "";
+        int fd, status;
+        pid_t pid = fork();
+
+        (void)state;
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                if (wt_dump_none() != WT_OK ||
+                    (fd = open("/proc/self/coredump_filter", O_RDONLY)) < 0 ||
+                    read(fd, text, sizeof text - 1) <= 0)
+                        _exit(1);
+                _exit(strtoul(text, NULL, 16) == 0 ? 0 : 2);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 static int open_log(void **state)
 {
         (void)state;
@@ -258,6 +328,8 @@ int main(void)
                 cmocka_unit_test(a_failed_write_leaves_nothing),
                 cmocka_unit_test(folders_with_parents),
                 cmocka_unit_test(mapped),
+                cmocka_unit_test(no_core_is_left),
+                cmocka_unit_test(no_memory_is_in_one),
         };
 
         return cmocka_run_group_tests(tests, open_log, remove_folder);

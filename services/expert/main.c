@@ -1,6 +1,7 @@
 /* main.c - settings in, worker open, run, close. Exit: 0 stopped, 2 boot fault or refused by a
  * router for good (said on stderr with what to do). */
 #include <stdio.h>
+#include "base/dump.h"
 #include "base/log.h"
 #include "base/stop.h"
 #include "base/trace.h"
@@ -22,7 +23,8 @@ static wt_err run(const wt_conf *conf)
 
         name = name[0] != '\0' ? name : "expert-0";
         wt_log_init(name, (enum wt_level)wt_level_of(wt_conf_str(conf, WT_SET_log_level)), 2);
-        if ((err = wt_stop_init()) != WT_OK || (err = wt_reload_init()) != WT_OK ||
+        if ((!wt_conf_bool(conf, WT_SET_core_dumps) && (err = wt_dump_none()) != WT_OK) ||
+            (err = wt_stop_init()) != WT_OK || (err = wt_reload_init()) != WT_OK ||
             (profile[0] != '\0' && (err = wt_trace_open(profile, name)) != WT_OK) ||
             (err = expert_boot(&b, conf, NULL, NULL)) != WT_OK)
                 return failed("EXPERT-BOOT", err);

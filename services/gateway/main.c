@@ -1,6 +1,7 @@
 /* main.c - settings in, gateway open, run, close. Exit: 0 stopped, 1 some requests were cut, 2
  * boot fault (said on stderr with what to do). */
 #include <stdio.h>
+#include "base/dump.h"
 #include "base/log.h"
 #include "base/stop.h"
 #include "boot.h"
@@ -14,7 +15,8 @@ static int run(const wt_conf *conf)
 
         wt_log_init(name[0] != '\0' ? name : "gateway-0",
                     (enum wt_level)wt_level_of(wt_conf_str(conf, WT_SET_log_level)), 2);
-        if ((err = wt_stop_init()) != WT_OK || (err = wt_reload_init()) != WT_OK ||
+        if ((!wt_conf_bool(conf, WT_SET_core_dumps) && (err = wt_dump_none()) != WT_OK) ||
+            (err = wt_stop_init()) != WT_OK || (err = wt_reload_init()) != WT_OK ||
             (err = gateway_boot(&b, conf, NULL)) != WT_OK) {
                 fprintf(stderr, "witan-gateway: %s\n", wt_words());
                 wt_log_err(WT_ERROR, "GATEWAY-BOOT", err);

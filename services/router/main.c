@@ -1,6 +1,7 @@
 /* main.c - settings in, router open, run, close. Exit: 0 stopped, 2 boot fault (said on stderr
  * with what to do). */
 #include <stdio.h>
+#include "base/dump.h"
 #include "base/log.h"
 #include "base/stop.h"
 #include "base/trace.h"
@@ -15,7 +16,8 @@ static wt_err run(const wt_conf *conf)
 
         name = name[0] != '\0' ? name : "router-0";
         wt_log_init(name, (enum wt_level)wt_level_of(wt_conf_str(conf, WT_SET_log_level)), 2);
-        if ((err = wt_stop_init()) != WT_OK || (err = wt_reload_init()) != WT_OK ||
+        if ((!wt_conf_bool(conf, WT_SET_core_dumps) && (err = wt_dump_none()) != WT_OK) ||
+            (err = wt_stop_init()) != WT_OK || (err = wt_reload_init()) != WT_OK ||
             (profile[0] != '\0' && (err = wt_trace_open(profile, name)) != WT_OK) ||
             (err = router_boot(&b, conf, NULL, NULL)) != WT_OK) {
                 fprintf(stderr, "witan-router: %s\n", wt_words());

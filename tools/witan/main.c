@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "args.h"
+#include "base/dump.h"
 #include "help.h"
 #include "near.h"
 #include "room.h"
@@ -92,7 +93,8 @@ static int run(const struct verb *v, int argc, char **argv, char **envp)
         } else if (wt_conf_wants_help(c.conf)) {
                 help_verb(stdout, v);
                 rc = EXIT_DONE;
-        } else if (secure_settings(c.conf) != WT_OK) {
+        } else if ((!wt_conf_bool(c.conf, WT_SET_core_dumps) && wt_dump_none() != WT_OK) ||
+                   secure_settings(c.conf) != WT_OK) {
                 rc = verb_fail(&c, "%s", wt_words());
         } else {
                 c.state = wt_conf_str(c.conf, WT_SET_state);
