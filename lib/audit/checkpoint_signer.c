@@ -243,7 +243,7 @@ static bool nap(struct wt_log_signer *g)         /* false: it is time to stop */
         struct timespec at;
         bool go_on;
 
-        clock_gettime(CLOCK_REALTIME, &at);
+        clock_gettime(CLOCK_MONOTONIC, &at);
         at.tv_nsec += (long)(g->conf.every_ms % 1000) * 1000000;
         at.tv_sec += (time_t)(g->conf.every_ms / 1000) + at.tv_nsec / 1000000000;
         at.tv_nsec %= 1000000000;
@@ -274,6 +274,7 @@ static void *run(void *arg)
 wt_err wt_log_signer_start(wt_log_signer **out, const struct wt_log_conf *c)
 {
         struct wt_log_signer *g = calloc(1, sizeof *g);
+        pthread_condattr_t mono;
 
         if (g == NULL)
                 return wt_fail(WT_ENOMEM, "no memory for the audit log's signer");
@@ -289,7 +290,10 @@ wt_err wt_log_signer_start(wt_log_signer **out, const struct wt_log_conf *c)
         g->conf.holder = g->holder;
         g->conf.witness = g->witness;
         pthread_mutex_init(&g->lock, NULL);
-        pthread_cond_init(&g->wake, NULL);
+        pthread_condattr_init(&mono);
+        pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
+        pthread_cond_init(&g->wake, &mono);
+        pthread_condattr_destroy(&mono);
         if (pthread_create(&g->thread, NULL, run, g) != 0) {
                 free(g);
                 return wt_fail(WT_EEXHAUSTED, "no thread for the audit log's signer");

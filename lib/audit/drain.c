@@ -179,7 +179,6 @@ wt_err wt_drain_start(wt_drain **out, const struct wt_drain_conf *conf)
         if (d->conf.lease_ms == 0)
                 d->conf.lease_ms = LEASE_MS;
         d->limit = BATCH_RECORDS;
-        d->begun_us = wt_wall_us(&wt_clock_real);
         d->begun_seq = wt_spool_durable(conf->spool);
         if (d->url == NULL || d->gateway == NULL) {
                 drop(d);

@@ -17,7 +17,9 @@ static bool is_end(const struct wt_audit_event *e)
         return e->kind == WT_AUDIT_OUTCOME || e->kind == WT_AUDIT_INTERRUPTED;
 }
 
-/* Records behind d->seq: as many as the next batch may hold and as are durable. */
+/* Records behind d->seq: as many as the next batch may hold and as are durable. None of this run's
+ * before the earlier one is swept: whatever is open then is the earlier one's, whatever its clock
+ * said. */
 static wt_err read_batch(struct wt_drain *d)
 {
         uint64_t after = d->seq;
@@ -29,6 +31,10 @@ static wt_err read_batch(struct wt_drain *d)
         while (d->n < d->limit && d->bytes.len < BATCH_BYTES) {
                 struct item *i = &d->item[d->n];
 
+                if (!d->swept && after >= d->begun_seq) {
+                        err = WT_EAGAIN;
+                        break;
+                }
                 i->at = d->bytes.len;
                 if ((err = wt_spool_next(d->conf.spool, after, &d->bytes, &i->seq)) != WT_OK)
                         break;

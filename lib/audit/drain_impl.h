@@ -19,7 +19,7 @@ struct wt_drain {
         char *url, *gateway, lease_name[64];
         wt_store *store;
         bool migrated, in_trouble, full;
-        uint64_t begun_us, begun_seq;            /* of this run: wall time; what the spool held */
+        uint64_t begun_seq;                      /* what the spool held when this run began */
         bool swept;                              /* the earlier run's intents have their ends */
         uint64_t renewed_us, swept_us;           /* monotonic */
         struct wt_lease lease, sweeper;

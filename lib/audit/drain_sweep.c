@@ -181,7 +181,7 @@ wt_err drain_sweep(struct wt_drain *d)
         wt_err err;
 
         if (!d->swept && d->seq >= d->begun_seq) {
-                if ((err = sweep(d, d->gateway, d->begun_us, NULL)) != WT_OK)
+                if ((err = sweep(d, d->gateway, INT64_MAX, NULL)) != WT_OK)
                         return err;
                 d->swept = true;
         }

@@ -71,7 +71,8 @@ static wt_err fetch(struct sealer *k, wt_store **s, struct question *q)
         return err;
 }
 
-/* Those behind one that the store did not answer share its fate: each would wait as long again. */
+/* Those behind one that the store did not answer share its fate: each would wait as long again.
+ * What is wrong with one subject is its own. */
 static void answer_all(struct sealer *k, wt_store **s, struct question *q)
 {
         struct question *next, last = { .err = WT_OK };
@@ -79,10 +80,10 @@ static void answer_all(struct sealer *k, wt_store **s, struct question *q)
 
         for (bool any = false; q != NULL; q = next, any = true) {
                 next = q->next;
-                if (any && last.err != WT_OK) {
+                if (any && last.err == WT_EUNAVAILABLE) {
                         q->err = last.err;
                         memcpy(q->words, last.words, sizeof q->words);
-                } else if (any && memcmp(last.subject, q->subject, 16) == 0) {
+                } else if (any && last.err == WT_OK && memcmp(last.subject, q->subject, 16) == 0) {
                         memcpy(q->key, last.key, sizeof q->key);
                 } else if ((q->err = fetch(k, s, q)) != WT_OK) {
                         snprintf(q->words, sizeof q->words, "%s", wt_words());
