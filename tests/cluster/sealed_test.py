@@ -28,7 +28,7 @@ def check(good, name, why=""):
     print(f"{'ok' if good else 'not ok'} {count} - {name}{'' if good else ': ' + str(why)[:2000]}", flush=True)
 
 
-def ask(path, body, timeout=60):
+def ask(path, body, timeout=120):
     """Status, headers (lower case), body as text."""
     c = http.client.HTTPConnection(address, timeout=timeout)
     body = body if isinstance(body, bytes) else json.dumps(body)
@@ -52,7 +52,7 @@ def cli(*words):
 
 def row_of(request, *flags):
     """The row of a request once it has ended."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 120
     while True:
         done = cli("query", "--request", request, "-o", "json", *flags)
         rows = json.loads(done.stdout)["data"] if done.returncode == 0 else []
@@ -176,7 +176,7 @@ def erased(said):
     if "chat" in said:
         row = row_of(said["chat"][0], "--open")
         check(row["text"] is not None, "another subject's text still opens", row)
-    time_out = time.monotonic() + 30
+    time_out = time.monotonic() + 120
     while True:                                  # the witness may be a second behind
         done = cli("verify")
         if done.returncode == 0 or time.monotonic() > time_out:
@@ -187,7 +187,7 @@ def erased(said):
 
 def fresh_key(old):
     """After the old key's time the same user has another key, whose texts open."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 120
     while True:
         status, head, text = complete("anna")
         row = row_of(head["x-request-id"], "--open")
@@ -202,13 +202,13 @@ def store_away():
     """A subject whose key is not at hand, and a store that does not answer: nothing is answered."""
     if on_postgres:
         return
-    db = sqlite3.connect(state + "/witan.db", isolation_level=None, timeout=20)
+    db = sqlite3.connect(state + "/witan.db", isolation_level=None, timeout=120)
     db.execute("BEGIN IMMEDIATE")
     status, _, text = complete("a-new-one")
     check(status == 503 and "audit_text" in text, "no key, no answer: 503 in words", (status, text))
     db.execute("ROLLBACK")
     db.close()
-    end = time.monotonic() + 20
+    end = time.monotonic() + 120
     while True:
         status, _, text = complete("a-new-one")
         if status == 200 or time.monotonic() > end:
@@ -227,7 +227,7 @@ def bad_word():
 def run(folders):
     global address, admin
     up = [witan, "up", "--detach", "--state", state, "--http", "127.0.0.1:0", "--bus", "tcp://127.0.0.1:0",
-          "--rpc", "tcp://127.0.0.1:0", "--experts", "1", "--audit-text", "encrypted", "--store-timeout", "2s"]
+          "--rpc", "tcp://127.0.0.1:0", "--experts", "1", "--audit-text", "encrypted", "--store-timeout", "5s"]
     done = subprocess.run(up + (["--store", store] if store else []), capture_output=True, text=True)
     if done.returncode != 0:
         raise SystemExit("witan up: " + done.stdout + done.stderr)
