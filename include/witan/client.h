@@ -3,8 +3,8 @@
  *
  * Threads: a client and all that belongs to it is one thread's at a time; threads or processes that
  * ask at once open one each, and may do so from one file (up to the gateway's rpc_connections, 16;
- * the calls of one more end RESOURCE_EXHAUSTED). Nothing is shared between clients, no signal handler is
- * set, and nothing is printed.
+ * the calls of one more end RESOURCE_EXHAUSTED). Nothing is shared between clients, no signal
+ * handler is set, and nothing is printed.
  *
  * Connections come and go without a word: a call waits for one (connect_ms at most), and is made
  * again after UNAVAILABLE as long as nothing of its answer has come. Strings are UTF-8. */

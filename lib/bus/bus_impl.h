@@ -32,7 +32,8 @@ static inline void bus_count(atomic_ullong *counter, uint64_t n)
         atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
 
-/* m, empty but for its memory, becomes the fault of a call, in these words (the arena's own copy). */
+/* m, empty but for its memory, becomes the fault of a call, in these words (the arena has
+ * its own copy). */
 void bus_msg_fault(wt_msg *m, wt_err fault, uint64_t call_id, const char *words);
 
 wt_bus *bus_new(void);                           /* NULL: memory is gone */

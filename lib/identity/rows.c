@@ -70,8 +70,8 @@ static wt_err read_table(wt_store *s, const char *select, const char *first, con
                 v[n++] = wt_v_text(after);
                 if (slash != NULL)
                         v[n++] = wt_v_text(slash + 1);
-                wt_buf_fmt(&sql, slash != NULL ? " WHERE (%s%s%s) > ($1, $2)" : " WHERE %s%s%s > $1",
-                           first, comma, behind);
+                wt_buf_fmt(&sql, slash != NULL ? " WHERE (%s%s%s) > ($1, $2)"
+                                         : " WHERE %s%s%s > $1", first, comma, behind);
         }
         wt_buf_fmt(&sql, " ORDER BY %s%s%s", first, comma, behind);
         if (w->page != NULL)

@@ -409,7 +409,7 @@ static void the_oldest_make_room(void **state)
         world_close(&w);
 }
 
-/* A client that writes its whole body before it reads, slowly, gets the answer: no reset eats it. */
+/* A client that slowly writes its whole body before it reads gets the answer: no reset eats it. */
 static void who_writes_all_first_reads_the_answer(void **state)
 {
         enum { MOST = 1 << 20, BODY = 12 * MOST, PIECE = 128 << 10 };

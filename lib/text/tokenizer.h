@@ -21,8 +21,8 @@ wt_err wt_tokenizer_load(wt_tokenizer **out, const char *folder);        /* FOLD
 wt_err wt_tokenizer_parse(wt_tokenizer **out, const char *json, size_t len);
 void wt_tokenizer_free(wt_tokenizer *t);
 uint32_t wt_tokenizer_size(const wt_tokenizer *t);               /* highest id + 1 */
-/* Bytes of text that one id stands for at most; 0: there is no bound, since text is normalized or left
- * out on the way. */
+/* Bytes of text that one id stands for at most; 0: there is no bound, since text is normalized or
+ * left out on the way. */
 size_t wt_tokenizer_longest(const wt_tokenizer *t);
 /* Appends the ids of text (UTF-8; bytes that are not are WT_EINVAL with their offset), or leaves
  * out as it was: WT_ENOMEM; WT_EEXHAUSTED when a limit is passed. Nothing is

@@ -1,6 +1,6 @@
 /* api.h - the messages of proto/witan/v1/api.proto, and their other form: the JSON of the HTTP
- * door. Fields have the same names there, so a table of names is all that the two need. Presence is kept:
- * an absent field is absent on the other side. Nothing recurses deeper than the tables do. */
+ * door. Fields have the same names there, so a table of names is all that the two need. Presence is
+ * kept: an absent field is absent on the other side. Nothing recurses deeper than the tables do. */
 #ifndef WITAN_WIRE_API_H
 #define WITAN_WIRE_API_H
 #include "base/buf.h"

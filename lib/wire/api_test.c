@@ -121,7 +121,8 @@ static void requests(void **state)
         c.n_logit_bias = 1;
         c.logit_bias = biases;
         to_json(api_method("/witan.v1.Chat/Stream")->request, &c.base, "\"stream\":true",
-                "{\"model\":\"tiny\",\"messages\":[{\"role\":\"user\",\"content\":\"Who are you?\\n\"},"
+                "{\"model\":\"tiny\",\"messages\":["
+                "{\"role\":\"user\",\"content\":\"Who are you?\\n\"},"
                 "{\"role\":\"assistant\",\"content\":\"\"}],\"temperature\":0,"
                 "\"stop\":[\"a\\\"b\",\"\xe2\x82\xac\"],\"seed\":-7,\"ignore_eos\":true,"
                 "\"logit_bias\":{\"17\":-2.5},\"stream\":true}");

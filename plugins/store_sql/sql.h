@@ -43,7 +43,7 @@ struct sql_climb {
 };
 /* The schema's version now: WT_EPRECONDITION above n, else *behind says whether it is below. */
 int sql_behind(wt_db *db, const struct sql_climb *c, bool *behind);
-/* Inside the transaction: what is missing, each step kept in witan_schema (witan/plugin.h). Looks at
- * the version again, because another process may have been first. */
+/* Inside the transaction: what is missing, each step kept in witan_schema (witan/plugin.h). Looks
+ * at the version again, because another process may have been first. */
 int sql_climb(wt_db *db, const struct sql_climb *c);
 #endif

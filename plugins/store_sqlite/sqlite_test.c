@@ -138,9 +138,9 @@ static void a_writer_waits_no_longer_than_told(void **state)
         start = host.now_us();
         assert_int_equal(ops->begin(b), WT_EUNAVAILABLE);
         assert_non_null(strstr(wt_words(), "longer than store_timeout"));
-        assert_true(host.now_us() - start >= 140000);    /* it waited; slowness only adds to it. That
-                                                          * it came back while a holds on is the
-                                                          * rest: no time says so */
+        /* It waited; slowness only adds to it. That it came back while a holds on is the rest: no
+         * time says so. */
+        assert_true(host.now_us() - start >= 140000);
         assert_int_equal(ops->rollback(a), WT_OK);
         assert_int_equal(ops->begin(b), WT_OK);
         assert_int_equal(ops->rollback(b), WT_OK);

@@ -1,6 +1,6 @@
 /* caller.h - the client's end of a request, whichever door it came through: HTTP (caller_http.c) or
- * RPC (rpc.c). A door's answer is JSON for both: HTTP sends it as it is, RPC as the protobuf message
- * of proto/witan/v1/api.proto whose fields have the same names. */
+ * RPC (rpc.c). A door's answer is JSON for both: HTTP sends it as it is, RPC as the protobuf
+ * message of proto/witan/v1/api.proto whose fields have the same names. */
 #ifndef WITAN_GATEWAY_CALLER_H
 #define WITAN_GATEWAY_CALLER_H
 #include "net/http.h"
@@ -13,8 +13,8 @@ struct caller_ops {
         void (*bind)(void *end, void *request);  /* on_gone is told of this one */
         const char *(*header)(void *end, const char *name);      /* any case; NULL: absent */
         const char *(*peer)(void *end);          /* "127.0.0.1:53214" */
-        const char *(*key_id)(void *end);        /* the API key that its connection is bound to; NULL:
-                                                  * any will do */
+        const char *(*key_id)(void *end);        /* the API key that its connection is bound to;
+                                                  * NULL: any will do */
         const char *(*body)(void *end, size_t *len);             /* JSON */
         bool (*half_closed)(void *end);
         /* As wt_call_* of net/http.h; headers are lines of HTTP. */

@@ -38,6 +38,6 @@ static void put_text(struct sequence *s, struct wt_buf *b)
 
 const struct door door_generate = {
         .path = "/v1/generate", .object = "generation", .object_chunk = "generation.chunk",
-        .id_prefix = "gen-", .param = "prompt", .choices = "text", .any_model = true, .parse = generate_parse,
-        .mark = no_mark, .chunk = put_text, .choice = put_text,
+        .id_prefix = "gen-", .param = "prompt", .choices = "text", .any_model = true,
+        .parse = generate_parse, .mark = no_mark, .chunk = put_text, .choice = put_text,
 };

@@ -38,7 +38,8 @@ static void refuse_text(const struct caller *c, struct request *r, const char *r
         wt_buf_free(&h);
 }
 
-void call_refuse(const struct caller *c, const char *request_id, struct refusal why, const char *fmt, ...)
+void call_refuse(const struct caller *c, const char *request_id, struct refusal why,
+                 const char *fmt, ...)
 {
         char message[1024];
         va_list ap;

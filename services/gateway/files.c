@@ -1,13 +1,14 @@
-/* files.c - connections beyond the limit of open files would be taken by the kernel and never by us:
- * their clients would wait, and with them the database, the spool and the metrics. */
+/* files.c - connections beyond the limit of open files would be taken by the kernel and never by
+ * us: their clients would wait, and with them the database, the spool and the metrics. */
 #include "files.h"
 #include <dirent.h>
 #include <sys/resource.h>
 #include "base/log.h"
 
-enum { OTHERS = 320,                             /* of the listeners: clients that are told that there
-                                                  * are too many, the metrics port's; the database,
-                                                  * the spool, routers, clients of the RPC door */
+enum { OTHERS = 320,                             /* of the listeners: clients that are told that
+                                                  * they are too many, the metrics port's; the
+                                                  * database, the spool, routers, clients of the RPC
+                                                  * door */
        LEAST = 16 };
 
 static uint64_t open_now(void)

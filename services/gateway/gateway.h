@@ -59,8 +59,8 @@ void gateway_close(struct gateway *g);
 /* For wt_quota_conf: a request that waited for the store goes on. */
 void gateway_decided(void *arg, struct wt_ticket *t);
 const char *gateway_address(const struct gateway *g);    /* HOST:PORT as bound */
-/* For /readyz: a router is there whose workers hold all experts, and requests can be recorded. words
- * (or NULL) says what is missing. */
+/* For /readyz: a router is there whose workers hold all experts, and requests can be recorded.
+ * words (or NULL) says what is missing. */
 bool gateway_ready(struct gateway *g, const char **words);
 void gateway_metrics(struct gateway *g, struct wt_buf *out);
 #endif

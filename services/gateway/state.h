@@ -80,8 +80,8 @@ struct sequence {
 struct door {
         const char *path, *object, *object_chunk, *id_prefix;
         const char *action;                      /* in the log, "admin.key.create"; NULL: by path */
-        const char *choices;                     /* name of what chunk and choice write; NULL: a list
-                                                  * "choices" */
+        const char *choices;                     /* name of what chunk and choice write; NULL: a
+                                                  * list "choices" */
         const char *param;                       /* the field that its texts stand in */
         bool any_model;                          /* "model" may be left out */
         bool (*answer)(struct request *r);

@@ -53,8 +53,8 @@ static void fill_eos(const struct gateway *g, struct wt_arena *a, struct wt_subm
                 b->eos[i] = (uint32_t)g->conf.shape->eos[i];
 }
 
-/* A router drops what breaks the limits of the wire, without a word: it is found here, in words. All
- * sequences of a request have the same options, so one stands for all. */
+/* A router drops what breaks the limits of the wire, without a word: it is found here, in words.
+ * All sequences of a request have the same options, so one stands for all. */
 bool submit_fits(struct request *r)
 {
         const struct wt_ids *ids = &r->prompt[0];

@@ -1,6 +1,6 @@
-/* api_key.c - api_key STORE: makes a tenant and a key of it, each with limits that are too high to be
- * reached, and prints the key: what a gateway under a benchmark has to check and to count for each
- * request. STORE is sqlite:PATH or postgresql://... */
+/* api_key.c - api_key STORE: makes a tenant and a key of it, each with limits that are too high to
+ * be reached, and prints the key: what a gateway under a benchmark has to check and to count for
+ * each request. STORE is sqlite:PATH or postgresql://... */
 #include <stdio.h>
 #include "identity/identity.h"
 #include "plugin/plugin.h"

@@ -203,8 +203,9 @@ static void the_edge_of_the_context(void **st)
                 { 1024, "\"max_tokens\":1", { .status = 400, .param = "prompt",
                   .words = "1024 tokens; this model's context is 1024" } },
                 { 1024, "\"max_tokens\":0,\"echo\":true,\"logprobs\":0", { .status = 200 } },
-                { 1025, "\"max_tokens\":0,\"echo\":true,\"logprobs\":0", { .status = 400, .param = "prompt",
-                  .words = "1025 tokens; this model's context is 1024" } },
+                { 1025, "\"max_tokens\":0,\"echo\":true,\"logprobs\":0",
+                  { .status = 400, .param = "prompt",
+                    .words = "1025 tokens; this model's context is 1024" } },
         };
 
         (void)st;

@@ -140,8 +140,8 @@ const struct verb verb_chat = {
                 "line that ends in a "
                 "backslash goes on, \"\"\" begins and ends a text of several lines; Ctrl-C stops "
                 "an answer, Ctrl-D ends. "
-                "/system TEXT, /regen, /save [-f] FILE, /new, /help and /quit are commands. What is "
-                "typed is kept nowhere "
+                "/system TEXT, /regen, /save [-f] FILE, /new, /help and /quit are commands. What "
+                "is typed is kept nowhere "
                 "but in FILE. With a question, or one in a pipe, the answer alone is written to "
                 "standard output.",
         .flags = {[CHAT_SYSTEM] = {"system", "TEXT", "the system message", 0},

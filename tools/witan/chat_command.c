@@ -130,8 +130,8 @@ static const struct {
         {"/new", "", "begins a new conversation", begin},
         {"/system", "TEXT", "begins a new conversation with this system message", set_system},
         {"/regen", "", "makes the last answer again", regen},
-        {"/save", "FILE", "writes the conversation: JSON when FILE ends in .json, else text; -f FILE: "
-                  "over a file that is there", save},
+        {"/save", "FILE", "writes the conversation: JSON when FILE ends in .json, else text; -f "
+                  "FILE: over a file that is there", save},
         {"/quit", "", "ends, as Ctrl-D does", quit},
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };

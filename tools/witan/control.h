@@ -18,8 +18,8 @@ wt_err control_ask(struct control_line *l, wt_msg *m);
 
 struct control_item { uint32_t layer, expert; };
 /* "1-5:0-7,2:9" as of the setting shard, against a model: every expert named once and in order,
- * into *out (freed by the caller). Dense layers within a range are passed over; a layer or expert that
- * is not there, or an item that names none, is refused in words. */
+ * into *out (freed by the caller). Dense layers within a range are passed over; a layer or expert
+ * that is not there, or an item that names none, is refused in words. */
 wt_err control_items(const struct wt_shape *shape, const char *text, struct control_item **out,
                      uint32_t *n);
 #endif
