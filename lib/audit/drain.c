@@ -6,7 +6,6 @@
 #include "audit/drain_impl.h"
 #include "audit/table.h"
 #include "base/clock.h"
-#include "base/sha256.h"
 
 enum { LEASE_MS = 15000, FIRST_PAUSE_MS = 50, LONGEST_PAUSE_MS = 2000, STOP_US = 20000 };
 
@@ -155,17 +154,6 @@ static void drop(struct wt_drain *d)
         free(d);
 }
 
-/* A name of a lease has less room than a gateway's. */
-static void name_lease(struct wt_drain *d)
-{
-        uint8_t sum[32];
-        char hex[33];
-
-        wt_sha256_of(d->gateway, strlen(d->gateway), sum);
-        wt_hex(sum, 16, hex);
-        snprintf(d->lease_name, sizeof d->lease_name, "audit-gateway-%s", hex);
-}
-
 wt_err wt_drain_start(wt_drain **out, const struct wt_drain_conf *conf)
 {
         struct wt_drain *d = calloc(1, sizeof *d);
@@ -184,7 +172,7 @@ wt_err wt_drain_start(wt_drain **out, const struct wt_drain_conf *conf)
                 drop(d);
                 return wt_fail(WT_ENOMEM, "no memory for the drain of the audit log");
         }
-        name_lease(d);
+        drain_lease_of(d->gateway, d->lease_name);
         if (pthread_create(&d->thread, NULL, run, d) != 0) {
                 drop(d);
                 return wt_fail(WT_EIO, "no thread for the drain of the audit log");

@@ -43,4 +43,6 @@ wt_err drain_open_keep(struct wt_drain *d, wt_store *s); /* intents without an e
 wt_err drain_open_end(struct wt_drain *d, wt_store *s);  /* ends: sets was_open */
 /* drain_sweep.c: earlier runs and dead gateways. */
 wt_err drain_sweep(struct wt_drain *d);
+/* The name of a gateway's lease: a hash, for it has less room than the gateway's own. */
+void drain_lease_of(const char *gateway, char out[64]);
 #endif

@@ -137,7 +137,7 @@ static int take_gateway(void *arg, const struct wt_value *v, uint32_t n)
         return 0;
 }
 
-static void lease_of(const char *gateway, char out[64])
+void drain_lease_of(const char *gateway, char out[64])
 {
         uint8_t sum[32];
         char hex[33];
@@ -163,7 +163,7 @@ static wt_err sweep_others(struct wt_drain *d)
         err = wt_store_query(d->store, "SELECT DISTINCT gateway FROM audit_open WHERE gateway <> "
                              "$1", &self, 1, take_gateway, &o, NULL);
         for (uint32_t i = 0; i < o.n && err == WT_OK; i++) {
-                lease_of(o.list[i].gateway, name);
+                drain_lease_of(o.list[i].gateway, name);
                 err = wt_lease_take(d->store, name, me, d->conf.lease_ms, &o.list[i].lease);
                 if (err == WT_OK) {
                         err = sweep(d, o.list[i].gateway, now, &o.list[i].lease);

@@ -18,11 +18,6 @@
 enum { PROBES = 8, PROBES_OF_NEW = 2, PROBE_US = 5000,   /* 5, 10, ... 640 ms */
        MOST_PLACES = 1 << ZBUS_SLOT_BITS, TURNS = 1 << (32 - ZBUS_SLOT_BITS) };
 
-static bool same(const struct zbus_id *a, const struct zbus_id *b)
-{
-        return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
-}
-
 /* libzmq counts its ids up: the last byte is the one that changes most. */
 static struct zbus_peer **bucket_of(struct zbus *z, const struct zbus_id *id)
 {
@@ -37,7 +32,7 @@ static struct zbus_peer *find(struct zbus *z, const struct zbus_id *from)
 {
         struct zbus_peer *p = *bucket_of(z, from);
 
-        while (p && !same(&p->route, from))
+        while (p && !zbus_same(&p->route, from))
                 p = p->next;
         return p;
 }

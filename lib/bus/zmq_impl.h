@@ -84,6 +84,8 @@ void zbus_revoke(struct zbus *z);                /* cuts peers whose key is not 
 void zbus_cut(const struct zbus *z, int fd);     /* shuts a connection of ours; else nothing */
 /* zmq_peer.c: number of the peer that a message came from; false: not who it says. */
 bool zbus_identify(struct zbus *z, const struct zbus_id *from, const char *user, uint32_t *peer);
+/* The same connection, as ROUTER names it. */
+bool zbus_same(const struct zbus_id *a, const struct zbus_id *b);
 void zbus_forget_route(struct zbus_peer *p);     /* that connection is never again p's */
 struct zbus_peer *zbus_peer_new(struct zbus *z, uint32_t *index);        /* zeroed, in peers */
 /* "NAME ROLE KEY" into the lengths of name and role; false: it is none. */

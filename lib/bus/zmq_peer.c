@@ -4,7 +4,7 @@
 #include <string.h>
 #include "bus/zmq_impl.h"
 
-static bool same(const struct zbus_id *a, const struct zbus_id *b)
+bool zbus_same(const struct zbus_id *a, const struct zbus_id *b)
 {
         return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
 }
@@ -52,7 +52,7 @@ bool zbus_split(const char *user, size_t *name, size_t *role)
 static bool move(struct zbus_peer *p, const struct zbus_id *from)
 {
         for (uint32_t i = 0; i < p->n_old && i < ZBUS_OLD_ROUTES; i++)
-                if (same(&p->old[i], from))
+                if (zbus_same(&p->old[i], from))
                         return false;
         zbus_forget_route(p);
         p->route = *from;
@@ -77,7 +77,7 @@ bool zbus_identify(struct zbus *z, const struct zbus_id *from, const char *user,
         if (z->per_key > 0)
                 return zbus_connection(z, from, user, peer);
         p = z->last_peer < z->n_peers ? z->peers[z->last_peer] : NULL;
-        if (p && same(&p->route, from) && strcmp(p->user, user) == 0) {
+        if (p && zbus_same(&p->route, from) && strcmp(p->user, user) == 0) {
                 *peer = z->n_links + z->last_peer;
                 return true;
         }
@@ -87,13 +87,13 @@ bool zbus_identify(struct zbus *z, const struct zbus_id *from, const char *user,
                 return false;
         p = find(z, user, len, &z->last_peer);
         /* A connection that is new to us may be older than the list as it is now. */
-        if ((!p || !same(&p->route, from)) && !zbus_listed(z, user))
+        if ((!p || !zbus_same(&p->route, from)) && !zbus_listed(z, user))
                 return false;
         if (!p) {
                 p = zbus_peer_new(z, &z->last_peer);
                 memcpy(p->name, user, len);
         }
-        if (!same(&p->route, from) && !move(p, from))
+        if (!zbus_same(&p->route, from) && !move(p, from))
                 return false;
         strcpy(p->user, user);
         snprintf(p->role, sizeof p->role, "%.*s", (int)role, user + len + 1);

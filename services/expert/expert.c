@@ -122,9 +122,9 @@ wt_err expert_open(struct expert **out, const struct expert_conf *c)
         struct expert *e;
         wt_err err;
 
-        if (c->n_routers == 0 || c->n_routers > MAX_ROUTERS)
+        if (c->n_routers == 0 || c->n_routers > WT_MOST_ROUTERS)
                 return wt_fail(WT_EINVAL, "%u routers; a worker serves 1 to %u", c->n_routers,
-                               MAX_ROUTERS);
+                               WT_MOST_ROUTERS);
         if ((e = calloc(1, sizeof *e)) == NULL)
                 return wt_fail(WT_ENOMEM, "no memory for a worker");
         e->conf = *c;

@@ -3,11 +3,11 @@
 #ifndef WITAN_EXPERT_INSIDE_H
 #define WITAN_EXPERT_INSIDE_H
 #include <pthread.h>
+#include "bus/dial.h"
 #include "bus/outbox.h"
 #include "expert.h"
 
 enum {
-        MAX_ROUTERS = 16,
         MAX_JOBS = 256,                          /* calls that may be here at one time */
         OUTBOX_BYTES = 64 << 20,                 /* kept for a router that does not read */
         MESSAGES_A_TURN = 4096,                  /* read before the next call is served */
@@ -70,7 +70,7 @@ struct expert {
         bool assigned;                           /* more is held than the routers were told */
         uint64_t incarnation;
         uint64_t now;
-        struct link link[MAX_ROUTERS];
+        struct link link[WT_MOST_ROUTERS];
         struct job jobs[MAX_JOBS];
         uint64_t n_turns, arrivals;
         uint32_t streak;                         /* short calls served in a row */

@@ -25,6 +25,9 @@ struct doctor {
 void doctor_say(struct doctor *d, enum doctor_level level, const char *look, const char *todo,
                 const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
+/* His name, or the number of one who has none, in out. */
+const char *doctor_user(uid_t uid, char out[64]);
+
 void doctor_machine(struct doctor *d);           /* processor, clock, libraries, programs */
 void doctor_settings(struct doctor *d);
 void doctor_state(struct doctor *d);             /* folder, its owner and modes, disk */

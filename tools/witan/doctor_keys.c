@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,17 +11,6 @@
 #include "doctor.h"
 
 enum { LINE = 9400 };
-
-static const char *user(uid_t uid, char out[64])
-{
-        struct passwd *p = getpwuid(uid);
-
-        if (p != NULL)
-                snprintf(out, 64, "%s", p->pw_name);
-        else
-                snprintf(out, 64, "%u", (unsigned)uid);
-        return out;
-}
 
 /* Whose a file is, who may read it, and whether we may. True when it is well or absent. */
 static bool secret(struct doctor *d, const char *path)
@@ -34,9 +22,9 @@ static bool secret(struct doctor *d, const char *path)
         if (stat(path, &st) != 0)
                 return errno == ENOENT;
         if (st.st_uid != geteuid()) {
-                snprintf(line, sizeof line, "sudo chown %s '%s'", user(geteuid(), us), path);
+                snprintf(line, sizeof line, "sudo chown %s '%s'", doctor_user(geteuid(), us), path);
                 doctor_say(d, D_FAIL, "keys", line, "%s belongs to user %s; this is %s (or run as "
-                           "that user)", path, user(st.st_uid, whose), us);
+                           "that user)", path, doctor_user(st.st_uid, whose), us);
                 return false;
         }
         snprintf(line, sizeof line, "chmod 600 '%s'", path);
@@ -68,9 +56,10 @@ static bool folder(struct doctor *d, const char *dir)
                 return false;
         }
         if (st.st_uid != geteuid()) {
-                snprintf(line, sizeof line, "sudo chown -R %s '%s'", user(geteuid(), us), dir);
+                snprintf(line, sizeof line, "sudo chown -R %s '%s'", doctor_user(geteuid(), us),
+                         dir);
                 doctor_say(d, D_FAIL, "keys", line, "%s belongs to user %s; this is %s (or run as "
-                           "that user)", dir, user(st.st_uid, whose), us);
+                           "that user)", dir, doctor_user(st.st_uid, whose), us);
                 return false;
         }
         snprintf(line, sizeof line, "chmod 700 '%s'", dir);

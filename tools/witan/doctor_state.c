@@ -11,14 +11,14 @@
 
 enum { SPARE_BYTES = 64 << 20 };                 /* logs and the database grow */
 
-static const char *user(uid_t uid, char out[64])
+const char *doctor_user(uid_t uid, char out[64])
 {
         struct passwd *p = getpwuid(uid);
 
         if (p != NULL)
                 snprintf(out, 64, "%s", p->pw_name);
         else
-                snprintf(out, 64, "number %u", (unsigned)uid);
+                snprintf(out, 64, "%u", (unsigned)uid);
         return out;
 }
 
@@ -49,7 +49,7 @@ static bool folder(struct doctor *d)
         else if (st.st_uid != geteuid())
                 doctor_say(d, D_FAIL, "state",
                            "run as that user, or name a folder of your own: --state DIR",
-                           "%s belongs to user %s", path, user(st.st_uid, name));
+                           "%s belongs to user %s", path, doctor_user(st.st_uid, name));
         else if (access(path, W_OK | X_OK) != 0)
                 doctor_say(d, D_FAIL, "state", line,
                            "%s cannot be written: %s",
