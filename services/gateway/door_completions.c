@@ -155,5 +155,5 @@ static void completions_choice(struct sequence *s, struct wt_buf *b)
 const struct door door_completions = {
         .path = "/v1/completions", .object = "text_completion", .object_chunk = "text_completion",
         .id_prefix = "cmpl-", .param = "prompt", .parse = completions_parse,
-        .mark = completions_mark,        .chunk = completions_chunk, .choice = completions_choice,
+        .mark = completions_mark, .chunk = completions_chunk, .choice = completions_choice,
 };
