@@ -25,13 +25,13 @@ class Cluster:
         """Sum of a metric over the processes of a role and all labels."""
         total = 0.0
         for p in self.of(role):
-            with urllib.request.urlopen(f"http://{p['metrics']}/metrics", timeout=10) as r:
+            with urllib.request.urlopen(f"http://{p['metrics']}/metrics", timeout=60) as r:
                 for line in r.read().decode().splitlines():
                     if line.split("{")[0].split(" ")[0] == name:
                         total += float(line.rsplit(" ", 1)[1])
         return total
 
-    def until(self, role, name, want, seconds=20):
+    def until(self, role, name, want, seconds=120):
         end = time.monotonic() + seconds
         while (got := self.metric(role, name)) != want:
             assert time.monotonic() < end, f"{name} is {got}, not {want}, after {seconds} s"

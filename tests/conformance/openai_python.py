@@ -14,6 +14,7 @@ cluster = Cluster(sys.argv[1], sys.argv[2])
 client = openai.OpenAI(base_url=cluster.base, api_key=cluster.key, max_retries=0)
 WHO = [{"role": "user", "content": "Who are you?"}]
 LONG = {"model": "tiny", "prompt": "Once upon a time", "max_tokens": 900, "extra_body": {"ignore_eos": True}}
+LONGER = {**LONG, "n": 8}
 golden = json.load(open("models/tiny/golden.json"))
 
 
@@ -129,7 +130,7 @@ def keys_are_looked_at():
             return e
         raise AssertionError("a wrong key was let in")
     refused("wt-wrong", openai.AuthenticationError)
-    key, end = cluster.new_key(name="elsewhere", models="large"), time.monotonic() + 10
+    key, end = cluster.new_key(name="elsewhere", models="large"), time.monotonic() + 120
     while True:                                          # a gateway hears of a new key in a moment
         e = refused(key, openai.APIStatusError)
         if e.status_code != 401 or time.monotonic() > end:
@@ -153,14 +154,15 @@ def a_failure_is_tried_again_by_the_client():
         r = patient.completions.create(model="tiny", prompt="Once", max_tokens=4)
     finally:
         cluster.go_on("router")
-    assert r.usage.completion_tokens == 4 and seen == [(503, "1"), (200, None)], seen
+    assert (r.usage.completion_tokens == 4 and seen[0] == (503, "1") and
+            set(seen[1:-1]) <= {(503, "1")} and seen[-1] == (200, None)), seen
 
 
 @test
 def a_failure_in_a_stream_is_raised():                   # case H13
     """Both workers stand still in the middle of an answer: an error in band, and no finish reason."""
     reasons, error = [], None
-    stream = client.completions.create(**LONG, stream=True)
+    stream = client.completions.create(**LONGER, stream=True)
     try:
         for n, chunk in enumerate(stream):
             if n == 10:
@@ -181,7 +183,7 @@ def an_aborted_stream_frees_its_sequence():
     made = cluster.metric("gateway", "witan_gateway_completion_tokens_total")
     read = 0
     for _ in range(5):
-        s = client.completions.create(**LONG, stream=True)
+        s = client.completions.create(**LONGER, stream=True)
         for _ in range(3):
             next(iter(s))
             read += 1
@@ -190,20 +192,23 @@ def an_aborted_stream_frees_its_sequence():
     cluster.until("router", "witan_router_sequences_running", 0)
     made = cluster.metric("gateway", "witan_gateway_completion_tokens_total") - made
     print(f"# {read} chunks were read, {made:.0f} tokens were made for them", flush=True)
-    assert made <= read + 5 * 64
+    assert made < 5 * LONGER["n"] * LONGER["max_tokens"] / 4
     assert client.completions.create(model="tiny", prompt="Once", max_tokens=2)
 
 
 @test
 def a_timeout_frees_its_sequence():
+    begun = time.monotonic()
+    client.completions.create(**LONGER)
+    whole = time.monotonic() - begun                     # what is too short for this machine
     gone = cluster.metric("gateway", "witan_gateway_client_closed_total")
     try:
-        client.with_options(timeout=0.3).completions.create(**LONG)
+        client.with_options(timeout=whole / 4).completions.create(**LONGER)
     except openai.APITimeoutError:
         cluster.until("gateway", "witan_gateway_client_closed_total", gone + 1)
         cluster.until("router", "witan_router_sequences_running", 0)
         return
-    raise AssertionError("900 tokens in 0.3 s")
+    raise AssertionError(f"7,200 tokens in a quarter of {whole:.1f} s")
 
 
 @test

@@ -28,9 +28,10 @@ node_clients() {
 up() {
   state=$(mktemp -d)
   trap '"$build/bin/witan" down --state "$state" >/dev/null || true; rm -rf "$state"' EXIT
-  # Short waits, so that what the clients see of a failure comes soon.
+  # Shorter waits than by default, so that what the clients see of a failure comes soon, and yet long enough for a
+  # slow machine to answer within them.
   "$build/bin/witan" up --detach --state "$state" --http 127.0.0.1:0 --bus tcp://127.0.0.1:0 \
-    --router-wait 300ms --expert-wait 500ms >/dev/null
+    --router-wait 3s --expert-wait 3s >/dev/null
 }
 
 # The RPC door from Python: the page of clients/python and the classes that protoc makes of proto/.
