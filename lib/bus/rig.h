@@ -4,7 +4,7 @@
 #define WITAN_BUS_RIG_H
 #include "bus/bus_impl.h"
 
-enum { RIG_NAMES = 8, RIG_DEADLINE_MS = 20000 };
+enum { RIG_NAMES = 8, RIG_DEADLINE_MS = 120000 };
 
 struct rig_id { const char *name, *role; char public_key[41], secret_key[41]; };
 struct rig {

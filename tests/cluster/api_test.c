@@ -22,13 +22,13 @@
 /* A gateway takes up what was written about a key in a moment: it is told, not asked each time. */
 static void until_status(const char *bearer, int want)
 {
-        uint64_t end = wt_now_us(&wt_clock_real) + 10 * 1000000ull;
+        uint64_t end = wt_now_us(&wt_clock_real) + 120 * 1000000ull;
         const struct timespec nap = { 0, 20 * 1000 * 1000 };
         struct wt_buf b = { 0 };
 
         while (ask("GET", "/v1/models", bearer, NULL, &b) != want) {
                 if (wt_now_us(&wt_clock_real) > end)
-                        fail_msg("not %d after 10 s: %s", want, b.data);
+                        fail_msg("not %d after 120 s: %s", want, b.data);
                 nanosleep(&nap, NULL);
         }
         wt_buf_free(&b);
@@ -457,7 +457,7 @@ static void killed_ones_come_back(void **st)
 
         (void)st;
         for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-                uint64_t end = wt_now_us(&wt_clock_real) + 30 * 1000000ull;
+                uint64_t end = wt_now_us(&wt_clock_real) + 120 * 1000000ull;
                 int64_t before, restarts;
                 pid_t pid = look_up(names[i], &before), now;
 

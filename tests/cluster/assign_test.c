@@ -13,7 +13,7 @@
 #include "field.h"
 #include "model/pack.h"
 
-enum { SECOND = 1000 * 1000, DEADLINE = 30 * SECOND, MOE_LAYERS = 5, EXPERTS = 16, CALL = 5 };
+enum { SECOND = 1000 * 1000, DEADLINE = 120 * SECOND, MOE_LAYERS = 5, EXPERTS = 16, CALL = 5 };
 
 static struct field f;
 static wt_model *model;                          /* only looked at, for the variants */

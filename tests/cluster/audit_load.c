@@ -27,7 +27,7 @@ int load_ask(const struct load *l, bool stream, uint32_t tokens, char id[40], st
                  l->key[0] != '\0' ? "\r\n" : "");
         wt_buf_clear(body);
         id[0] = '\0';
-        if (wt_http_fetch("POST", url, headers, question, strlen(question), 30 * SECOND, &status,
+        if (wt_http_fetch("POST", url, headers, question, strlen(question), 120 * SECOND, &status,
                           body, NULL, NULL) != WT_OK)
                 return 0;
         at = body->data != NULL ? strstr(body->data, "\"id\":\"cmpl-") : NULL;
@@ -111,7 +111,7 @@ static uint32_t finished(struct load *l)
 void load_until(struct load *l, uint32_t more)
 {
         uint32_t want = finished(l) + more;
-        uint64_t end = wt_now_us(&wt_clock_real) + 60 * SECOND;
+        uint64_t end = wt_now_us(&wt_clock_real) + 120 * SECOND;
 
         while (finished(l) < want) {
                 if (wt_now_us(&wt_clock_real) > end)

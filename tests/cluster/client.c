@@ -46,7 +46,7 @@ void client_open(struct field_client *c, struct field *f, const char *name)
 void client_open_at(struct field_client *c, struct field *f, const char *name, const char *endpoint)
 {
         struct wt_bus_conf conf = { .name = name, .connect = &endpoint, .n_connect = 1 };
-        uint64_t end = wt_now_us(&wt_clock_real) + 30 * 1000000ull;
+        uint64_t end = wt_now_us(&wt_clock_real) + 120 * 1000000ull;
         char dir[256];
 
         snprintf(dir, sizeof dir, "%s/keys", f->dir);

@@ -139,7 +139,7 @@ static bool fetch(const char *address, const char *path, int *status, struct wt_
 
 void field_ready(struct field *f, uint32_t i)
 {
-        uint64_t end = wt_now_us(&wt_clock_real) + 60 * 1000000ull;
+        uint64_t end = wt_now_us(&wt_clock_real) + 120 * 1000000ull;
         struct wt_buf b = { 0 };
         int status = 0;
 
@@ -152,7 +152,7 @@ void field_ready(struct field *f, uint32_t i)
                                  field_log(f, f->p[i].name, ""));
                 }
                 if (wt_now_us(&wt_clock_real) > end)
-                        fail_msg("%s is not ready after 60 s: %s", f->p[i].name,
+                        fail_msg("%s is not ready after 120 s: %s", f->p[i].name,
                                  b.data != NULL ? b.data : field_log(f, f->p[i].name, ""));
                 wt_buf_clear(&b);
                 nap();
@@ -185,14 +185,14 @@ void field_kill(struct field *f, uint32_t i, int sig)
 
 int field_wait(struct field *f, uint32_t i)
 {
-        uint64_t end = wt_now_us(&wt_clock_real) + 30 * 1000000ull;
+        uint64_t end = wt_now_us(&wt_clock_real) + 120 * 1000000ull;
         int st = 0;
 
         if (f->p[i].pid == 0)
                 return 0;
         while (waitpid(f->p[i].pid, &st, WNOHANG) == 0) {
                 if (wt_now_us(&wt_clock_real) > end)
-                        fail_msg("%s has not ended after 30 s", f->p[i].name);
+                        fail_msg("%s has not ended after 120 s", f->p[i].name);
                 nap();
         }
         f->p[i].pid = 0;
@@ -215,7 +215,7 @@ static bool in_peace(int st)
 void field_close(struct field *f)
 {
         char bad[1024] = "";
-        uint64_t end = wt_now_us(&wt_clock_real) + 20 * 1000000ull;
+        uint64_t end = wt_now_us(&wt_clock_real) + 120 * 1000000ull;
 
         for (uint32_t i = 0; i < f->n; i++)
                 if (f->p[i].pid != 0) {
@@ -261,12 +261,12 @@ double field_metric(struct field *f, uint32_t i, const char *name)
 
 double field_until(struct field *f, uint32_t i, const char *name, double low, double high)
 {
-        uint64_t end = wt_now_us(&wt_clock_real) + 30 * 1000000ull;
+        uint64_t end = wt_now_us(&wt_clock_real) + 120 * 1000000ull;
         double v;
 
         while ((v = field_metric(f, i, name)) < low || v > high) {
                 if (wt_now_us(&wt_clock_real) > end)
-                        fail_msg("%s of %s is %g after 30 s, not %g to %g", name, f->p[i].name, v,
+                        fail_msg("%s of %s is %g after 120 s, not %g to %g", name, f->p[i].name, v,
                                  low, high);
                 nap();
         }
@@ -295,12 +295,12 @@ const char *field_log(struct field *f, const char *name, const char *word)
 
 const char *field_log_until(struct field *f, const char *name, const char *word)
 {
-        uint64_t end = wt_now_us(&wt_clock_real) + 30 * 1000000ull;
+        uint64_t end = wt_now_us(&wt_clock_real) + 120 * 1000000ull;
         const char *line;
 
         while ((line = field_log(f, name, word))[0] == '\0') {
                 if (wt_now_us(&wt_clock_real) > end)
-                        fail_msg("%s has not logged \"%s\" after 30 s", name, word);
+                        fail_msg("%s has not logged \"%s\" after 120 s", name, word);
                 nap();
         }
         return line;

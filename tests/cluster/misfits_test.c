@@ -336,7 +336,7 @@ static uint32_t left_running(const char *text)
 
 static void nothing_left(void)
 {
-        uint64_t end = wt_now_us(&wt_clock_real) + 30 * SECOND;
+        uint64_t end = wt_now_us(&wt_clock_real) + 120 * SECOND;
         const struct timespec nap = { 0, 20 * 1000 * 1000 };
 
         while (left_running(f.dir) > 0) {

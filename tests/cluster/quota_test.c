@@ -122,7 +122,7 @@ static void until_known(const char *secret)
 
         snprintf(header, sizeof header, "Authorization: Bearer %s\r\n", secret);
         for (int i = 0; i < GATEWAYS; i++) {
-                uint64_t last = now() + 30 * SECOND;
+                uint64_t last = now() + 120 * SECOND;
                 int status = 0;
 
                 snprintf(path, sizeof path, "http://127.0.0.1:%d/v1/models", port[i]);
@@ -250,7 +250,7 @@ static void on_line(void *arg, const struct wt_quota_line *q) { *(struct wt_quot
 static void store_agrees(const char *scope, int64_t used)
 {
         struct wt_quota_line line = { .used = -1 };
-        uint64_t last = now() + 60 * SECOND;
+        uint64_t last = now() + 120 * SECOND;
         wt_store *s;
 
         GOOD(wt_store_open(&s, url, 5000));

@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "witan/client.h"
 
-enum { SECOND = 1000000, DEADLINE = 30 * SECOND };
+enum { SECOND = 1000000, DEADLINE = 120 * SECOND };
 extern char file[200];                           /* the client file of most tests */
 
 int rpc_start(void **st);                        /* cmocka's group set-up and tear-down */
