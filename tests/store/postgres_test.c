@@ -4,7 +4,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,37 +90,58 @@ static int take_text(void *arg, const struct wt_value *v, uint32_t n)
         return 0;
 }
 
+/* One who waits much longer, asked first: the others end before he does. */
+static void *patient(void *arg)
+{
+        static int err;
+
+        err = run(arg, "SELECT 1");
+        return &err;
+}
+
+/* Within a limit of two seconds, which is for a slow machine's sake. */
+static void ended_in_time(int err, uint64_t from)
+{
+        assert_int_equal(err, WT_EUNAVAILABLE);
+        assert_non_null(strstr(wt_words(), "within 2000 ms"));
+        assert_true(host.now_us() - from >= 1990000);
+}
+
 /* Against a server that stands still each call ends in time; the first after it goes on works. */
 static void a_server_that_stands_still(void **state)
 {
-        wt_db *db, *busy;
+        wt_db *db, *busy, *long_one;
+        pthread_t thread;
         uint64_t from;
+        void *err;
 
         (void)state;
         pg_database(&pg, "still", url);
-        db = opened(400);
-        busy = opened(400);
+        db = opened(2000);
+        busy = opened(2000);
+        long_one = opened(120000);
         assert_int_equal(run(db, "CREATE TABLE t (n BIGINT)"), WT_OK);
         assert_int_equal(ops->begin(busy), WT_OK);
         assert_int_equal(run(busy, "INSERT INTO t VALUES (1)"), WT_OK);
         pg_freeze(&pg);
+        assert_int_equal(pthread_create(&thread, NULL, patient, long_one), 0);
         from = host.now_us();
-        assert_int_equal(run(db, "SELECT 1"), WT_EUNAVAILABLE);
-        assert_non_null(strstr(wt_words(), "did not answer within 400 ms"));
-        assert_in_range(host.now_us() - from, 390000, 900000);
+        ended_in_time(run(db, "SELECT 1"), from);
         from = host.now_us();
-        assert_int_equal(ops->begin(db), WT_EUNAVAILABLE);       /* connecting */
-        assert_in_range(host.now_us() - from, 0, 900000);
+        ended_in_time(ops->begin(db), from);        /* connecting */
         from = host.now_us();
-        assert_int_equal(ops->commit(busy), WT_EUNAVAILABLE);
-        assert_in_range(host.now_us() - from, 0, 900000);
+        ended_in_time(ops->commit(busy), from);
+        assert_int_equal(pthread_tryjoin_np(thread, &err), EBUSY);       /* he still waits */
         pg_thaw(&pg);
+        assert_int_equal(pthread_join(thread, &err), 0);
+        assert_int_equal(*(int *)err, WT_OK);
         assert_int_equal(ops->begin(db), WT_OK);
         assert_int_equal(run(db, "INSERT INTO t VALUES (2)"), WT_OK);
         assert_int_equal(ops->commit(db), WT_OK);
         assert_int_equal(run(busy, "SELECT n FROM t"), WT_OK);
         ops->close(db);
         ops->close(busy);
+        ops->close(long_one);
 }
 
 static void a_server_that_goes_and_comes(void **state)
@@ -129,8 +152,8 @@ static void a_server_that_goes_and_comes(void **state)
 
         (void)state;
         pg_database(&pg, "comes", url);
-        db = opened(3000);
-        ear = opened(3000);
+        db = opened(20000);
+        ear = opened(20000);
         assert_int_equal(run(db, "CREATE TABLE t (n BIGINT)"), WT_OK);
         assert_int_equal(ops->listen(ear, channels, 1), WT_OK);
         assert_int_equal(ops->begin(db), WT_OK);
@@ -143,12 +166,12 @@ static void a_server_that_goes_and_comes(void **state)
         assert_int_equal(ops->wait(ear, 50, &heard), WT_EUNAVAILABLE);
         pg_again(&pg);
         assert_int_equal(run(db, "INSERT INTO t VALUES (4)"), WT_OK);
-        assert_int_equal(ops->wait(ear, 2000, &heard), WT_OK);
+        assert_int_equal(ops->wait(ear, 60000, &heard), WT_OK);
         assert_int_equal(heard, 1);              /* it cannot know what it missed */
         assert_int_equal(ops->wait(ear, 30, &heard), WT_OK);
         assert_int_equal(heard, 0);
         assert_int_equal(ops->notify(db, "news"), WT_OK);
-        assert_int_equal(ops->wait(ear, 2000, &heard), WT_OK);
+        assert_int_equal(ops->wait(ear, 60000, &heard), WT_OK);
         assert_int_equal(heard, 1);              /* and listens again */
         {
                 char n[64] = "";
@@ -172,12 +195,12 @@ static void urls(void **state)
 
         (void)state;
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-                assert_int_equal(ops->open(&db, &host, rows[i].url, 2000), rows[i].code);
+                assert_int_equal(ops->open(&db, &host, rows[i].url, 20000), rows[i].code);
                 assert_non_null(strstr(wt_words(), rows[i].words));
                 assert_null(strstr(wt_words(), "secret"));
         }
         pg_url(&pg, "nosuch", url);
-        assert_int_equal(ops->open(&db, &host, url, 2000), WT_EUNAVAILABLE);
+        assert_int_equal(ops->open(&db, &host, url, 20000), WT_EUNAVAILABLE);
         assert_non_null(strstr(wt_words(), "\"nosuch\""));
         assert_non_null(strstr(wt_words(), "createdb"));
         assert_null(db);
@@ -198,10 +221,10 @@ static int until(int want)
         const struct timespec nap = { .tv_nsec = 20000000 };
         int err = -1;
 
-        for (int i = 0; i < 500 && err != want; i++, nanosleep(&nap, NULL)) {
+        for (int i = 0; i < 6000 && err != want; i++, nanosleep(&nap, NULL)) {
                 wt_db *db = NULL;
 
-                err = ops->open(&db, &host, url, 5000);
+                err = ops->open(&db, &host, url, 20000);
                 ops->close(db);
         }
         return err;
@@ -217,7 +240,7 @@ static void only_a_durable_server_will_do(void **state)
         pg_database(&pg, "durable", url);
         assert_true(pg_sql(&pg, "durable", "ALTER DATABASE durable SET synchronous_commit = off",
                            NULL, 0));
-        db = opened(2000);
+        db = opened(20000);
         assert_int_equal(ops->query(db, "SHOW synchronous_commit", NULL, 0, take_text, is, NULL),
                          WT_OK);
         assert_string_equal(is, "on");
@@ -249,7 +272,7 @@ static void roles_may_what_they_may(void **state)
 
         (void)state;
         pg_database(&pg, "roles", url);
-        db = opened(5000);
+        db = opened(20000);
         assert_int_equal(ops->migrate(db, "tables", tables, 1), WT_OK);
         assert_int_equal(ops->day_add(db, "audit_t", 20000), WT_OK);
         assert_int_equal(ops->seal(db, "audit_t"), WT_OK);
@@ -286,8 +309,8 @@ static void a_table_that_changes(void **state)
 
         (void)state;
         pg_database(&pg, "changes", url);
-        db = opened(2000);
-        other = opened(2000);
+        db = opened(20000);
+        other = opened(20000);
         assert_int_equal(run(db, "CREATE TABLE t (n BIGINT)"), WT_OK);
         assert_int_equal(run(db, "SELECT * FROM t"), WT_OK);
         assert_int_equal(run(other, "ALTER TABLE t ADD COLUMN m BIGINT"), WT_OK);
@@ -327,7 +350,7 @@ static void a_full_disk(void **state)
          * down. Neither is acknowledged. */
         assert_true(err == WT_EEXHAUSTED || err == WT_EUNAVAILABLE);
         pg_unfill(&small);
-        for (int i = 0; i < 200 && (err = run(db, "INSERT INTO t VALUES ('y')")) != WT_OK; i++) {
+        for (int i = 0; i < 1200 && (err = run(db, "INSERT INTO t VALUES ('y')")) != WT_OK; i++) {
                 const struct timespec nap = { .tv_nsec = 100000000 };
 
                 nanosleep(&nap, NULL);
