@@ -84,6 +84,9 @@ wt_err wt_checkpoint_read(struct wt_checkpoint *out, struct wt_note *note, const
         if (log != NULL && (strcmp(log->name, c.origin) != 0 || !wt_note_signed(&n, log, NULL)))
                 return wt_fail(WT_EUNAUTH, "the checkpoint of %llu rows is not signed by the log "
                                "%s", (unsigned long long)c.size, log->name);
+        if (witness != NULL && witness->type != WT_NOTE_WITNESS)
+                return wt_fail(WT_EINVAL, "%s is the key of a log; it cosigns nothing",
+                               witness->name);
         if (witness != NULL && !wt_note_signed(&n, witness, NULL))
                 return wt_fail(WT_EUNAUTH, "the checkpoint of %llu rows is not cosigned by the "
                                "witness %s", (unsigned long long)c.size, witness->name);

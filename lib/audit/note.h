@@ -26,7 +26,8 @@ wt_err wt_signer_save(const struct wt_signer *s, const char *path, const char *p
 /* WT_EPERM: others may read the file. WT_EDATA: it is no key. */
 wt_err wt_signer_load(struct wt_signer *out, const char *path);
 wt_err wt_verifier_parse(struct wt_verifier *out, const char *text, size_t len);
-wt_err wt_verifier_load(struct wt_verifier *out, const char *path);
+/* WT_EINVAL: the file has a key of the other kind. */
+wt_err wt_verifier_load(struct wt_verifier *out, enum wt_note_key type, const char *path);
 void wt_verifier_text(const struct wt_verifier *v, struct wt_buf *out);  /* the line, no newline */
 
 /* A parsed note borrows from its text. body ends in a newline. */
@@ -42,7 +43,8 @@ struct wt_note {
 };
 /* WT_EDATA in words: no UTF-8, control characters, no newline at the end, no signature. */
 wt_err wt_note_parse(struct wt_note *out, const char *text, size_t len);
-/* Has this key signed it? *time_s (or NULL): when, by a witness; 0 by a log. */
+/* Has this key signed it? *time_s (or NULL): when, by a witness; 0 by a log. A cosignature that
+ * says 0 is none. */
 bool wt_note_signed(const struct wt_note *n, const struct wt_verifier *v, uint64_t *time_s);
 /* Appends the line of a signature over the body. time_s is for a witness. */
 wt_err wt_note_sign(const struct wt_signer *s, const char *body, size_t len, uint64_t time_s,

@@ -121,15 +121,25 @@ wt_err wt_verifier_parse(struct wt_verifier *out, const char *text, size_t len)
         return WT_OK;
 }
 
-wt_err wt_verifier_load(struct wt_verifier *out, const char *path)
+wt_err wt_verifier_load(struct wt_verifier *out, enum wt_note_key type, const char *path)
 {
         struct wt_buf text = { 0 };
+        struct wt_verifier v;
         wt_err err = wt_file_read(path, 4096, &text);
 
-        if (err == WT_OK && (err = wt_verifier_parse(out, text.data, text.len)) != WT_OK)
+        if (err == WT_OK && (err = wt_verifier_parse(&v, text.data, text.len)) != WT_OK)
                 err = wt_fail_in(err, "%s", path);
         wt_buf_free(&text);
-        return err;
+        if (err != WT_OK)
+                return err;
+        if (v.type != type)                      /* what a log signs itself no witness has seen */
+                return wt_fail(WT_EINVAL, type == WT_NOTE_WITNESS
+                               ? "%s is the public key of a log, %s, not of a witness; name the "
+                                 "witness's key.pub"
+                               : "%s is the public key of a witness, %s, not of a log; name the "
+                                 "log's audit-log.pub", path, v.name);
+        *out = v;
+        return WT_OK;
 }
 
 static wt_err parse_private(struct wt_signer *out, const char *text, size_t len)

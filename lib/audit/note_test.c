@@ -117,7 +117,8 @@ static void own_keys(void **state)
         assert_int_equal(st.st_mode & 0777, 0600);
         assert_int_equal(wt_signer_load(&again, at("log.key")), WT_OK);
         assert_memory_equal(again.seed, s.seed, 32);
-        assert_int_equal(wt_verifier_load(&v, at("log.pub")), WT_OK);
+        assert_int_equal(wt_verifier_load(&v, WT_NOTE_LOG, at("log.pub")), WT_OK);
+        assert_int_equal(wt_verifier_load(&v, WT_NOTE_WITNESS, at("log.pub")), WT_EINVAL);
         assert_memory_equal(v.public_key, s.v.public_key, 32);
         assert_int_equal(chmod(at("log.key"), 0640), 0);
         assert_int_equal(wt_signer_load(&again, at("log.key")), WT_EPERM);
@@ -134,6 +135,7 @@ static void checkpoints(void **state)
         const char head[] = "my-log\n1234567\npaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaU=\n\n"
                             "\xe2\x80\x94 my-log ";
         uint64_t when = 0;
+        size_t signed_only;
 
         (void)state;
         memset(c.root.b, 0xa5, 32);
@@ -149,6 +151,15 @@ static void checkpoints(void **state)
                          WT_EUNAUTH);
         assert_int_equal(wt_checkpoint_read(&got, &n, text.data, text.len, &log.v, &witness.v),
                          WT_EUNAUTH);
+        /* The log's own signature is no cosignature, nor is one that says no time. */
+        assert_int_equal(wt_checkpoint_read(&got, &n, text.data, text.len, &log.v, &log.v),
+                         WT_EINVAL);
+        signed_only = text.len;
+        assert_int_equal(wt_note_sign(&witness, n.body, n.len, 0, &text), WT_OK);
+        assert_int_equal(wt_checkpoint_read(&got, &n, text.data, text.len, &log.v, &witness.v),
+                         WT_EUNAUTH);
+        text.len = signed_only;
+        assert_int_equal(wt_note_parse(&n, text.data, text.len), WT_OK);
         assert_int_equal(wt_note_sign(&witness, n.body, n.len, 1700000000, &text), WT_OK);
         assert_int_equal(wt_checkpoint_read(&got, &n, text.data, text.len, &log.v, &witness.v),
                          WT_OK);

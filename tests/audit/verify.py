@@ -105,7 +105,7 @@ def cosigned(text, key):
         if sig[:4] != ident or len(sig) != 76:
             continue
         when = int.from_bytes(sig[4:12], "big")
-        if good(public, b"cosignature/v1\ntime %d\n" % when + body.encode(), sig[12:]):
+        if when and good(public, b"cosignature/v1\ntime %d\n" % when + body.encode(), sig[12:]):
             _, size, root = body.split("\n")[:3]
             return int(size), base64.b64decode(root, validate=True), when
     return None

@@ -41,9 +41,13 @@ int auditor_export(struct call *c)
         if (auditor_open(c, &s) != WT_OK)
                 return verb_fail(c, "%s", wt_words());
         if (path != NULL && (to = fopen(path, "wx")) == NULL) {
+                int why = errno;                 /* closing the store has errors of its own */
+
                 wt_store_close(s);
-                return verb_fail(c, "cannot make %s: %s; name a file that does not exist", path,
-                                 strerror(errno));
+                return why == EEXIST
+                        ? verb_fail(c, "%s exists; name a file that does not exist", path)
+                        : verb_fail(c, "cannot make %s: %s; name another file", path,
+                                    strerror(why));
         }
         if ((err = auditor_read(c, s, "audit.export")) == WT_OK &&
             (err = wt_audit_export(s, &f, put, to, &n)) == WT_OK)
@@ -74,6 +78,40 @@ static wt_err path_of(struct call *c, int flag, const char *def, char out[4400],
                        ? WT_OK : wt_fail(WT_ENOTFOUND, "there is no file %s", out);
 }
 
+static const char an_export[] = "begins as an export of the log does";
+
+/* What somebody named who took one file for another; NULL: it may be anything. */
+static const char *looks_like(const char *path)
+{
+        FILE *f = fopen(path, "r");
+        char head[64] = "";
+        size_t n = f != NULL ? fread(head, 1, sizeof head - 1, f) : 0;
+
+        if (f != NULL)
+                fclose(f);
+        head[n] = '\0';
+        return n == 0 ? "is empty"
+                : head[0] == '{' ? an_export
+                : strncmp(head, "PRIVATE+KEY+", 12) == 0 ? "holds a private key"
+                : strncmp(head, "SQLite format 3", 15) == 0 ? "is a database of SQLite"
+                : strchr(head, '\n') == NULL && strchr(head, '+') != NULL ? "holds a public key"
+                : strchr(head, '+') != NULL && strchr(head, ' ') == NULL ? "holds a public key"
+                : NULL;
+}
+
+static wt_err key_of(struct wt_verifier *out, enum wt_note_key type, const char *path)
+{
+        wt_err err = wt_verifier_load(out, type, path);
+        const char *like = looks_like(path);
+
+        return err != WT_EDATA && err != WT_EEXHAUSTED ? err
+                : wt_fail(err, "%s %s; --%s wants the public key of the %s, a line "
+                          "NAME+8 hex digits+base64", path,
+                          like != NULL ? like : "is something else",
+                          type == WT_NOTE_WITNESS ? "witness" : "log",
+                          type == WT_NOTE_WITNESS ? "witness" : "log");
+}
+
 static wt_err load(struct call *c, struct keys *k)
 {
         char path[4400];
@@ -85,7 +123,7 @@ static wt_err load(struct call *c, struct keys *k)
         if (!there)
                 return wt_fail(WT_ENOTFOUND, "there is no %s; --witness names the public key of "
                                "the witness, from which all starts", path);
-        if ((err = wt_verifier_load(&k->witness, path)) != WT_OK ||
+        if ((err = key_of(&k->witness, WT_NOTE_WITNESS, path)) != WT_OK ||
             (err = path_of(c, A_LAST, "witness/checkpoint", path, &there)) != WT_OK)
                 return err;
         if (there && (err = wt_file_read(path, WT_NOTE_MOST, &k->last)) != WT_OK)
@@ -93,12 +131,13 @@ static wt_err load(struct call *c, struct keys *k)
         if ((err = path_of(c, A_LOG, "keys/audit-log.pub", path, &there)) != WT_OK)
                 return err;
         k->has_log = there;
-        return there ? wt_verifier_load(&k->log, path) : WT_OK;
+        return there ? key_of(&k->log, WT_NOTE_LOG, path) : WT_OK;
 }
 
 static wt_err verify_file(struct wt_verify *v, const char *path)
 {
         FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
+        const char *like = f == stdin || f == NULL ? NULL : looks_like(path);
         wt_verify_export *x;
         char *line = NULL;
         size_t cap = 0;
@@ -107,6 +146,12 @@ static wt_err verify_file(struct wt_verify *v, const char *path)
 
         if (f == NULL)
                 return wt_fail(WT_ENOTFOUND, "cannot read %s: %s", path, strerror(errno));
+        if (like != NULL && like != an_export) {
+                if (f != stdin)
+                        fclose(f);
+                return wt_fail(WT_EDATA, "%s %s; --file wants an export, as witan audit export "
+                               "writes it", path, like);
+        }
         if ((err = wt_verify_export_begin(&x, v)) == WT_OK) {
                 while ((n = getline(&line, &cap, f)) > 0 &&
                        wt_verify_export_line(x, line, (size_t)n - (line[n - 1] == '\n')))

@@ -128,10 +128,8 @@ int auditor_witness(struct call *c)
                 return verb_usage(c, "--log names the public key of the log, which is "
                                   "keys/audit-log.pub in the cluster's state folder");
         wt_log_init("witness-0", WT_INFO, 2);
-        if ((err = wt_verifier_load(&log, c->flag[A_LOG])) == WT_OK && log.type != WT_NOTE_LOG)
-                err = wt_fail(WT_EINVAL, "%s is the key of a witness, not of a log",
-                              c->flag[A_LOG]);
-        if (err == WT_OK && (err = wt_witness_open(&s.w, c->state, &log)) == WT_OK)
+        if ((err = wt_verifier_load(&log, WT_NOTE_LOG, c->flag[A_LOG])) == WT_OK &&
+            (err = wt_witness_open(&s.w, c->state, &log)) == WT_OK)
                 err = serve(&s, c->flag[A_LISTEN] != NULL ? c->flag[A_LISTEN] : "127.0.0.1:0");
         wt_witness_close(s.w);
         wt_buf_free(&s.answer.body);
