@@ -190,6 +190,12 @@ wt_err wt_conf_decide(wt_conf *c, enum wt_set s, const char *value)
         return wt_conf_set(c, s, value, strlen(value), WT_FROM_FLAG, "decided at start");
 }
 
+wt_err wt_conf_recall(wt_conf *c, enum wt_set s, const char *value, const char *where)
+{
+        return c->value[s].from != WT_FROM_DEFAULT ? WT_OK
+                : wt_conf_set(c, s, value, strlen(value), WT_FROM_STATE, where);
+}
+
 const char *wt_conf_str(const wt_conf *c, enum wt_set s) { return c->value[s].text; }
 uint64_t wt_conf_u64(const wt_conf *c, enum wt_set s) { return c->value[s].number; }
 bool wt_conf_bool(const wt_conf *c, enum wt_set s) { return c->value[s].number != 0; }

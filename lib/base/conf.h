@@ -15,7 +15,8 @@ enum wt_conf_type { WT_CONF_STR, WT_CONF_U64, WT_CONF_BYTES /* 64M, 1G */,
                     WT_CONF_MS /* 10s, 250ms */, WT_CONF_BOOL, WT_CONF_PATH };
 enum wt_conf_role { WT_FOR_GATEWAY = 1, WT_FOR_ROUTER = 2, WT_FOR_EXPERT = 4, WT_FOR_WITAN = 8,
                     WT_FOR_ALL = 15 };
-enum wt_conf_from { WT_FROM_DEFAULT, WT_FROM_FILE, WT_FROM_ENV, WT_FROM_FLAG };
+/* STATE: a program recalled it from its state folder (wt_conf_recall). */
+enum wt_conf_from { WT_FROM_DEFAULT, WT_FROM_STATE, WT_FROM_FILE, WT_FROM_ENV, WT_FROM_FLAG };
 
 struct wt_setting {
         const char *name; enum wt_conf_type type;
@@ -43,13 +44,16 @@ void wt_conf_free(wt_conf *c);
 /* Another value for a setting, checked like a flag's: what a program decided after it was
  * started. */
 wt_err wt_conf_decide(wt_conf *c, enum wt_set s, const char *value);
+/* A value that the state folder's record has (where: "state /var/lib/witan/witan.json"), for a
+ * setting that nothing but its default sets; for another it does nothing. */
+wt_err wt_conf_recall(wt_conf *c, enum wt_set s, const char *value, const char *where);
 const char *wt_conf_str(const wt_conf *c, enum wt_set s);   /* "" when empty; never NULL */
 uint64_t wt_conf_u64(const wt_conf *c, enum wt_set s);      /* U64, BYTES, MS (in ms) */
 bool wt_conf_bool(const wt_conf *c, enum wt_set s);
 enum wt_conf_from wt_conf_from(const wt_conf *c, enum wt_set s);
 /* "flag --http", "environment WITAN_HTTP", "file witan.conf line 3" or "default" */
 const char *wt_conf_where(const wt_conf *c, enum wt_set s);
-const char *wt_conf_from_name(enum wt_conf_from f);   /* "default", "file", "environment", "flag" */
+const char *wt_conf_from_name(enum wt_conf_from f);   /* "default", "state", "file" ... */
 int wt_conf_rest(const wt_conf *c, char *const **words);    /* their number */
 bool wt_conf_wants_help(const wt_conf *c);
 void wt_conf_help(FILE *to, unsigned role);                 /* the rows of a role, aligned */

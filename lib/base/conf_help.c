@@ -101,9 +101,9 @@ void wt_conf_hint(const char *name, unsigned role, const char *prefix, char out[
 
 const char *wt_conf_from_name(enum wt_conf_from f)
 {
-        static const char *const names[] = { "default", "file", "environment", "flag" };
+        static const char *const names[] = { "default", "state", "file", "environment", "flag" };
 
-        return (unsigned)f < 4 ? names[f] : "?";
+        return (unsigned)f <= WT_FROM_FLAG ? names[f] : "?";
 }
 
 static const char *kind(const struct wt_setting *s)

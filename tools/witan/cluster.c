@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -59,6 +60,7 @@ wt_err cluster_read(struct cluster *c, const char *state)
         copy(j, 0, "rpc", c->rpc, sizeof c->rpc);
         copy(j, 0, "admin_key", c->admin_key, sizeof c->admin_key);
         copy(j, 0, "model", c->model, sizeof c->model);
+        copy(j, 0, "store", c->store, sizeof c->store);
         c->supervisor = pid_of(j, 0, "supervisor");
         c->replicas = number(j, 0, "replicas");
         list = wt_json_get(j, 0, "processes");
@@ -93,6 +95,7 @@ wt_err cluster_write(const struct cluster *c, const char *state)
         wt_buf_json_kv(&b, "rpc", c->rpc);
         wt_buf_json_kv(&b, "admin_key", c->admin_key);
         wt_buf_json_kv(&b, "model", c->model);
+        wt_buf_json_kv(&b, "store", c->store);
         wt_buf_json_ki(&b, "supervisor", c->supervisor);
         wt_buf_json_ku(&b, "replicas", c->replicas);
         wt_buf_json_key(&b, "processes");
@@ -120,6 +123,39 @@ wt_err cluster_write(const struct cluster *c, const char *state)
         err = wt_file_write(path, b.data, b.len, 0600);
         wt_buf_free(&b);
         return err;
+}
+
+wt_err cluster_store(const char *state, char out[4200])
+{
+        struct cluster *c = calloc(1, sizeof *c);
+        char path[4200];
+        wt_err err;
+
+        if (c == NULL)
+                return wt_fail(WT_ENOMEM, "no memory for what witan.json says");
+        err = cluster_read(c, state);
+        snprintf(path, sizeof path, "%s/witan.db", state);
+        if (err == WT_OK && c->store[0] == '\0' && access(path, F_OK) == 0)
+                snprintf(c->store, sizeof c->store, "sqlite");
+        if (err == WT_OK || err == WT_ENOTFOUND)
+                memcpy(out, c->store, sizeof c->store);
+        free(c);
+        return err == WT_ENOTFOUND ? WT_OK : err;
+}
+
+wt_err cluster_store_name(const char *setting, char out[4200])
+{
+        bool there = strncmp(setting, "sqlite:", 7) == 0 && setting[7] != '/';
+        char *here = there ? getcwd(NULL, 0) : NULL;
+        int n;
+
+        if (there && here == NULL)
+                return wt_fail(WT_EIO, "%s: there is no working folder; write a full path",
+                               setting);
+        n = there ? snprintf(out, 4200, "sqlite:%s/%s", here, setting + 7)
+                  : snprintf(out, 4200, "%s", setting);
+        free(here);
+        return n < 4200 ? WT_OK : wt_fail(WT_EINVAL, "the store's name is too long");
 }
 
 bool cluster_lives(const char *state)

@@ -22,6 +22,8 @@ struct cluster {
         char tls_cert[4096];                     /* https: the gateway's certificate, a PEM file */
         char rpc[300];                           /* endpoint of the RPC door; "": none */
         char admin_key[80], model[4096];
+        char store[4200];                        /* sqlite, or a URL without a password; "": a
+                                                  * record of before it was kept */
         pid_t supervisor;
         uint32_t replicas;                       /* holders of each expert; 0: all may */
         struct process processes[MAX_PROCESSES];
@@ -29,6 +31,11 @@ struct cluster {
 };
 /* WT_ENOTFOUND: no cluster in this folder; the words say how to start one. */
 wt_err cluster_read(struct cluster *c, const char *state);
+/* The store that the folder's cluster was started on, "" where none was; WT_EDATA: the record
+ * cannot be read. */
+wt_err cluster_store(const char *state, char out[4200]);
+/* setting as it is recorded: with a full path, so that it means the same in every folder. */
+wt_err cluster_store_name(const char *setting, char out[4200]);
 wt_err cluster_write(const struct cluster *c, const char *state);
 /* The supervisor holds STATE/lock as long as it lives: a number in witan.json that is left over
  * from before a reboot may belong to anybody. */

@@ -291,7 +291,8 @@ const struct verb verb_config = {
         .text = "A setting is a flag (--kv-bytes 1G), a variable (WITAN_KV_BYTES=1G), or a line of "
                 "the file that "
                 "--config names (\"kv_bytes: 1G\"); the first of these that is there counts, else "
-                "its default.",
+                "its default. The store that witan up was given stands in the state folder, and "
+                "goes before the default.",
         .subs = {{"show", "[--origin] [KEY...]", "the values, and where each one comes from"},
                  {"check", "[FILE]",
                   "all that is wrong in FILE (or the file that --config names) and in the "
@@ -300,7 +301,7 @@ const struct verb verb_config = {
                   "what a setting is: type, default, bounds, unit, who reads it"}},
         .flags = {[F_ORIGIN] = {"origin", NULL,
                                 "show where each value comes from: flag, environment, file "
-                                "with its line, or default",
+                                "with its line, state folder, or default",
                                 0}},
         .role = WT_FOR_ALL,
         .run = run,

@@ -47,13 +47,23 @@ static void processes(struct doctor *d)
 /* The key of witan.json against the database: what witan chat and scripts use. */
 static void admin_key(struct doctor *d)
 {
-        char path[4200], role[16];
+        char path[4200], role[16], now[4200];
         wt_err err;
 
+        if (d->cl.store[0] != '\0' &&
+            cluster_store_name(wt_conf_str(d->c->conf, WT_SET_store), now) == WT_OK &&
+            strcmp(d->cl.store, now) != 0) {
+                doctor_say(d, D_FAIL, "store", "leave the store out: the state folder knows it",
+                           "this cluster has its keys in %.300s, and %s names another store",
+                           d->cl.store, wt_conf_where(d->c->conf, WT_SET_store));
+                return;
+        }
         snprintf(path, sizeof path, "%s/witan.db", d->c->state);
         if (strcmp(wt_conf_str(d->c->conf, WT_SET_store), "sqlite") == 0 &&
             access(path, R_OK | W_OK) != 0) {
-                doctor_say(d, D_FAIL, "API key", "witan down, then witan up makes it anew",
+                doctor_say(d, D_FAIL, "API key", "put back a copy of it, or witan store "
+                           "restore a backup: witan up makes an empty one, and all keys and the "
+                           "audit log are gone",
                            "there is no database %s", path);
                 return;
         }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "args.h"
 #include "base/dump.h"
+#include "cluster.h"
 #include "help.h"
 #include "near.h"
 #include "room.h"
@@ -75,6 +76,19 @@ int verb_usage(const struct call *c, const char *fmt, ...)
         return rc;
 }
 
+/* The store of a cluster is named once, when it is started: the other verbs find it in the state
+ * folder. A record that cannot be read is said by whoever reads the rest of it. */
+static wt_err recall_store(struct call *c)
+{
+        char store[4200], where[4300];
+
+        if (!verb_takes(c->verb, WT_SET_store) || cluster_store(c->state, store) != WT_OK ||
+            store[0] == '\0')
+                return WT_OK;
+        snprintf(where, sizeof where, "state %s/witan.json", c->state);
+        return wt_conf_recall(c->conf, WT_SET_store, store, where);
+}
+
 static int run(const struct verb *v, int argc, char **argv, char **envp)
 {
         struct call c = { .verb = v, .envp = envp };
@@ -99,7 +113,7 @@ static int run(const struct verb *v, int argc, char **argv, char **envp)
         } else {
                 c.state = wt_conf_str(c.conf, WT_SET_state);
                 c.n_words = wt_conf_rest(c.conf, &c.words);
-                rc = v->run(&c);
+                rc = recall_store(&c) == WT_OK ? v->run(&c) : verb_fail(&c, "%s", wt_words());
         }
         wt_conf_free(c.conf);
         free(rest);

@@ -322,7 +322,8 @@ const struct verb verb_up = {
         .about = "starts a cluster on this machine and watches over it",
         .usage = "witan up [--model DIR] [--experts N] [--replicas R] [--routers N] [--http "
                  "HOST:PORT] "
-                 "[--state DIR] [--gpu auto|none|N] [--store URL] [--inproc] [--detach] [-o "
+                 "[--state DIR] [--gpu auto|none|N] [--store URL [--store-change]] "
+                 "[--inproc] [--detach] [-o "
                  "json|table]",
         .example = "witan up --experts 3 --http 127.0.0.1:9000 --detach",
         .text = "Makes keys, packs the model's weights once per machine, starts one gateway, the "
@@ -331,6 +332,10 @@ const struct verb verb_up = {
                 "line that works. A "
                 "process that dies is started again. In the foreground Ctrl-C stops everything; "
                 "with --detach it "
-                "returns once the cluster answers, and witan down stops it.",
+                "returns once the cluster answers, and witan down stops it.\n\n"
+                "The store is named once: the state folder remembers it, for the next start and "
+                "for the other verbs.",
+        .flags = {[UP_STORE_CHANGE] = {"store-change", NULL, "take the store that --store names "
+                                       "although this folder's cluster had another", 0}},
         .run = run,
 };

@@ -6,6 +6,7 @@
 #include "spawn.h"
 
 enum { READY_WAIT_S = 600, TURN_MS = 50 };
+enum { UP_STORE_CHANGE };                        /* flags of the verb */
 
 struct up {
         struct call *c;

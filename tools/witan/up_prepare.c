@@ -84,6 +84,32 @@ static wt_err make_folders(struct up *u)
                 : wt_fail(err, "state folder: %s; --state DIR names another one", wt_words());
 }
 
+/* The spool's rows, the log's witness and the keys belong to one store: another one is taken only
+ * when that is said, or what the spool still holds would be a log's beginning elsewhere. */
+static wt_err settle_store(struct up *u)
+{
+        const wt_conf *conf = u->c->conf;
+        char *now = u->plan.cluster.store, then[4200];
+        wt_err err = cluster_store_name(wt_conf_str(conf, WT_SET_store), now);
+
+        if (err != WT_OK)
+                return err;
+        if ((err = cluster_store(u->c->state, then)) != WT_OK)
+                return wt_conf_from(conf, WT_SET_store) != WT_FROM_DEFAULT ? WT_OK
+                        : wt_fail(err, "which store this cluster has is not known, since %s; "
+                                  "--store names it (sqlite, or the URL)", wt_words());
+        if (wt_conf_from(conf, WT_SET_store) == WT_FROM_STATE && strcmp(now, "sqlite") != 0)
+                fprintf(stderr, "going on with the store of this state folder: %s\n", now);
+        if (then[0] == '\0' || strcmp(then, now) == 0 || u->c->flag[UP_STORE_CHANGE] != NULL)
+                return WT_OK;
+        return wt_fail(WT_EPRECONDITION, "the cluster of %s has its keys and its audit log in %s, "
+                       "and the spool's rows go there; %s names another store. Leave it out to "
+                       "go on; or move the store (witan store backup FOLDER, then witan store "
+                       "restore FOLDER --store NEW), then say --store-change; or take another "
+                       "--state",
+                       u->c->state, then, wt_conf_where(conf, WT_SET_store));
+}
+
 /* Every tensor is there and whole: said now, not by each process in turn. */
 static wt_err check_tensors(struct up *u)
 {
@@ -246,6 +272,7 @@ wt_err up_prepare(struct up *u)
         if ((err = up_check(u->c->conf)) != WT_OK || (err = resolve_model(u)) != WT_OK ||
             (err = up_check_model(u->c->conf, u->shape)) != WT_OK ||
             (err = make_folders(u)) != WT_OK || (err = lock_state(u)) != WT_OK ||
+            (err = settle_store(u)) != WT_OK ||
             (err = up_check_ports(u->c->conf)) != WT_OK)
                 return err;
         if ((err = where_bin(u->plan.bin)) != WT_OK ||
