@@ -39,7 +39,8 @@ void wt_audit_where(const struct wt_audit_filter *f, struct wt_buf *sql,
         add_text("arm", f->arm, sql, args, n);
         if (f->has_revision) {
                 args[(*n)++] = wt_v_blob(f->revision, 32);
-                wt_buf_fmt(sql, " AND e.revision = $%u", *n);
+                args[(*n)++] = wt_v_blob(f->revision_end, 32);
+                wt_buf_fmt(sql, " AND e.revision >= $%u AND e.revision <= $%u", *n - 1, *n);
         }
         if (f->has_request) {                    /* its day makes it one look-up */
                 args[(*n)++] = wt_v_int(wt_audit_day(f->request));

@@ -11,15 +11,16 @@ struct wt_audit_filter {                         /* "" and 0: any */
         char tenant[WT_QUERY_WORD + 1], actor[WT_QUERY_WORD + 1], key[WT_QUERY_WORD + 1],
              model[WT_QUERY_WORD + 1], arm[WT_QUERY_WORD + 1], outcome[WT_QUERY_WORD + 1];
         char verdict[WT_QUERY_WORD + 1];         /* action, rule or type of one of its verdicts */
-        uint8_t revision[32]; bool has_revision;
+        uint8_t revision[32], revision_end[32]; bool has_revision;       /* from, to */
         uint8_t request[16]; bool has_request;
         int64_t since_us, until_us;              /* since <= time < until */
         uint32_t limit;                          /* 0: 100 */
         bool has_after; int64_t after_us, after_leaf;
 };
 /* One "name=value" of a URL or a flag: tenant, actor, key, model, revision, arm, outcome, verdict,
- * request, since, until, limit, after. Times: seconds since 1970, "2026-11-25",
- * "2026-11-25T10:00:00Z", or "90s", "30m", "24h", "7d" before now_us. WT_EINVAL in words. */
+ * request, since, until, limit, after. A revision may be its first 8 digits or more. Times: seconds
+ * since 1970, "2026-11-25", "2026-11-25T10:00:00Z", today or yesterday (midnight, UTC), or "90s",
+ * "30m", "24h", "7d" before now_us. WT_EINVAL in words. */
 wt_err wt_audit_filter_set(struct wt_audit_filter *f, const char *name, const char *value,
                            int64_t now_us);
 /* A whole query string, percent-decoded. Names in other (ended by NULL) are left alone. */
@@ -57,7 +58,7 @@ bool wt_audit_has_verdict(const struct wt_audit_event *e, const char *word);
 
 /* For whoever writes other questions about events, the columns being those of table.h under the
  * name e: appends " AND e.tenant = $3 ..." and the values; n_args goes on from where it was. */
-enum { WT_QUERY_ARGS = 16 };
+enum { WT_QUERY_ARGS = 20 };
 void wt_audit_where(const struct wt_audit_filter *f, struct wt_buf *sql,
                     struct wt_value args[WT_QUERY_ARGS], uint32_t *n_args);
 

@@ -43,24 +43,65 @@ static bool calendar(const char *s, int64_t *us)
         return tm.tm_mday == d;                  /* no 31st of February */
 }
 
+/* A bare number below it is a forgotten unit, and no time before the spring of 1973. */
+enum { LEAST_SECONDS = 100000000 };
+
 static wt_err set_time(const char *name, const char *s, int64_t now_us, int64_t *out)
 {
         static const char units[] = "smhd";
         static const int64_t seconds[] = { 1, 60, 3600, 86400 };
         size_t len = strlen(s);
         const char *unit = len > 1 ? strchr(units, s[len - 1]) : NULL;
+        const int64_t day = 86400000000;
         int64_t n;
 
-        if (number(s, len, &n) && n <= 253402300799)
+        if (strcmp(s, "today") == 0 || strcmp(s, "yesterday") == 0)
+                *out = (now_us / day - (s[0] == 'y')) * day;
+        else if (number(s, len, &n) && n > 0 && n < LEAST_SECONDS)
+                return wt_fail(WT_EINVAL, "%s=%s would be a second of 1970 to 1973; write %sh or "
+                               "%sd for so many hours or days ago", name, s, s, s);
+        else if (number(s, len, &n) && n <= 253402300799)
                 *out = n * 1000000;
         else if (unit != NULL && number(s, len - 1, &n) && n <= 3153600000)
                 *out = now_us - n * seconds[unit - units] * 1000000;
         else if (!calendar(s, out))
                 return wt_fail(WT_EINVAL, "%s=%.60s is no time; write 2026-11-25, "
-                               "2026-11-25T10:00:00Z, seconds since 1970, or 24h for a day ago",
+                               "2026-11-25T10:00:00Z, today, yesterday, 24h for a day ago, or "
+                               "seconds since 1970",
                                name, s);
         if (*out <= 0)
                 *out = 1;                        /* 0 means any */
+        return WT_OK;
+}
+
+/* What lets nothing through is a slip, and an empty answer would look like a finding. */
+static wt_err set_bound(struct wt_audit_filter *f, const char *name, const char *s, int64_t now_us)
+{
+        wt_err err = set_time(name, s, now_us, name[0] == 's' ? &f->since_us : &f->until_us);
+
+        return err != WT_OK || f->since_us == 0 || f->until_us == 0 || f->since_us <= f->until_us
+                       ? err : wt_fail(WT_EINVAL, "since is after until, so that nothing can be "
+                                       "between them; exchange them, or leave one out");
+}
+
+/* 8 to 64 digits: all revisions that begin so. */
+static wt_err set_revision(struct wt_audit_filter *f, const char *s)
+{
+        char low[65], high[65];
+        size_t len = strlen(s);
+
+        memset(low, '0', 64);
+        memset(high, 'f', 64);
+        low[64] = high[64] = '\0';
+        if (len >= 8 && len <= 64) {
+                memcpy(low, s, len);
+                memcpy(high, s, len);
+        }
+        if (len < 8 || len > 64 || wt_unhex(low, 32, f->revision) != 0 ||
+            wt_unhex(high, 32, f->revision_end) != 0)
+                return wt_fail(WT_EINVAL, "revision is 64 hex digits, as in the answer's header "
+                               "x-witan-revision, or its first 8 or more");
+        f->has_revision = true;
         return WT_OK;
 }
 
@@ -125,25 +166,19 @@ wt_err wt_audit_filter_set(struct wt_audit_filter *f, const char *name, const ch
         for (size_t i = 0; i < sizeof words / sizeof *words; i++)
                 if (strcmp(name, words[i].name) == 0)
                         return set_word(words[i].room, name, value);
-        if (strcmp(name, "since") == 0)
-                return set_time(name, value, now_us, &f->since_us);
-        if (strcmp(name, "until") == 0)
-                return set_time(name, value, now_us, &f->until_us);
+        if (strcmp(name, "since") == 0 || strcmp(name, "until") == 0)
+                return set_bound(f, name, value, now_us);
         if (strcmp(name, "limit") == 0)
                 return set_limit(f, value);
         if (strcmp(name, "after") == 0)
                 return set_after(f, value);
         if (strcmp(name, "request") == 0)
                 return set_request(f, value);
-        if (strcmp(name, "revision") != 0)
-                return wt_fail(WT_EINVAL, "there is no filter \"%.40s\"; there are tenant, actor, "
-                               "key, model, revision, arm, outcome, verdict, request, since, "
-                               "until, limit and after", name);
-        if (strlen(value) != 64 || wt_unhex(value, 32, f->revision) != 0)
-                return wt_fail(WT_EINVAL, "revision is 64 hex digits, as in the answer's header "
-                               "x-witan-revision");
-        f->has_revision = true;
-        return WT_OK;
+        if (strcmp(name, "revision") == 0)
+                return set_revision(f, value);
+        return wt_fail(WT_EINVAL, "there is no filter \"%.40s\"; there are tenant, actor, key, "
+                       "model, revision, arm, outcome, verdict, request, since, until, limit and "
+                       "after", name);
 }
 
 /* The next name or value up to stop, decoded; NULL: a broken escape, or too long. */

@@ -46,6 +46,8 @@ static const struct time_case { const char *name, *word; int64_t want; } times[]
         { "a day ago", "24h", NOW - 86400000000 },
         { "a week ago", "7d", NOW - 7 * 86400000000 },
         { "half a minute ago", "30s", NOW - 30000000 },
+        { "this midnight", "today", 1764028800000000 },
+        { "the one before", "yesterday", 1764028800000000 - 86400000000 },
         { "the beginning means a moment after it, for 0 is any", "0", 1 },
 };
 
@@ -61,7 +63,9 @@ static void reads_time(void **state)
 }
 
 static const char *const bad[] = {
-        "since=yesterday", "since=2025-02-30", "since=2025-13-01", "since=2025-11-25T25:00:00Z",
+        "since=tomorrow", "since=24", "until=7", "since=2025-11-25&until=2025-11-24",
+        "until=2d&since=1d", "revision=0123456", "revision=0123456g",
+        "since=2025-02-30", "since=2025-13-01", "since=2025-11-25T25:00:00Z",
         "since=2025-11-25T10:00:00", "since=-5", "since=h", "since=", "limit=0", "limit=1001",
         "limit=ten", "after=5", "after=-5", "after=a-b", "request=12", "revision=ab",
         "request=zz0102030405060708090a0b0c0d0e0f", "colour=red", "tenant=%zz", "tenant=%00",

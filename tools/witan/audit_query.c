@@ -174,7 +174,7 @@ static void feet(struct show *s, const struct wt_audit_page *page)
                 fprintf(stderr, "there are more: --after %s shows the next %u\n", page->after,
                         page->n);
         else if (page->n == 0 && !s->c->json)
-                fputs("no row is so\n", stderr);
+                fputs("no row matches\n", stderr);
 }
 
 int auditor_query(struct call *c)

@@ -75,7 +75,7 @@ static int run(struct call *c)
         if (!read_flags(c, &q))
                 return EXIT_USAGE;
         s.by = q.by;
-        if (books_open(c, &store) != WT_OK)
+        if (books_read(c, &store) != WT_OK)
                 return verb_fail(c, "%s", wt_words());
         if (c->flag[F_CSV] != NULL)
                 wt_usage_csv_head(s.by, &s.out);
@@ -101,7 +101,7 @@ const struct verb verb_usage_of = {
         .example = "witan usage --by tenant --since 30d --csv",
         .text = "Usage is booked when a request ends, in the transaction that takes its row into "
                 "the audit log. Days are those of UTC: the one of --since, and those before "
-                "--until. Times are 2026-11-25, seconds since 1970, or 7d for a week ago. The cost "
+                "--until. Times are 2026-11-25, today, yesterday, or 7d for a week ago. The cost "
                 "is that of the price when the request was admitted (witan price).",
         .flags = {[F_BY] = {"by", "day|tenant|team|key|model", "what a line is [day]", 0},
                   [F_TENANT] = {"tenant", "NAME", "only of this tenant", 0},
