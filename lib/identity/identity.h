@@ -84,6 +84,8 @@ wt_err wt_key_page(wt_store *s, struct wt_page *page,
  * scope, or nothing given; WT_ENOTFOUND. */
 wt_err wt_limits_set(wt_store *s, const char *scope, const struct wt_limits *l, uint32_t given);
 wt_err wt_price_set(wt_store *s, const struct wt_price *p);
+/* Of p the model and the tenant ("": the price of all). WT_ENOTFOUND. */
+wt_err wt_price_remove(wt_store *s, const struct wt_price *p);
 /* What a model costs a tenant now; WT_ENOTFOUND: no price is set. */
 wt_err wt_price_find(wt_store *s, const char *model, const char *tenant, struct wt_price *out);
 wt_err wt_price_list(wt_store *s, void (*each)(void *arg, const struct wt_price *p), void *arg);

@@ -308,3 +308,13 @@ wt_err wt_price_set(wt_store *s, const struct wt_price *p)
         put(&c, wt_v_int(p->completion_nano));
         return change_do(s, &c);
 }
+
+wt_err wt_price_remove(wt_store *s, const struct wt_price *p)
+{
+        struct change c = { .sql = "DELETE FROM identity_prices WHERE model = $1 AND tenant = $2",
+                            .missing = "there is no such price; witan price list shows them" };
+
+        put(&c, wt_v_text(p->model));
+        put(&c, wt_v_text(p->tenant));
+        return change_do(s, &c);
+}

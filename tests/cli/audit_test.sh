@@ -38,8 +38,16 @@ json "one row by its id" 0 'len(j["data"]) == 1 and j["data"][0]["outcome"] == "
 try "a table" 0 "TENANT" "${ids[0]}" "${ids[2]}" "ok" -- "$w" audit query --state "$state"
 COLUMNS=80 "$w" audit query --state "$state" | awk 'length > 80 { exit 1 }'; result $? "within 80 columns"
 try "CSV" 0 "request_id,time,tenant" "${ids[0]}" -- "$w" audit query --csv --model tiny --state "$state"
-try "nothing" 0 "no row is so" -- "$w" audit query --model other --state "$state"
-try "a time that is none" 2 "--since" "2026-11-25" -- "$w" audit query --since yesterday --state "$state"
+try "nothing" 0 "no row matches" -- "$w" audit query --model other --state "$state"
+try "a time that is none" 2 "--since" "2026-11-25" -- "$w" audit query --since tomorrow --state "$state"
+try "a number without a unit" 2 "write 24h or 24d" -- "$w" audit query --since 24 --state "$state"
+try "since after until" 2 "since is after until" -- "$w" audit query --since 1h --until 2h --state "$state"
+try "yesterday and today" 0 -- "$w" audit query --since yesterday --until today --state "$state"
+rev=$("$w" audit query --request "${ids[1]}" --state "$state" | awk 'NR == 2 { print $6 }')
+json "a revision as the table shows it" 0 'len(j["data"]) >= 3 and all(r["revision"].startswith("'"$rev"'") for r in j["data"])' \
+  -- "$w" audit query --revision "$rev" -o json --state "$state"
+try "another revision" 0 "no row matches" -- "$w" audit query --revision "00000000${rev:0:1}" --state "$state"
+try "seven digits" 2 "first 8 or more" -- "$w" audit query --revision "${rev:0:7}" --state "$state"
 json "a page, and the next" 0 'j["has_more"] and len(j["data"]) == 1' -- "$w" audit query --limit 1 -o json --state "$state"
 after=$(python3 -c 'import json, sys; print(json.loads(sys.stdin.read())["after"])' <<<"$out")
 json "the next" 0 "j['data'][0]['request_id'] == '${ids[1]}'" -- "$w" audit query --limit 1 --after "$after" -o json --state "$state"
@@ -63,11 +71,22 @@ json "each reading is a row" 0 '{"/v1/admin/audit", "/v1/admin/audit/export"} <=
 mkdir "$tmp/elsewhere"
 cp "$state/witness/key.pub" "$tmp/elsewhere/key.pub"
 try "an export" 0 "events" -- "$w" audit export --out "$tmp/elsewhere/log.ndjson" --state "$state"
-try "is not written over" 1 "does not exist" -- "$w" audit export --out "$tmp/elsewhere/log.ndjson" --state "$state"
+try "is not written over" 1 "log.ndjson exists" "does not exist" -- "$w" audit export --out "$tmp/elsewhere/log.ndjson" --state "$state"
 for f in "$tmp/elsewhere/log.ndjson" "$tmp/http.ndjson"; do
   try "verified elsewhere" 0 "what was logged" -- "$w" audit verify --file "$f" --witness "$tmp/elsewhere/key.pub" --state "$tmp/none"
   json "by the second verifier" 0 'j["good"]' -- python3 tests/audit/verify.py "$tmp/elsewhere/key.pub" "$f"
 done
+cp "$state/keys/audit-log.pub" "$tmp/elsewhere/log.pub"
+try "the log's own key is no witness's" 1 "public key of a log" "witness's key.pub" -- "$w" audit verify \
+  --file "$tmp/elsewhere/log.ndjson" --witness "$tmp/elsewhere/log.pub" --state "$tmp/none"
+try "nor for the second verifier" 1 "no public key of a witness" -- python3 tests/audit/verify.py "$tmp/elsewhere/log.pub" \
+  "$tmp/elsewhere/log.ndjson"
+try "nor on the database" 1 "public key of a log" -- "$w" audit verify --witness "$tmp/elsewhere/log.pub" --state "$state"
+try "and the witness's no log's" 1 "public key of a witness" -- "$w" audit verify --log "$tmp/elsewhere/key.pub" --state "$state"
+try "an export for a key" 1 "begins as an export" "wants the public key of the witness" -- "$w" audit verify \
+  --witness "$tmp/elsewhere/log.ndjson" --state "$state"
+try "a key for an export" 1 "holds a public key" "--file wants an export" -- "$w" audit verify --file "$tmp/elsewhere/key.pub" \
+  --state "$state"
 sed -i '3s/"tenant":"default"/"tenant":"defaulT"/' "$tmp/elsewhere/log.ndjson"
 try "a changed line is named" 1 "line 3" "row 1" "readable form" -- "$w" audit verify --file "$tmp/elsewhere/log.ndjson" \
   --witness "$tmp/elsewhere/key.pub" --state "$tmp/none"
@@ -117,6 +136,11 @@ try "a witness without its memory" 2 "no memory" -- "$w" audit witness --state "
 try "a witness needs a log" 2 "--log" -- "$w" audit witness --state "$state/witness"
 
 try "nothing is held" 0 "KIND" -- "$w" audit hold --state "$state"
+try "a hold on nobody" 1 'no tenant "defualt"; did you mean default?' "--force" -- "$w" audit hold defualt add --state "$state"
+try "nor on a subject that is none" 1 "no data subject 00112233445566778899aabbccddeeff" -- "$w" audit hold \
+  00112233445566778899aabbccddeeff add --state "$state"
+try "unless it is meant" 0 "is held" -- "$w" audit hold to-come add --force --state "$state"
+try "which ends as any" 0 "no more" -- "$w" audit hold to-come remove --state "$state"
 try "a hold" 0 "is held" -- "$w" audit hold default add --state "$state"
 json "is listed" 0 'j[0]["kind"] == "tenant" and j[0]["name"] == "default"' -- "$w" audit hold -o json --state "$state"
 try "and ended" 0 "no more" -- "$w" audit hold default remove --state "$state"

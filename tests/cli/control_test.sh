@@ -57,7 +57,7 @@ for _ in $(seq 1200); do [ "$(metric router witan_router_experts_missing)" = 0 ]
 [ "$("$w" chat --temperature 0 --state "$state" "Who are you?")" = "$answer" ]; result $? "the answer is the same" "$answer"
 try "what a worker refuses comes in its words" 1 "is the last that expert-1 holds; stop the worker instead" -- control unassign expert-1 1-5:0-15
 
-try "push" 0 "router-0: its gateways are told" "router-1: its gateways are told" -- control push --policy-version 7 --key-revoked some-id
+try "push" 0 'there is no key "some-id"' "router-0: its gateways are told" "router-1: its gateways are told" -- control push --policy-version 7 --key-revoked some-id
 for _ in $(seq 1200); do [ "$(metric gateway witan_gateway_policy_version)" = 7 ] && [ "$(metric gateway witan_gateway_key_pushes_total)" = 2 ] && break; sleep 0.1; done
 [ "$(metric gateway witan_gateway_policy_version)" = 7 ]; result $? "the gateway has heard of the policy"
 [ "$(metric gateway witan_gateway_key_pushes_total)" = 2 ]; result $? "and of the key, from both routers"

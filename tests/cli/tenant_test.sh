@@ -10,14 +10,21 @@ books() {
     --concurrency 16 "${at[@]}"
   try "$2: not twice" 1 "exists already" -- "$w" tenant create research "${at[@]}"
   try "$2: a team" 0 "is made" -- "$w" team create research night --cost-per-month 50.5 "${at[@]}"
-  try "$2: of no tenant" 1 "no such tenant" -- "$w" team create nobody night "${at[@]}"
+  try "$2: of no tenant" 1 'no tenant "nobody"' -- "$w" team create nobody night "${at[@]}"
   json "$2: a key with all there is" 0 'j["team"] == "night" and j["sources"] == ["10.0.0.0/8", "::1"] and
     j["models"] == ["tiny"] and j["limits"] == {"requests_per_minute": 60, "cost_per_day": 2.5} and
     j["expires_at"] > j["created_at"]' \
     -- "$w" key create --tenant research --team night --name anna --sources 10.0.0.0/8,::1 --models tiny --days 2 \
     --requests-per-minute 60 --cost-per-day 2.50 -o json "${at[@]}"
   id=$(python3 -c 'import json, sys; print(json.loads(sys.argv[1])["id"])' "$out")
-  try "$2: a key of no team" 1 "no such team" -- "$w" key create --tenant research --team day "${at[@]}"
+  try "$2: a key of no team" 1 'no team "day" of tenant research' -- "$w" key create --tenant research --team day "${at[@]}"
+  try "$2: a team, mistyped" 1 'no team "nihgt"' "did you mean night?" -- "$w" key create --tenant research --team nihgt "${at[@]}"
+  try "$2: a tenant, mistyped" 1 'no tenant "reserch"; did you mean research?' -- "$w" key create --tenant reserch "${at[@]}"
+  try "$2: a team's limit, mistyped" 1 'no team "nihgt"' "did you mean night?" -- "$w" team limit research nihgt --concurrency 1 "${at[@]}"
+  try "$2: a price for nobody" 1 'no tenant "reserch"; did you mean research?' -- "$w" price set tiny --prompt 1 --completion 2 \
+    --tenant reserch "${at[@]}"
+  try "$2: a key that is none" 1 'no key "nope"; witan key list shows the ids' -- "$w" key revoke nope "${at[@]}"
+  try "$2: a key by its name" 1 "no key \"anna\"; did you mean $id?" -- "$w" key revoke anna "${at[@]}"
   try "$2: a source that is none" 1 "no address" -- "$w" key create --tenant research --sources here "${at[@]}"
   json "$2: quota shows each limit" 0 '{(q["scope"].split(":")[0], q["limit"], q["most"], q["left"]) for q in j} == {
     ("tenant", "tokens_per_day", 2000000, 2000000), ("tenant", "concurrency", 16, 16), ("team", "cost_per_month", 50.5, 50.5),
@@ -28,8 +35,9 @@ books() {
     -- "$w" quota show tenant:research -o json "${at[@]}"
   try "$2: of a team" 0 "is changed" -- "$w" team limit research night --requests-per-minute 7 "${at[@]}"
   try "$2: of a key" 0 "requests_per_minute" -- "$w" quota set "key:$id" --requests-per-minute 8 "${at[@]}"
-  try "$2: of nobody" 1 "no such tenant, team or key" -- "$w" quota set tenant:nobody --concurrency 1 "${at[@]}"
-  try "$2: quota of nobody" 1 "there is no \"key:x\"" -- "$w" quota show key:x "${at[@]}"
+  try "$2: of nobody" 1 'no tenant "nobody"' -- "$w" quota set tenant:nobody --concurrency 1 "${at[@]}"
+  try "$2: quota of nobody" 1 'no key "x"' -- "$w" quota show key:x "${at[@]}"
+  case $out in *SCOPE*) result 1 "$2: and no empty table" "$out" ;; *) result 0 "$2: and no empty table" ;; esac
   json "$2: teams" 0 'j[0]["limits"] == {"cost_per_month": 50.5, "requests_per_minute": 7}' -- "$w" team list -o json "${at[@]}"
   try "$2: weight" 0 "is changed" -- "$w" tenant limit research --weight 4 "${at[@]}"
   try "$2: disabled" 0 "refused" -- "$w" tenant disable research "${at[@]}"
@@ -44,6 +52,10 @@ books() {
   try "$2: the same anew" 0 -- "$w" price set tiny --prompt 1 --completion 3 --tenant research "${at[@]}"
   json "$2: prices" 0 '{(p["tenant"], p["prompt"], p["completion"]) for p in j} == {(None, 0.25, 1.5), ("research", 1, 3)}' \
     -- "$w" price list -o json "${at[@]}"
+  try "$2: a price goes" 0 "for tenant research any more" -- "$w" price remove tiny --tenant research "${at[@]}"
+  try "$2: once" 1 "no such price; witan price list" -- "$w" price remove tiny --tenant research "${at[@]}"
+  json "$2: that of all stays" 0 '[p["tenant"] for p in j] == [None]' -- "$w" price list -o json "${at[@]}"
+  try "$2: and back" 0 -- "$w" price set tiny --prompt 1 --completion 3 --tenant research "${at[@]}"
   json "$2: no usage yet" 0 'j == []' -- "$w" usage --by key --since 7d -o json "${at[@]}"
   try "$2: usage as CSV" 0 "tenant,key,name,requests" -- "$w" usage --by key --csv "${at[@]}"
   json "$2: a page of prices" 0 'len(j["data"]) == 1 and j["has_more"] is True and j["after"] == "tiny/"' \
@@ -61,7 +73,7 @@ books() {
   json "$2: each change has its row, and nothing else" 0 '[r["action"] for r in j["data"] if r["action"] != "audit.query"] ==
     ["admin.tenant.create", "admin.team.create", "admin.key.create", "admin.quota.set", "admin.quota.set", "admin.quota.set",
      "admin.tenant.update", "admin.tenant.update", "admin.tenant.update", "admin.tenant.update", "admin.price.set",
-     "admin.price.set", "admin.price.set", "admin.key.revoke"] and {r["kind"] for r in j["data"]} == {"admin"}' \
+     "admin.price.set", "admin.price.set", "admin.price.remove", "admin.price.set", "admin.key.revoke"] and {r["kind"] for r in j["data"]} == {"admin"}' \
     -- "$w" audit query -o json "${at[@]}"
   case $out in *"key=$id"*) result 0 "$2: which key it was" ;; *) result 1 "$2: which key it was" "$out" ;; esac
 }
@@ -69,6 +81,10 @@ books() {
 books sqlite sqlite
 
 at=(--state "$tmp/sqlite")
+for v in "tenant list" "team list" "quota show" "price list" "usage" "audit query" "tenant limit x --concurrency 1"; do
+  try "$v where no cluster has been" 1 "no cluster has been started" -- "$w" $v --state "$tmp/typo"
+  [ ! -e "$tmp/typo" ]; result $? "it makes no folder"
+done
 try "a weight that is none" 2 "1" -- "$w" tenant create x --weight 0 "${at[@]}"
 try "a limit that is none" 2 "whole number" "none takes the limit off" -- "$w" tenant create x --concurrency many "${at[@]}"
 try "a cost that is none" 2 "no amount" -- "$w" key create --cost-per-day 1e3 "${at[@]}"
@@ -82,7 +98,7 @@ try "a scope that is none" 1 "no scope" -- "$w" quota set research --concurrency
 try "half a price" 2 "needs both" -- "$w" price set tiny --prompt 1 "${at[@]}"
 try "a price too fine" 2 "three digits" -- "$w" price set tiny --prompt 0.0001 --completion 1 "${at[@]}"
 try "usage by colour" 2 "takes day, tenant, team, key or model" -- "$w" usage --by colour "${at[@]}"
-try "usage since when" 2 "--since" "2026-11-25" -- "$w" usage --since yesterday "${at[@]}"
+try "usage since when" 2 "--since" "2026-11-25" -- "$w" usage --since tomorrow "${at[@]}"
 try "flags of key create" 2 "is for key create" -- "$w" key list --team x "${at[@]}"
 
 coproc pg { exec "$build/tests/postgres_run" one 2>"$tmp/pg.err"; }

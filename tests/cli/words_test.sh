@@ -48,6 +48,7 @@ try "bytes that are none" 2 "not a number of bytes such as" -- "$w" up --kv-byte
 try "an address that is none" 2 "write HOST:PORT" -- "$w" up --http here
 try "an endpoint that is none" 2 "tcp://HOST:PORT" -- "$w" up --bus 127.0.0.1:1
 try "a level that is none" 2 "did you mean notice?" -- "$w" up --log-level notce
+try "a policy that is none" 2 "did you mean encrypted?" -- "$w" up --audit-text enc
 try "more holders than workers" 2 "raise experts or lower replicas" -- "$w" up --experts 2 --replicas 3
 try "one word too many" 2 '"now" is one word too many' -- "$w" up now
 try "a dash in a word, behind --" 1 "no cluster has been started" -- "$w" chat --state "$tmp/none" -- -5 degrees
@@ -66,13 +67,20 @@ try "a page that does not exist" 2 "say witan, settings, up" -- "$w" man nothing
 try "a flag for another subcommand" 2 "is for key create" -- "$w" key list --name x
 try "days that are none" 2 'takes a number from' -- "$w" key create --days never
 
+try "a date that is none" 2 "no date; write 2099-01-31" -- "$w" key create --expires never --state "$tmp/keys"
+try "a date that is over" 2 "is over" -- "$w" key create --expires 2020-01-31 --state "$tmp/keys"
+try "days and a date" 2 "leave one out" -- "$w" key create --expires 2099-01-31 --days 3 --state "$tmp/keys"
+json "a date" 0 'j["expires_at"] == 4073630400' -- "$w" key create --expires 2099-02-01T12:00:00Z --models tiny -o json \
+  --state "$tmp/dates"
+try "the table of keys says what they are held to" 0 "LIMITS" "models tiny" -- "$w" key list --state "$tmp/dates"
+
 state=$tmp/keys
 json "key create" 0 'j["key"].startswith("wt-") and j["name"] == "anna"' -- "$w" key create --name anna -o json --state "$state"
 id=$(python3 -c 'import json,sys; print(json.loads(sys.argv[1])["id"])' "$out")
 json "key list" 0 'len(j) == 1 and j[0]["revoked_at"] is None and "key" not in j[0]' -- "$w" key list -o json --state "$state"
 json "key revoke" 0 'j["revoked"]' -- "$w" key revoke "$id" -o json --state "$state"
 json "a revoked key says so" 0 'j[0]["revoked_at"] > 0' -- "$w" key list -o json --state "$state"
-try "an id that does not exist" 1 "witan key list shows the ids" -- "$w" key revoke nobody --state "$tmp/keys"
+try "an id that does not exist" 1 'no key "nobody"' "witan key list shows the ids" -- "$w" key revoke nobody --state "$tmp/keys"
 try "the table of keys" 0 ID TENANT anna -- "$w" key list -o table --state "$state"
 for v in ps models chat; do
   try "$v without a cluster" 1 "no cluster has been started" "witan up starts one" "--state DIR" -- "$w" $v --state "$tmp/none"

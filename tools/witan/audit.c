@@ -13,7 +13,7 @@
 wt_err auditor_open(struct call *c, wt_store **out)
 {
         wt_store *s;
-        wt_err err = books_open(c, &s);
+        wt_err err = books_read(c, &s);
 
         if (err != WT_OK)
                 return err;
@@ -82,7 +82,7 @@ static const struct part {
         { auditor_verify, 1, 1u << A_FILE | 1u << A_WITNESS | 1u << A_LAST | 1u << A_LOG },
         { auditor_witness, 1, 1u << A_LISTEN | 1u << A_LOG },
         { auditor_erase, 2, 1u << A_OUT },
-        { auditor_hold, 3, 0 },
+        { auditor_hold, 3, 1u << A_FORCE },
         { auditor_retain, 1, 1u << A_DAYS },
 };
 
@@ -115,8 +115,8 @@ const struct verb verb_audit = {
                 "row, too. export writes NDJSON that proves itself against a checkpoint which a "
                 "witness has cosigned; verify holds the database, or such an export on any "
                 "machine, against the witness's public key, and names the first row that is not "
-                "what was logged. Times are 2026-11-25, 2026-11-25T10:00:00Z, seconds since 1970, "
-                "or 24h for a day ago. docs/audit.md has the formats.",
+                "what was logged. Times are 2026-11-25, 2026-11-25T10:00:00Z, today, yesterday, "
+                "24h for a day ago, or seconds since 1970. docs/audit.md has the formats.",
         .subs = {{"query", "", "rows that the filters let through, oldest first"},
                  {"tail", "", "rows as they come, until Ctrl-C"},
                  {"export", "", "events with proofs, as NDJSON"},
@@ -130,7 +130,8 @@ const struct verb verb_audit = {
                   [A_ACTOR] = {"actor", "NAME", "only by this name of a key or user", 0},
                   [A_KEY] = {"key", "ID", "only by this key", 0},
                   [A_MODEL] = {"model", "NAME", "only of this model", 0},
-                  [A_REVISION] = {"revision", "HEX", "only answered by this revision", 0},
+                  [A_REVISION] = {"revision", "HEX", "only answered by this revision, or by "
+                                "those that begin so", 0},
                   [A_ARM] = {"arm", "NAME", "only of this arm of a rollout", 0},
                   [A_OUTCOME] = {"outcome", "ok|refused|failed|client_closed|interrupted",
                                  "only those that ended so", 0},
@@ -154,7 +155,8 @@ const struct verb verb_audit = {
                   [A_FILE] = {"file", "FILE", "an export to verify [the database]", 0},
                   [A_DAYS] = {"days", "N", "retain: how many days stay", 0},
                   [A_OPEN] = {"open", NULL, "query: with the texts, as JSON; needs the keys of "
-                              "the epochs, and each opening is a row", 0}},
+                              "the epochs, and each opening is a row", 0},
+                  [A_FORCE] = {"force", NULL, "hold: a name that is not known yet, too", 0}},
         .sets = books_sets,
         .run = run,
 };

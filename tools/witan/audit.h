@@ -7,7 +7,7 @@
 enum audit_flag { A_TENANT, A_ACTOR, A_KEY, A_MODEL, A_REVISION, A_ARM, A_OUTCOME, A_VERDICT,
                   A_REQUEST,
                   A_SINCE, A_UNTIL, A_LIMIT, A_AFTER, A_CSV, A_OUT, A_WITNESS, A_LAST, A_LOG,
-                  A_LISTEN, A_FILE, A_DAYS, A_OPEN };
+                  A_LISTEN, A_FILE, A_DAYS, A_OPEN, A_FORCE };
 
 /* The log of the settings, migrated. */
 wt_err auditor_open(struct call *c, wt_store **out);

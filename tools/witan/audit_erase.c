@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/sha256.h"
+#include "names.h"
 #include "tls/sign.h"
 
 struct desk {                                    /* what these three work with */
@@ -124,6 +125,33 @@ static wt_err list_holds(struct call *c, struct desk *d)
         return err;
 }
 
+static int take_any(void *arg, const struct wt_value *v, uint32_t n)
+{
+        (void)v;
+        (void)n;
+        *(bool *)arg = true;
+        return WT_OK;
+}
+
+/* A hold on a name that was mistyped would hold nothing, and nobody would see it. */
+static wt_err known(wt_store *s, const char *name)
+{
+        uint8_t id[16];
+        struct wt_value v;
+        bool any = false;
+        wt_err err;
+
+        if (strlen(name) != 32 || wt_unhex(name, 16, id) != 0)
+                return (err = names_tenant(s, name)) != WT_ENOTFOUND ? err
+                        : wt_fail(err, "%s (--force holds the name all the same)", wt_words());
+        v = wt_v_blob(id, 16);
+        if ((err = wt_store_query(s, "SELECT 1 FROM audit_subjects WHERE subject = $1", &v, 1,
+                                  take_any, &any, NULL)) != WT_OK || any)
+                return err;
+        return wt_fail(WT_ENOTFOUND, "no data subject %s has a key; \"subject\" of its rows names "
+                       "it (witan audit query -o json), --force holds the name all the same", name);
+}
+
 int auditor_hold(struct call *c)
 {
         bool add = c->n_words == 3 && strcmp(c->words[2], "add") == 0;
@@ -135,7 +163,9 @@ int auditor_hold(struct call *c)
                                   "remove, changes it");
         if (desk_open(c, &d) != WT_OK)
                 return verb_fail(c, "%s", wt_words());
-        err = c->n_words == 1 ? list_holds(c, &d) : wt_hold_set(&d.e, c->words[1], add);
+        err = add && c->flag[A_FORCE] == NULL ? known(d.e.store, c->words[1]) : WT_OK;
+        if (err == WT_OK)
+                err = c->n_words == 1 ? list_holds(c, &d) : wt_hold_set(&d.e, c->words[1], add);
         desk_close(&d);
         if (err != WT_OK)
                 return verb_fail(c, "%s", wt_words());

@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/buf.h"
+#include "books.h"
 #include "cluster.h"
 #include "model/pack.h"
+#include "names.h"
 #include "near.h"
 
 enum { F_POLICY, F_REVOKED, MOST_ID = 64 };
@@ -104,6 +106,18 @@ static wt_err push_to(const struct call *c, const struct process *router, const 
         return err;
 }
 
+/* It is told all the same: the store may be away just when a key must be shut out. */
+static void look_up(const struct call *c, const char *id)
+{
+        wt_store *s;
+
+        if (books_read(c, &s) != WT_OK)
+                return;
+        if (names_key(s, id) == WT_ENOTFOUND)
+                fprintf(stderr, "note: %s\n", wt_words());
+        wt_store_close(s);
+}
+
 static int push(struct call *c, struct cluster *cl)
 {
         struct report r = { .c = c };
@@ -114,6 +128,8 @@ static int push(struct call *c, struct cluster *cl)
                 return rc;
         if (find_cluster(c, cl) != WT_OK)
                 return verb_fail(c, "%s", wt_words());
+        if (w.revoked != NULL)
+                look_up(c, w.revoked);
         for (uint32_t i = 0; i < cl->n; i++)
                 if (strcmp(cl->processes[i].role, "router") == 0)
                         tell(&r, cl->processes[i].name, "its gateways are told",
@@ -256,6 +272,6 @@ const struct verb verb_control = {
                                                          "ones are passed over", 0 },
                    [F_REVOKED] = { "key-revoked", "ID", "push: the id of a key, as witan key list "
                                                         "shows it", 0 } },
-        .sets = verb_state_only,
+        .sets = books_sets,
         .run = run,
 };

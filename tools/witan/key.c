@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include "base/buf.h"
@@ -11,9 +12,10 @@
 #include "cluster.h"
 #include "identity/form.h"
 #include "limit.h"
+#include "names.h"
 #include "page.h"
 
-enum { F_TENANT, F_TEAM, F_NAME, F_ROLE, F_MODELS, F_SOURCES, F_DAYS, F_RPC, F_LIMITS,
+enum { F_TENANT, F_TEAM, F_NAME, F_ROLE, F_MODELS, F_SOURCES, F_DAYS, F_EXPIRES, F_RPC, F_LIMITS,
        F_PAGE = F_LIMITS + WT_N_LIMITS };
 
 /* What an RPC client needs, in one file of its own: include/witan/client.h reads it. */
@@ -78,6 +80,31 @@ static bool text_flag(const struct call *c, int f, const char *absent, char *out
         return true;
 }
 
+/* --expires: the moment from which on it opens nothing; a day begins at midnight, by UTC. */
+static bool read_expiry(const struct call *c, double days, int64_t *out)
+{
+        const char *s = c->flag[F_EXPIRES], *end;
+        struct tm tm = { 0 };
+
+        if (days > 0)
+                *out = time(NULL) + (int64_t)(days * 86400);
+        if (s == NULL)
+                return true;
+        if (days > 0) {
+                verb_usage(c, "--days and --expires say the same; leave one out");
+                return false;
+        }
+        end = strptime(s, "%Y-%m-%d", &tm);
+        if (end != NULL && *end == 'T')
+                end = strptime(end, "T%H:%M:%SZ", &tm);
+        *out = end != NULL && *end == '\0' ? (int64_t)timegm(&tm) : -1;
+        if (*out > time(NULL))
+                return true;
+        verb_usage(c, "--expires %s is %s; write 2099-01-31 or 2099-01-31T18:00:00Z (UTC)", s,
+                   *out < 0 ? "no date" : "over");
+        return false;
+}
+
 static bool read_flags(const struct call *c, struct wt_key *in)
 {
         double days = 0;
@@ -92,9 +119,7 @@ static bool read_flags(const struct call *c, struct wt_key *in)
             !limit_flags(c, F_LIMITS, &in->limits, &given) ||
             !verb_number(c, F_DAYS, 0.001, 36500, &days))
                 return false;
-        if (days > 0)
-                in->expires_at = time(NULL) + (int64_t)(days * 86400);
-        return true;
+        return read_expiry(c, days, &in->expires_at);
 }
 
 struct made { struct wt_key in, out; char secret[80]; };
@@ -133,17 +158,39 @@ static void show(const struct call *c, struct made *m)
         }
 }
 
+/* What the flags name is there, and the file is not. */
+static wt_err look_first(const struct call *c, wt_store *s, const struct wt_key *in)
+{
+        char path[4300];
+        struct stat st;
+        wt_err err = WT_OK;
+
+        snprintf(path, sizeof path, "%s/keys/rpc.pub", c->state);
+        if (c->flag[F_RPC] != NULL && access(path, F_OK) != 0)
+                return wt_fail(WT_EPRECONDITION, "there is no key of the RPC door in %s yet; start "
+                               "the cluster once (witan up makes it), then make the key",
+                               c->state);
+        if (c->flag[F_RPC] != NULL && lstat(c->flag[F_RPC], &st) == 0)
+                return wt_fail(WT_EEXIST, "--rpc: %s exists; name a file that does not, or remove "
+                               "it", c->flag[F_RPC]);
+        if (c->flag[F_TENANT] != NULL)
+                err = names_tenant(s, in->tenant);
+        if (err == WT_OK && in->team[0] != '\0')
+                err = names_team(s, in->tenant, in->team);
+        if (err == WT_OK)
+                names_models(c, in->models);
+        return err;
+}
+
 static int create(struct call *c, wt_store *s)
 {
         struct made m = { .in = { .limits = wt_no_limits } };
-        char curve_secret[41] = "", path[4300];
+        char curve_secret[41] = "";
 
         if (!read_flags(c, &m.in))
                 return EXIT_USAGE;
-        snprintf(path, sizeof path, "%s/keys/rpc.pub", c->state);
-        if (c->flag[F_RPC] != NULL && access(path, F_OK) != 0)
-                return verb_fail(c, "there is no key of the RPC door in %s yet; start the cluster "
-                                 "once (witan up makes it), then make the key", c->state);
+        if (look_first(c, s, &m.in) != WT_OK)
+                return verb_fail(c, "%s", wt_words());
         if (c->flag[F_RPC] != NULL && wt_bus_keypair(m.in.rpc_public, curve_secret) != WT_OK)
                 return verb_fail(c, "%s", wt_words());
         if ((c->flag[F_TENANT] == NULL && books_tenant(s, "default") != WT_OK) ||
@@ -159,6 +206,9 @@ static int create(struct call *c, wt_store *s)
         explicit_bzero(curve_secret, sizeof curve_secret);
         if (c->flag[F_RPC] != NULL)
                 wait_for_door(c, m.out.rpc_public);
+        if (c->flag[F_RPC] != NULL)
+                fprintf(stderr, "wrote %s, the file of an RPC client; it holds the key and is "
+                        "secret (0600)\n", c->flag[F_RPC]);
         show(c, &m);
         explicit_bzero(m.secret, sizeof m.secret);
         return EXIT_DONE;
@@ -167,29 +217,38 @@ static int create(struct call *c, wt_store *s)
 static void row(void *arg, const struct wt_key *k)
 {
         char created[32], expires[32], revoked[32];
+        struct wt_buf limits = { 0 };
 
         if (arg != NULL) {
                 wt_key_json(k, false, arg);
                 return;
         }
-        printf("%-38s %-12s %-16s %-8s %-17s %-17s %s\n", k->id, k->tenant, k->name, k->role,
-               books_time(k->created_at, created), books_time(k->expires_at, expires),
-               books_time(k->revoked_at, revoked));
+        limit_words(&k->limits, &limits);
+        if (k->models[0] != '\0')
+                wt_buf_fmt(&limits, "; models %s", k->models);
+        if (k->sources[0] != '\0')
+                wt_buf_fmt(&limits, "; from %s", k->sources);
+        printf("%-38s %-12s %-16s %-8s %-17s %-17s %-17s %s\n", k->id, k->tenant, k->name,
+               k->role, books_time(k->created_at, created), books_time(k->expires_at, expires),
+               books_time(k->revoked_at, revoked), limits.data);
+        wt_buf_free(&limits);
 }
 
 static int list(struct call *c, wt_store *s, struct wt_page *page)
 {
         struct wt_buf b = { 0 },
-                *json = books_list(c, &b, "%-38s %-12s %-16s %-8s %-17s %-17s %s\n", "ID", "TENANT",
-                                   "NAME", "ROLE", "CREATED", "EXPIRES", "REVOKED");
+                *json = books_list(c, &b, "%-38s %-12s %-16s %-8s %-17s %-17s %-17s %s\n", "ID",
+                                   "TENANT", "NAME", "ROLE", "CREATED", "EXPIRES", "REVOKED",
+                                   "LIMITS");
 
         return page_end(c, &b, page, wt_key_page(s, page, row, json));
 }
 
 static int revoke_key(struct call *c, wt_store *s)
 {
-        if (books_change(c, s, "admin.key.revoke", end, c->words[1]) != WT_OK)
-                return verb_fail(c, "%s; witan key list shows the ids", wt_words());
+        if (names_key(s, c->words[1]) != WT_OK ||
+            books_change(c, s, "admin.key.revoke", end, c->words[1]) != WT_OK)
+                return verb_fail(c, "%s", wt_words());
         if (c->json)
                 printf("{\"id\":\"%s\",\"revoked\":true}\n", c->words[1]);
         else
@@ -241,7 +300,7 @@ const struct verb verb_key = {
         .name = "key",
         .about = "makes, lists and revokes API keys",
         .usage = "witan key create [--tenant T] [--team G] [--name N] [--role R] [--models A,B] "
-                 "[--sources NETS] [--days D] [LIMITS] | list | revoke ID",
+                 "[--sources NETS] [--days D | --expires DATE] [LIMITS] | list | revoke ID",
         .example = "witan key create --tenant research --name anna --days 90 --tokens-per-day "
                    "200000",
         .text = "Keys live in the store as salted hashes; a key is shown once, when it is made. A "
@@ -262,6 +321,7 @@ const struct verb verb_key = {
                   [F_SOURCES] = {"sources", "LIST", "addresses and networks it may come from, as "
                                  "10.0.0.0/8,2001:db8::1 [anywhere]", 0},
                   [F_DAYS] = {"days", "N", "days until it expires [never]", 0},
+                  [F_EXPIRES] = {"expires", "DATE", "when it expires, as 2099-01-31 [never]", 0},
                   [F_RPC] = {"rpc", "FILE", "also makes the file of an RPC client: endpoint, keys",
                              0},
                   LIMIT_FLAGS(F_LIMITS), PAGE_FLAGS(F_PAGE)},

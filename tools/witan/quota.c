@@ -4,6 +4,7 @@
 #include "books.h"
 #include "identity/form.h"
 #include "limit.h"
+#include "names.h"
 
 enum { SHOW, SET };
 enum { F_LIMITS };
@@ -65,9 +66,11 @@ static int run(struct call *c)
                 return verb_usage(c, set ? "name a limit: --tokens-per-day 200000, or none for no "
                                   "limit" : "limits are for quota set");
         j.scope = c->n_words == 2 ? c->words[1] : NULL;
-        if (books_open(c, &s) != WT_OK)
+        if (books_read(c, &s) != WT_OK)
                 return verb_fail(c, "%s", wt_words());
-        if (set && books_change(c, s, "admin.quota.set", set_work, &j) != WT_OK)
+        if (j.scope != NULL && names_scope(s, j.scope) != WT_OK)
+                rc = verb_fail(c, "%s", wt_words());
+        else if (set && books_change(c, s, "admin.quota.set", set_work, &j) != WT_OK)
                 rc = verb_fail(c, "%s", wt_words());
         else
                 rc = show(c, s, j.scope);

@@ -4,6 +4,7 @@
 #include "books.h"
 #include "identity/form.h"
 #include "limit.h"
+#include "names.h"
 #include "page.h"
 
 enum { CREATE, LIST, LIMIT };
@@ -55,7 +56,9 @@ static int list(struct call *c, wt_store *s, struct wt_page *page)
 
 static int change(struct call *c, wt_store *s, struct job *j, bool make)
 {
-        if (books_change(c, s, make ? "admin.team.create" : "admin.quota.set",
+        if ((make ? names_tenant(s, j->team.tenant)
+                  : names_team(s, j->team.tenant, j->team.id)) != WT_OK ||
+            books_change(c, s, make ? "admin.team.create" : "admin.quota.set",
                          make ? create_work : limit_work, j) != WT_OK)
                 return verb_fail(c, "%s", wt_words());
         if (c->json)
@@ -95,7 +98,7 @@ static int run(struct call *c)
         }
         if (!page_flags(c, F_PAGE, what == LIST, &room, &page))
                 return EXIT_USAGE;
-        if (books_open(c, &s) != WT_OK)
+        if (books_read(c, &s) != WT_OK)
                 return verb_fail(c, "%s", wt_words());
         rc = what == LIST ? list(c, s, page) : change(c, s, &j, what == CREATE);
         wt_store_close(s);

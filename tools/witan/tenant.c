@@ -4,6 +4,7 @@
 #include "books.h"
 #include "identity/form.h"
 #include "limit.h"
+#include "names.h"
 #include "page.h"
 
 enum { F_NAME, F_WEIGHT, F_LIMITS, F_PAGE = F_LIMITS + WT_N_LIMITS };
@@ -109,9 +110,12 @@ static int change(struct call *c, wt_store *s, struct job *j)
         static const char *const said[] = { "is made", "", "is changed",
                                             "is disabled: its keys are refused", "is enabled" };
         struct wt_buf b = { 0 };
-        wt_err err = books_change(c, s, j->what == CREATE ? "admin.tenant.create"
+        wt_err err = j->what == CREATE ? WT_OK : names_tenant(s, c->words[1]);
+
+        if (err == WT_OK)
+                err = books_change(c, s, j->what == CREATE ? "admin.tenant.create"
                                                           : "admin.tenant.update",
-                                  j->what == CREATE ? create_work : update_work, j);
+                                   j->what == CREATE ? create_work : update_work, j);
 
         if (err != WT_OK)
                 return verb_fail(c, "%s", wt_words());
@@ -150,7 +154,7 @@ static int run(struct call *c)
                 return verb_usage(c, "name a limit: --tokens-per-day 200000, or none for no limit");
         if (!page_flags(c, F_PAGE, j.what == LIST, &room, &page))
                 return EXIT_USAGE;
-        if (books_open(c, &s) != WT_OK)
+        if ((j.what == CREATE ? books_open(c, &s) : books_read(c, &s)) != WT_OK)
                 return verb_fail(c, "%s", wt_words());
         rc = j.what == LIST ? list(c, s, page) : change(c, s, &j);
         wt_store_close(s);
