@@ -218,6 +218,9 @@ wt_err wt_store_restore(wt_store *s, const char *folder, struct wt_store_copy *o
         if ((err = wt_file_read(path, WT_DUMP_MANIFEST, &text)) == WT_OK)
                 err = wt_dump_read(&r.dump, text.data, text.len);
         wt_buf_free(&text);
+        if (err == WT_ENOTFOUND)
+                err = wt_fail(err, "there is no backup in %s: it has no manifest.json; name the "
+                              "folder that witan store backup wrote", folder);
         if (err == WT_OK)
                 err = wt_store_do(s, work, &r);
         if (err == WT_OK)

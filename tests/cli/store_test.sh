@@ -17,6 +17,8 @@ try "not over another" 1 "not empty" -- "$w" store backup "$tmp/copy" --state "$
 try "not over what is there" 1 "holds tables already" -- "$w" store restore "$tmp/copy" --state "$s"
 try "a folder is wanted" 2 "takes one folder" -- "$w" store backup --state "$s"
 try "no such backup" 1 "manifest.json" -- "$w" store restore "$tmp/nothing" --state "$tmp/t"
+mkdir "$tmp/empty"
+try "nor in an empty folder" 1 "no backup in $tmp/empty" "witan store backup" -- "$w" store restore "$tmp/empty" --state "$tmp/t"
 try "a restore" 0 "restored from" -- "$w" store restore "$tmp/copy" --state "$tmp/t"
 try "the key is back" 0 "$id" -- "$w" key list --state "$tmp/t"
 try "another kind of store" 1 "no plugin opens" -- "$w" store info --store mysql://x/y --state "$s"
@@ -35,6 +37,28 @@ case $url in
     try "the key came all the way" 0 "$id" -- "$w" key list --state "$tmp/v"
     try "a password in a URL" 1 "holds a password" -- "$w" store info --store "${url/witan@/witan:secret@}" --state "$s"
     case $out in *secret*) result 1 "the password is not said" "$out" ;; *) result 0 "the password is not said" ;; esac
+    try "no such user" 1 "createuser" -- "$w" store info --store "${url/witan@/nobody@}" --state "$s"
+    try "no such database" 1 "createdb" -- "$w" store info --store "${url/\/one/\/nothing}" --state "$s"
+    # What a server refuses, each in its own words: a user with a password.
+    psql=$(compgen -G '/usr/lib/postgresql/*/bin/psql' | sort -V | tail -1)
+    hba=$("${psql:-psql}" "$url" -Atc 'SHOW hba_file')
+    { echo 'host all anna 127.0.0.1/32 scram-sha-256'; cat "$hba"; } >"$tmp/hba" && cat "$tmp/hba" >"$hba"
+    "${psql:-psql}" "$url" -qc "CREATE ROLE anna LOGIN PASSWORD 'right'" -c 'SELECT pg_reload_conf()' >"$tmp/psql" 2>&1
+    anna=${url/witan@/anna@}
+    info() { "$w" store info --store "$anna?passfile=$tmp/pass" --state "$s"; }
+    # a server reads its files anew in its own time
+    for _ in $(seq 1200); do "$w" store info --store "$anna" --state "$s" >"$tmp/info" 2>&1 || break; sleep 0.1; done
+    try "no password" 1 "?passfile=FILE in the URL" "HOST:PORT:DATABASE:USER:PASSWORD" -- "$w" store info --store "$anna" --state "$s"
+    try "no passfile" 1 "the passfile $tmp/pass cannot be read" -- info
+    echo "*:*:*:other:right" >"$tmp/pass"
+    try "a passfile that others read" 1 "may be read by others" "chmod 600" -- info
+    chmod 600 "$tmp/pass"
+    try "a passfile without its line" 1 "no line of the passfile" -- info
+    echo "*:*:*:anna:wrong" >"$tmp/pass"
+    try "a wrong password" 1 "the password of the passfile is not this user's" -- info
+    echo "*:*:*:anna:right" >"$tmp/pass"
+    try "a user without rights" 1 "user anna lacks the right" "witan_writer" "witan_reader" -- "$w" key list \
+      --store "$anna?passfile=$tmp/pass" --state "$s"
     so=$build/plugins/store_postgresql.so
     read -r empty <&"${pg[0]}"
     try "a store is checked on a database" 2 "name it: --url postgresql:" -- "$w" plugin check "$so"

@@ -1,5 +1,7 @@
 /* plugin.c - witan plugin list|check: which plugins there are, and whether one keeps the promises
  * of its kind. check loads FILE as a service would and runs the conformance test of its kind. */
+#include <dirent.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/buf.h"
@@ -28,13 +30,36 @@ static void put_plugin(struct wt_buf *b, const struct wt_plugin *p)
         wt_buf_json_kv(b, "about", p->about);
 }
 
+/* The stores of the build's own folder, which every program finds there when a URL asks for one. */
+static wt_err load_stores(void)
+{
+        char folder[PATH_MAX], path[PATH_MAX + NAME_MAX + 2];
+        const struct wt_plugin *p;
+        struct dirent *e;
+        wt_err err = wt_plugin_own(folder);
+        DIR *d = err == WT_OK ? opendir(folder) : NULL;
+
+        while (d != NULL && err == WT_OK && (e = readdir(d)) != NULL) {
+                size_t n = strlen(e->d_name);
+
+                if (strncmp(e->d_name, "store_", 6) != 0 || n < 3 ||
+                    strcmp(e->d_name + n - 3, ".so") != 0)
+                        continue;
+                snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+                err = wt_plugin_load(path, &p);
+        }
+        if (d != NULL)
+                closedir(d);
+        return err;
+}
+
 static int list(struct call *c)
 {
         const char *folder = wt_conf_str(c->conf, WT_SET_plugins);
         struct wt_buf b = { 0 };
         const struct wt_plugin *p;
 
-        if (wt_plugin_register(built_in) != WT_OK ||
+        if (wt_plugin_register(built_in) != WT_OK || load_stores() != WT_OK ||
             (folder[0] != '\0' && wt_plugin_load_dir(folder) != WT_OK))
                 return verb_fail(c, "%s", wt_words());
         wt_buf_str(&b, "[");

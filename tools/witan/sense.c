@@ -84,8 +84,21 @@ static wt_err gpu(const wt_conf *c)
                 s, wt_conf_where(c, WT_SET_gpu));
 }
 
+static wt_err audit_text(const wt_conf *c)
+{
+        static const char *const words[] = { "absent", "encrypted", NULL };
+        const char *s = wt_conf_str(c, WT_SET_audit_text), *near = near_word(s, words);
+
+        if (strcmp(s, words[0]) == 0 || strcmp(s, words[1]) == 0)
+                return WT_OK;
+        return wt_fail(WT_EINVAL, "audit_text: '%s' (%s) is no policy; say absent or encrypted"
+                       "%s%s%s", s, wt_conf_where(c, WT_SET_audit_text),
+                       near != NULL ? "; did you mean " : "", near != NULL ? near : "",
+                       near != NULL ? "?" : "");
+}
+
 static wt_err (*const rules[])(const wt_conf *) = { log_level, http, bus, replicas, gpu,
-                                                   secure_check };
+                                                   audit_text, secure_check };
 enum { N_RULES = sizeof rules / sizeof *rules };
 
 uint32_t sense_each(const wt_conf *c, void (*each)(void *arg, const char *words), void *arg)
