@@ -43,7 +43,7 @@ try "a time that is none" 2 "--since" "2026-11-25" -- "$w" audit query --since t
 try "a number without a unit" 2 "write 24h or 24d" -- "$w" audit query --since 24 --state "$state"
 try "since after until" 2 "since is after until" -- "$w" audit query --since 1h --until 2h --state "$state"
 try "yesterday and today" 0 -- "$w" audit query --since yesterday --until today --state "$state"
-rev=$("$w" audit query --request "${ids[1]}" --state "$state" | awk 'NR == 2 { print $6 }')
+rev=$("$w" audit query --request "${ids[1]}" --state "$state" | awk 'NR == 2 { print $7 }')
 json "a revision as the table shows it" 0 'len(j["data"]) >= 3 and all(r["revision"].startswith("'"$rev"'") for r in j["data"])' \
   -- "$w" audit query --revision "$rev" -o json --state "$state"
 try "another revision" 0 "no row matches" -- "$w" audit query --revision "00000000${rev:0:1}" --state "$state"

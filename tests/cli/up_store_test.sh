@@ -72,6 +72,11 @@ try "it stops again" 0 -- "$w" down --state "$state"
 try "another store is refused, with the reason and the way" 1 "spool's rows go there; flag --store names another store" \
   "--store-change" -- "$w" up --detach --http 127.0.0.1:0 --store sqlite --experts 1 --state "$state"
 [ ! -e "$state/witan.db" ]; result $? "and nothing is made"
+cp "$state/witan.json" "$tmp/witan.json"
+echo >"$state/witan.json"
+try "where the record is damaged, the store must be named" 1 "which store this cluster has is not known" "--store names it" \
+  -- "$w" up --detach --http 127.0.0.1:0 --experts 1 --state "$state"
+cp "$tmp/witan.json" "$state/witan.json"
 try "the log still verifies" 0 "are what was logged" -- "$w" audit verify --state "$state"
 try "the store is moved" 0 "copied to" -- "$w" store backup "$tmp/copy3" --state "$state"
 try "to SQLite" 0 "restored from" -- "$w" store restore "$tmp/copy3" --store sqlite --state "$state"

@@ -89,13 +89,15 @@ static wt_err make_folders(struct up *u)
 static wt_err settle_store(struct up *u)
 {
         const wt_conf *conf = u->c->conf;
-        char *now = u->plan.cluster.store, then[4200];
+        char *now = u->plan.cluster.store, then[4200], db[4300];
         wt_err err = cluster_store_name(wt_conf_str(conf, WT_SET_store), now);
 
         if (err != WT_OK)
                 return err;
-        if ((err = cluster_store(u->c->state, then)) != WT_OK)
-                return wt_conf_from(conf, WT_SET_store) != WT_FROM_DEFAULT ? WT_OK
+        snprintf(db, sizeof db, "%s/witan.db", u->c->state);
+        if ((err = cluster_store(u->c->state, then)) != WT_OK)   /* damaged: the file tells */
+                return wt_conf_from(conf, WT_SET_store) != WT_FROM_DEFAULT ||
+                       access(db, F_OK) == 0 ? WT_OK
                         : wt_fail(err, "which store this cluster has is not known, since %s; "
                                   "--store names it (sqlite, or the URL)", wt_words());
         if (wt_conf_from(conf, WT_SET_store) == WT_FROM_STATE && strcmp(now, "sqlite") != 0)
