@@ -139,11 +139,34 @@ static void keep_metadata(witan_client *c, const struct wt_rpc_end *e)
         }
 }
 
+static void hand_on(struct call *t, struct wt_bytes body)
+{
+        t->seq++;
+        t->begun = true;
+        if (t->h.message != NULL && !t->cancelled &&
+            t->h.message(t->h.arg, body.data, body.len) != 0)
+                t->cancelled = true;
+}
+
+/* The end may bring the last message. False: that was the end of the call. */
+static bool take_last(witan_client *c, struct call *t, const struct wt_rpc_end *e)
+{
+        if (e->messages == t->seq + 1)
+                hand_on(t, e->body);
+        if (t->cancelled)
+                call_end(c, t, WITAN_CANCELLED, "cancelled");
+        else if (e->messages > t->seq)
+                call_end(c, t, WITAN_DATA_LOSS, "a message of the answer is missing");
+        return !t->over;
+}
+
 static void take_end(witan_client *c, struct call *t, const wt_msg *m)
 {
         const char *words = (const char *)m->env.message.data, *after, *should;
 
         keep_metadata(c, m->env.body);
+        if (!take_last(c, t, m->env.body))
+                return;
         if (m->env.status != WITAN_UNAVAILABLE) {
                 call_end(c, t, (int)m->env.status, m->env.status == WITAN_OK ? "" : words);
                 return;
@@ -163,11 +186,7 @@ static void take_data(witan_client *c, struct call *t, const struct wt_rpc_data 
                 call_end(c, t, WITAN_DATA_LOSS, "a message of the answer is missing");
                 return;
         }
-        t->seq++;
-        t->begun = true;
-        if (t->h.message != NULL && !t->cancelled &&
-            t->h.message(t->h.arg, d->body.data, d->body.len) != 0)
-                t->cancelled = true;
+        hand_on(t, d->body);
         if (!t->hold && !t->cancelled && ++t->taken >= (t->credit + 1) / 2) {
                 call_tell(c, t, WT_M_RPC_CREDIT, t->taken);
                 t->taken = 0;

@@ -47,6 +47,7 @@ class Client:
                       timeout_us=int(timeout * 1e6), credit=CREDIT)
         e.rpc_call.metadata.add(key="authorization", value="Bearer " + self.conf["api_key"])
         self.socket.send(e.SerializeToString())
+        seen = 0
         try:
             while self.socket.poll(timeout * 1000 + 2000):
                 e = wire.Envelope.FromString(self.socket.recv())
@@ -55,9 +56,12 @@ class Client:
                 if e.method == 66:              # RpcEnd
                     me = 0
                     self.metadata = {m.key: m.value for m in e.rpc_end.metadata}
+                    if e.rpc_end.messages == seen + 1:  # the last one comes with the end
+                        yield answer.FromString(e.rpc_end.body)
                     if e.status:
                         raise Error(e.status, e.message)
                     return
+                seen += 1
                 yield answer.FromString(e.rpc_data.body)
                 self.socket.send(self.send(me, 67, "rpc_credit", messages=1).SerializeToString())
             raise Error(14, "no answer in time")

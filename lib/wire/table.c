@@ -172,6 +172,8 @@ static const struct wire_field rpc_data_rows[] = {
 };
 static const struct wire_field rpc_end_rows[] = {
         MSGS(1, wt_rpc_end, WIRE_MANY, metadata, 32, &metadata_desc),
+        ONE(2, wt_rpc_end, WIRE_BYTES, body, 8 << 20),
+        ONE(3, wt_rpc_end, WIRE_U64, messages, ANY),
 };
 static const struct wire_field rpc_credit_rows[] = {
         ONE(1, wt_rpc_credit, WIRE_U32, messages, ANY),

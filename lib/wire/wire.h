@@ -85,7 +85,8 @@ struct wt_metadata { struct wt_bytes key, value; };
 struct wt_rpc_call { struct wt_bytes path; struct wt_metadata *metadata; uint32_t n_metadata;
                      struct wt_bytes body; uint64_t timeout_us; uint32_t credit; };
 struct wt_rpc_data { uint64_t seq; struct wt_bytes body; };
-struct wt_rpc_end { struct wt_metadata *metadata; uint32_t n_metadata; };
+struct wt_rpc_end { struct wt_metadata *metadata; uint32_t n_metadata; struct wt_bytes body;
+                    uint64_t messages; };
 struct wt_rpc_credit { uint32_t messages; };
 struct wt_rpc_cancel { uint32_t reason; };
 

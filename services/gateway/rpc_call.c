@@ -55,6 +55,11 @@ static bool send_end(struct rpc_call *c)
         struct wt_rpc_end *e = WT_ARENA_NEW(&m->arena, struct wt_rpc_end);
 
         put_metadata(c, m, e);
+        e->messages = c->seq;
+        if (c->closed && c->piece != NULL) {     /* one message instead of two */
+                e->body = WT_BYTES(c->piece->body.data, c->piece->body.len);
+                e->messages++;
+        }
         m->env.body = e;
         m->env.status = (uint32_t)c->status;
         if (c->status != WT_OK)
@@ -93,10 +98,12 @@ static bool send_piece(struct rpc_call *c)
         return true;
 }
 
-/* As much as credit and the connection allow. */
+/* As much as credit and the connection allow, but for the last one of all, which goes with the
+ * end. */
 static void send_pieces(struct rpc_call *c)
 {
-        while (c->piece != NULL && c->credit > 0 && !c->lost && send_piece(c))
+        while (c->piece != NULL && (!c->closed || c->piece->next != NULL) && c->credit > 0 &&
+               !c->lost && send_piece(c))
                 ;
         if (c->since_us == 0 && c->piece != NULL)
                 c->since_us = wt_now_us(c->rpc->gateway->conf.clock);
@@ -139,7 +146,8 @@ void rpc_flush(struct rpc_call *c)
         send_pieces(c);
         if (c->lost) {
                 rpc_lost(c);
-        } else if (c->piece != NULL) {
+        } else if (c->piece != NULL &&
+                   (!c->closed || c->piece->next != NULL || c->credit == 0)) {
                 return;
         } else if (c->closed) {
                 if (send_end(c) || !c->stuck)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "bus/bus_impl.h"
 #include "path.h"
 #include "rpc.h"
 
@@ -125,6 +126,15 @@ static void write_piece(const struct caller *c, int number)
         wt_buf_free(&b);
 }
 
+/* The message with the next number. */
+static void read_piece(struct wt_bytes body, int *next)
+{
+        char text[8];
+
+        snprintf(text, sizeof text, "%06d", (*next)++);
+        assert_non_null(memmem(body.data, body.len, text, 6));
+}
+
 /* Reads what is there: messages of a call, in order from number *next on. Its end's status and
  * words, or -1. */
 static int read_call(uint64_t id, int *next, char words[256])
@@ -133,21 +143,23 @@ static int read_call(uint64_t id, int *next, char words[256])
         wt_msg *m;
 
         while (wt_bus_recv(client, &m) == WT_OK) {
-                char text[8];
-
                 assert_int_equal(m->env.call_id, id);
                 assert_int_equal(status, -1);
                 if (m->env.method == WT_M_RPC_END) {
+                        const struct wt_rpc_end *e = m->env.body;
+
+                        if (e->messages == (uint64_t)*next + 1)
+                                read_piece(e->body, next);
+                        assert_int_equal(e->messages, *next);
+                        assert_int_equal(e->n_metadata, 1);
                         status = (int)m->env.status;
                         snprintf(words, 256, "%s", (const char *)m->env.message.data);
-                        assert_int_equal(((struct wt_rpc_end *)m->env.body)->n_metadata, 1);
                 } else {
                         const struct wt_rpc_data *d = m->env.body;
 
                         assert_int_equal(m->env.method, WT_M_RPC_DATA);
                         assert_int_equal(d->seq, *next);
-                        snprintf(text, sizeof text, "%06d", (*next)++);
-                        assert_non_null(memmem(d->body.data, d->body.len, text, 6));
+                        read_piece(d->body, next);
                 }
                 wt_msg_free(m);
         }
@@ -314,6 +326,34 @@ static void grants_and_does_not_read(void **state)
         assert_int_equal(door->n_open, 0);
 }
 
+/* A unary answer is one message, the end with its body; and so is what came too late for credit. */
+static void the_last_comes_with_the_end(void **state)
+{
+        static const char whole[] = "{\"id\":\"a\",\"choices\":[{\"text\":\"000000\"}]}";
+        const struct caller *c = call(1, 1);
+        uint64_t sent = door->bus->sent;
+        int next = 0;
+        char words[256];
+
+        (void)state;
+        caller_reply(c, 200, "", "x-request-id: r\r\n", whole, sizeof whole - 1);
+        assert_int_equal(door->bus->sent, sent + 1);
+        assert_int_equal(read_call(1, &next, words), WT_OK);
+        assert_int_equal(next, 1);
+        c = call(2, 1);
+        for (next = 0; next < 3; next++)
+                write_piece(c, next);
+        caller_finish(c);
+        next = 0;
+        assert_int_equal(read_call(2, &next, words), -1);
+        grant(2, 1);
+        assert_int_equal(read_call(2, &next, words), -1);
+        assert_int_equal(next, 2);
+        grant(2, 1);
+        assert_int_equal(read_call(2, &next, words), WT_OK);
+        assert_int_equal(next, 3);
+}
+
 int main(void)
 {
         const struct { const char *name; void (*run)(void **); } cases[] = {
@@ -323,6 +363,7 @@ int main(void)
                 { "answers that are complete, too", whole_answers_too },
                 { "who has taken all may be silent", silence_is_no_slowness },
                 { "one that grants and does not read", grants_and_does_not_read },
+                { "the last message comes with the end", the_last_comes_with_the_end },
         };
         enum { N = sizeof cases / sizeof *cases };
         struct CMUnitTest tests[N];
