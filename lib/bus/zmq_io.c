@@ -193,41 +193,36 @@ static bool gather(void *sock, bool is_router, struct parts *p)
         return true;
 }
 
-/* Frames as the envelope's tensors say, copied. False without memory for them, too: a call is made
- * again once it is late, an event is missed by the position of the next one; a lost submit is seen
- * by nobody but its deadline. */
-static bool take_frames(wt_msg *m, struct parts *p)
+/* Frames as the envelope's tensors say, copied. WT_EINVAL, WT_ENOMEM. What is dropped for want of
+ * memory between services: a call is made again once it is late, an event is missed by the position
+ * of the next one; a lost submit is seen by nobody but its deadline. */
+static wt_err take_frames(wt_msg *m, struct parts *p)
 {
         uint32_t n = m->env.n_tensors;
 
         m->env.n_tensors = 0;                    /* so that a failure frees what is there */
-        if (n != p->n - 1) {
-                wt_fail(WT_EINVAL, "a message of %u tensors and %u parts behind the envelope", n,
-                        p->n - 1);
-                return false;
-        }
+        if (n != p->n - 1)
+                return wt_fail(WT_EINVAL, "a message of %u tensors and %u parts behind the "
+                               "envelope", n, p->n - 1);
         for (uint32_t i = 0; i < n; i++) {
                 struct wt_frame *f = &m->frame[i];
                 size_t bytes = 0;
 
                 if (!wt_tensor_bytes(&m->env.tensors[i], &bytes) ||
-                    bytes != zmq_msg_size(&p->part[1 + i])) {
-                        wt_fail(WT_EINVAL, "tensor %u has %zu bytes by its shape and %zu in its "
-                                "part", i, bytes, zmq_msg_size(&p->part[1 + i]));
-                        return false;
-                }
+                    bytes != zmq_msg_size(&p->part[1 + i]))
+                        return wt_fail(WT_EINVAL, "tensor %u has %zu bytes by its shape and %zu "
+                                       "in its part", i, bytes, zmq_msg_size(&p->part[1 + i]));
                 *f = (struct wt_frame){ bus_frame_try(m->home, bytes), bytes };
-                if (!f->data) {
-                        wt_fail(WT_ENOMEM, "no memory for a tensor of %zu bytes", bytes);
-                        return false;
-                }
+                if (!f->data)
+                        return wt_fail(WT_ENOMEM, "no memory for a tensor of %zu bytes", bytes);
                 memcpy(f->data, zmq_msg_data(&p->part[1 + i]), bytes);
                 m->env.n_tensors++;
         }
-        return true;
+        return WT_OK;
 }
 
-/* Counts what was wrong. Where it may be answered, the fault as a message; else NULL. */
+/* Counts what was wrong. Where it may be answered, the fault as a message, in a code of the wire;
+ * else NULL. */
 static wt_msg *fault(struct zbus *z, struct parts *p, uint32_t peer, wt_err code)
 {
         char words[512];
@@ -240,7 +235,7 @@ static wt_msg *fault(struct zbus *z, struct parts *p, uint32_t peer, wt_err code
             !wt_wire_call_id(zmq_msg_data(&p->part[0]), zmq_msg_size(&p->part[0]), &call_id))
                 return NULL;
         m = wt_msg_new(z->b);
-        bus_msg_fault(m, code, call_id, words);
+        bus_msg_fault(m, wt_code_outside(code), call_id, words);
         m->peer = peer;
         return m;
 }
@@ -250,6 +245,7 @@ static wt_msg *read_message(struct zbus *z, struct parts *p, uint32_t peer)
 {
         size_t len = p->n ? zmq_msg_size(&p->part[0]) : 0;
         wt_msg *m;
+        wt_err err;
 
         if (p->n == 0 || p->n > MAX_PARTS)
                 return fault(z, p, peer, wt_fail(WT_EINVAL, "a message of %u parts; it has one, "
@@ -262,13 +258,13 @@ static wt_msg *read_message(struct zbus *z, struct parts *p, uint32_t peer)
         m->peer = peer;
         if (len > LARGE_ENVELOPE)
                 bus_msg_is_large(m);
-        if (wt_wire_decode(&m->env, zmq_msg_data(&p->part[0]), len, &m->arena) == WT_OK &&
-            take_frames(m, p)) {
+        if ((err = wt_wire_decode(&m->env, zmq_msg_data(&p->part[0]), len, &m->arena)) == WT_OK &&
+            (err = take_frames(m, p)) == WT_OK) {
                 bus_count(&z->b->bytes_received, len);
                 return m;
         }
         wt_msg_free(m);
-        return fault(z, p, peer, WT_EINVAL);
+        return fault(z, p, peer, err == WT_ENOMEM ? WT_ENOMEM : WT_EINVAL);
 }
 
 /* Who sent this to the bound socket; false: somebody who may not, and is cut off when its key is

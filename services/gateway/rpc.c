@@ -11,12 +11,22 @@
 static const struct door *const doors[] = { &door_chat, &door_completions, &door_tokenize,
                                             &door_detokenize };
 
-static struct rpc_call *find(const struct rpc *r, uint32_t peer, uint64_t id)
+/* Where a call is listed. Both numbers are mixed into the upper bits (Fibonacci hashing): clients
+ * count their calls up, and connections have their place in the lower bits. */
+struct rpc_call **rpc_bucket(struct rpc *r, uint32_t peer, uint64_t id)
 {
-        struct rpc_call *c = r->open;
+        uint64_t h = (id ^ (uint64_t)peer << 32 ^ peer) * 0x9e3779b97f4a7c15u;
+
+        return &r->bucket[h >> 54];
+}
+_Static_assert(RPC_BUCKETS == 1 << (64 - 54), "the upper bits are a bucket's number");
+
+static struct rpc_call *find(struct rpc *r, uint32_t peer, uint64_t id)
+{
+        struct rpc_call *c = *rpc_bucket(r, peer, id);
 
         while (c != NULL && (c->peer != peer || c->id != id))
-                c = c->next;
+                c = c->next_in_bucket;
         return c;
 }
 
@@ -52,7 +62,7 @@ static void on_deadline(void *arg, struct wt_timer *t)
 
 static struct rpc_call *call_new(struct rpc *r, wt_msg *m, const struct api_method *method)
 {
-        struct rpc_call *c = calloc(1, sizeof *c);
+        struct rpc_call *c = calloc(1, sizeof *c), **bucket;
 
         if (c == NULL)
                 wt_out_of_memory("a call", sizeof *c);
@@ -75,6 +85,9 @@ static struct rpc_call *call_new(struct rpc *r, wt_msg *m, const struct api_meth
                 r->open->prev = c;
         r->open = c;
         r->n_open++;
+        bucket = rpc_bucket(r, c->peer, c->id);
+        c->next_in_bucket = *bucket;
+        *bucket = c;
         return c;
 }
 
@@ -207,6 +220,9 @@ static void take(struct rpc *r, wt_msg *m)
 
 static void end_lost(struct rpc *r)
 {
+        if (!r->some_lost)                       /* it is asked with each batch */
+                return;
+        r->some_lost = false;
         for (struct rpc_call *c = r->open, *next; c != NULL; c = next) {
                 next = c->next;
                 if (c->lost)
@@ -233,6 +249,7 @@ static void look_for_lost(struct rpc *r)
 {
         for (struct rpc_call *c = r->open; c != NULL; c = c->next)
                 c->lost |= !wt_bus_peer_here(r->bus, c->peer);
+        r->some_lost = true;
         end_lost(r);
 }
 

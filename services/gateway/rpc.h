@@ -37,13 +37,17 @@ struct rpc_call {
                                                   * 0: nothing is */
         struct wt_timer deadline;
         struct rpc_call *next, *prev;            /* open calls */
+        struct rpc_call *next_in_bucket;
 };
 
+enum { RPC_BUCKETS = 1024 };                    /* rpc_calls is some thousands at most */
 struct rpc {
         struct gateway *gateway;
         wt_bus *bus;
         wt_loop *loop;
         struct rpc_call *open; uint32_t n_open, max_open, per_key;
+        struct rpc_call *bucket[RPC_BUCKETS];    /* open calls, by (peer, id) */
+        bool some_lost;                          /* open has calls that are */
         size_t max_unsent, max_unsent_all;       /* bytes of answers that clients do not take: of
                                                   * one call; of all, and of HTTP's with them */
         uint64_t unsent, idle_us;                /* of all calls; how long one may take nothing */
@@ -71,6 +75,7 @@ struct caller rpc_caller(struct rpc_call *c);
 void rpc_flush(struct rpc_call *c);              /* what credit allows; may free c */
 void rpc_end(struct rpc_call *c, wt_err status, const char *words);     /* the first one counts */
 void rpc_done(struct rpc_call *c);               /* no more comes: closes and flushes it */
+struct rpc_call **rpc_bucket(struct rpc *r, uint32_t peer, uint64_t id);        /* rpc.c */
 void rpc_free(struct rpc_call *c);               /* unlinks, without a word */
 void rpc_lost(struct rpc_call *c);               /* nobody waits for it: its request ends */
 /* It ends now, whatever of its answer is left, and frees c. */

@@ -27,6 +27,7 @@ static bool post(struct rpc_call *c, wt_msg *m)
         if (err == WT_OK)
                 return true;
         c->lost |= !c->stuck;
+        c->rpc->some_lost |= c->lost;
         wt_msg_free(m);
         return false;
 }
@@ -112,7 +113,11 @@ static void send_pieces(struct rpc_call *c)
 void rpc_free(struct rpc_call *c)
 {
         struct rpc *r = c->rpc;
+        struct rpc_call **at = rpc_bucket(r, c->peer, c->id);
 
+        while (*at != c)
+                at = &(*at)->next_in_bucket;
+        *at = c->next_in_bucket;
         if (c->prev != NULL)
                 c->prev->next = c->next;
         else
