@@ -121,6 +121,15 @@ static const struct api_field decode_response_rows[] = {
         F(1, "model", API_STR), F(2, "text", API_STR),
 };
 MESSAGE(decode_response, "DecodeResponse", decode_response_rows);
+static const struct api_field admin_request_rows[] = {
+        F(1, "method", API_STR), F(2, "path", API_STR), F(3, "query", API_STR),
+        F(4, "body", API_STR),
+};
+MESSAGE(admin_request, "AdminRequest", admin_request_rows);
+static const struct api_field admin_response_rows[] = {
+        F(1, "type", API_STR), F(2, "body", API_STR),
+};
+MESSAGE(admin_response, "AdminResponse", admin_response_rows);
 
 #define STREAM "\"stream\":true,\"stream_options\":{\"include_usage\":true}"
 const struct api_method api_methods[] = {
@@ -135,6 +144,7 @@ const struct api_method api_methods[] = {
           "\"echo\":true,\"max_tokens\":0", 0 },
         { "/witan.v1.Tokens/Encode", "/v1/tokenize", &encode_request, &encode_response, "", 0 },
         { "/witan.v1.Tokens/Decode", "/v1/detokenize", &decode_request, &decode_response, "", 0 },
+        { "/witan.v1.Admin/Call", API_ADMIN, &admin_request, &admin_response, "", 0 },
         { NULL, NULL, NULL, NULL, NULL, 0 },
 };
 

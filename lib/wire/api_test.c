@@ -55,7 +55,7 @@ static void as_in_the_proto(void **state)
         static const ProtobufCServiceDescriptor *const services[] = {
                 &witan__v1__models__descriptor, &witan__v1__chat__descriptor,
                 &witan__v1__generate__descriptor, &witan__v1__score__descriptor,
-                &witan__v1__tokens__descriptor,
+                &witan__v1__tokens__descriptor, &witan__v1__admin__descriptor,
         };
         size_t n = 0;
 

@@ -109,14 +109,14 @@ void request_go(struct request *r)
 /* What is asked where nothing is: refused with a row, as everything else. */
 static const struct door door_unknown = { .path = "/v1/unknown" };
 
-static bool nowhere(struct gateway *g, wt_call *call, const char *method, const char *path)
+static bool nowhere(struct gateway *g, struct caller c, const char *method, const char *path)
 {
-        struct request *r = request_new(g, caller_http(call), &door_unknown);
+        struct request *r = request_new(g, c, &door_unknown);
         static const struct refusal no_path = { 404, "invalid_request_error", "unknown_url", NULL };
         static const struct refusal no_method = {405, "invalid_request_error", "method_not_allowed",
                                                  NULL};
 
-        snprintf(r->tally.door, sizeof r->tally.door, "%s", path);
+        snprintf(r->tally.door, sizeof r->tally.door, "%s%s", c.ops->name, path);
         if (!audit_open(r))
                 return false;
         for (size_t i = 0; i < sizeof doors / sizeof *doors; i++)
@@ -130,6 +130,19 @@ static bool nowhere(struct gateway *g, wt_call *call, const char *method, const 
                               "/v1/chat/completions, /v1/completions, /v1/generate, /v1/tokenize, "
                               "/v1/detokenize, /v1/models and, for admins, /v1/admin/", method,
                               path);
+}
+
+void request_under_admin(struct gateway *g, struct caller c, const char *method, const char *path,
+                         const char *query)
+{
+        bool get = strcmp(method, "GET") == 0;
+
+        if (get && strcmp(path, "/v1/admin/audit") == 0)
+                request_audit(g, c, query, false);
+        else if (get && strcmp(path, "/v1/admin/audit/export") == 0)
+                request_audit(g, c, query, true);
+        else if (!request_admin(g, c, method, path, query))
+                nowhere(g, c, method, path);
 }
 
 void gateway_listen(void *arg, wt_call *c)
@@ -148,13 +161,8 @@ void gateway_listen(void *arg, wt_call *c)
                 request_models(g, caller_http(c), NULL);
         else if (get && strncmp(path, "/v1/models/", 11) == 0)
                 request_models(g, caller_http(c), path + 11);
-        else if (get && strcmp(path, "/v1/admin/audit") == 0)
-                request_audit(g, caller_http(c), wt_call_query(c), false);
-        else if (get && strcmp(path, "/v1/admin/audit/export") == 0)
-                request_audit(g, caller_http(c), wt_call_query(c), true);
-        else if (strncmp(path, "/v1/admin/", 10) == 0 &&
-                 request_admin(g, caller_http(c), method, path, wt_call_query(c)))
-                return;
+        else if (strncmp(path, "/v1/admin/", 10) == 0)
+                request_under_admin(g, caller_http(c), method, path, wt_call_query(c));
         else if (!health(g, c))
-                nowhere(g, c, method, path);
+                nowhere(g, caller_http(c), method, path);
 }

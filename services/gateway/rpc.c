@@ -91,6 +91,49 @@ static struct rpc_call *call_new(struct rpc *r, wt_msg *m, const struct api_meth
         return c;
 }
 
+/* A member of an AdminRequest, "" when absent; NULL: there is a NUL in it, or more than most. */
+static const char *admin_text(const wt_json *j, const char *name, size_t most)
+{
+        size_t len = 0;
+        const char *s = wt_json_str(j, wt_json_get(j, 0, name), &len);
+
+        return s == NULL ? "" : len > most || strlen(s) != len ? NULL : s;
+}
+
+/* An admin's call: its door, and a body that becomes the call's own. */
+static void serve_admin(struct rpc_call *c)
+{
+        const char *method, *path, *query, *body;
+        char full[16 + 512];
+        wt_json *j;
+        size_t len = 0;
+
+        if (wt_json_parse(&j, c->json.data, c->json.len, &wt_json_default) != WT_OK) {
+                rpc_end(c, WT_EINVAL, wt_words());
+                rpc_done(c);
+                return;
+        }
+        method = admin_text(j, "method", 16);
+        path = admin_text(j, "path", 512);
+        query = admin_text(j, "query", 4096);
+        if (method == NULL || path == NULL || query == NULL) {
+                rpc_end(c, WT_EINVAL, "AdminRequest: method has at most 16 bytes, path 512, query "
+                        "4,096, and none of them a NUL");
+                rpc_done(c);
+        } else if (strcmp(path, "audit/export") == 0) {
+                rpc_end(c, WT_EUNSUPPORTED, "an export is a file: GET /v1/admin/audit/export over "
+                        "HTTP, or witan audit export; here GET audit gives it by pages");
+                rpc_done(c);
+        } else {
+                snprintf(full, sizeof full, API_ADMIN "%s", path);
+                body = wt_json_str(j, wt_json_get(j, 0, "body"), &len);
+                wt_buf_clear(&c->json);
+                wt_buf_add(&c->json, body != NULL ? body : "", body != NULL ? len : 0);
+                request_under_admin(c->rpc->gateway, rpc_caller(c), method, full, query);
+        }
+        wt_json_free(j);
+}
+
 /* The request may be over, and c freed, when this returns. */
 static void serve(struct rpc_call *c)
 {
@@ -101,6 +144,10 @@ static void serve(struct rpc_call *c)
                                   wt_now_us(g->conf.clock) + c->body->timeout_us);
         if (strcmp(c->method->door, "/v1/models") == 0) {
                 request_models(g, rpc_caller(c), NULL);
+                return;
+        }
+        if (strcmp(c->method->door, API_ADMIN) == 0) {
+                serve_admin(c);
                 return;
         }
         for (size_t i = 0; i < sizeof doors / sizeof *doors; i++)

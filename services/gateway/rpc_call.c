@@ -7,6 +7,9 @@
 #include <strings.h>
 #include "rpc.h"
 
+enum { MOST_TEXT = 4 << 20 };                    /* bytes of an admin's answer; as much as a call may
+                                                  * have unsent */
+
 static wt_msg *message(struct rpc_call *c, uint32_t method)
 {
         wt_msg *m = wt_msg_new(c->rpc->bus);
@@ -236,6 +239,7 @@ static wt_err grpc_of(int status)
         case 401: return WT_EUNAUTH;
         case 403: return WT_EPERM;
         case 404: return WT_ENOTFOUND;
+        case 409: return WT_EEXIST;
         case 408: return WT_EDEADLINE;
         case 429: return WT_EEXHAUSTED;
         case 503: return WT_EUNAVAILABLE;
@@ -293,14 +297,35 @@ static void keep_headers(struct rpc_call *c, const char *headers)
         wt_buf_str(&c->headers, headers != NULL ? headers : "");
 }
 
+/* An admin's answer as the one text of its message. */
+static void take_text(struct rpc_call *c, const char *type, const char *data, size_t len)
+{
+        struct wt_buf b = { 0 };
+
+        if (len > MOST_TEXT) {
+                rpc_end(c, WT_EEXHAUSTED, "the answer has more than 4 MiB; ask for less at a time "
+                        "(limit)");
+                return;
+        }
+        wt_buf_str(&b, "{");
+        wt_buf_json_kv(&b, "type", type);
+        wt_buf_json_key(&b, "body");
+        wt_buf_json_str(&b, data, len);
+        wt_buf_str(&b, "}");
+        take_json(c, 200, b.data, b.len);
+        wt_buf_free(&b);
+}
+
 static void reply(void *end, int status, const char *type, const char *headers, const void *data,
                   size_t len)
 {
         struct rpc_call *c = end;
 
-        (void)type;
         keep_headers(c, headers);
-        take_json(c, status, data, len);
+        if (status < 400 && strcmp(c->method->door, API_ADMIN) == 0)
+                take_text(c, type, data, len);
+        else
+                take_json(c, status, data, len);
         rpc_done(c);
 }
 

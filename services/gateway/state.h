@@ -177,6 +177,9 @@ void requests_reap(struct gateway *g);           /* once a turn: frees those tha
 /* listen.c: a request at a door, or (door NULL) for the list of models or one (name) of them. */
 void request_serve(struct gateway *g, struct caller c, const struct door *d);
 void request_models(struct gateway *g, struct caller c, const char *name);
+/* listen.c: at a path under /v1/admin/; where nothing is there, it is refused. */
+void request_under_admin(struct gateway *g, struct caller c, const char *method, const char *path,
+                         const char *query);
 /* door_audit.c: /v1/admin/audit, or /export. */
 void request_audit(struct gateway *g, struct caller c, const char *query, bool whole);
 /* door_admin.c: the rest of /v1/admin; false: there is nothing at this path. */

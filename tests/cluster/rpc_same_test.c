@@ -110,12 +110,12 @@ static wt_json *parsed(const char *text, size_t len)
         return j;
 }
 
-static void api_key(char out[80])
+static void api_key(const char *path, char out[80])
 {
         struct wt_buf b = { 0 };
         const char *at;
 
-        assert_int_equal(wt_file_read(file, 4096, &b), WT_OK);
+        assert_int_equal(wt_file_read(path, 4096, &b), WT_OK);
         assert_non_null(at = strstr(b.data, "api_key: "));
         snprintf(out, 80, "%s", at + strlen("api_key: "));
         out[strcspn(out, "\n")] = '\0';
@@ -158,6 +158,22 @@ static void ask_both(const struct same *t, witan_client *c, const char *secret)
         wt_buf_free(&text);
 }
 
+/* The id of the key with that name. */
+static void id_of(const char *name, char key_id[64])
+{
+        struct wt_buf b = { 0 };
+        wt_json *j;
+
+        assert_int_equal(ask("GET", "/v1/admin/keys", key, NULL, &b), 200);
+        j = parsed(b.data, b.len);
+        for (wt_jv v = wt_json_first(j, wt_json_get(j, 0, "data")); v != WT_JSON_NONE;
+             v = wt_json_next(j, v))
+                if (strcmp(wt_json_str(j, wt_json_get(j, v, "name"), NULL), name) == 0)
+                        snprintf(key_id, 64, "%s", wt_json_str(j, wt_json_get(j, v, "id"), NULL));
+        wt_json_free(j);
+        wt_buf_free(&b);
+}
+
 /* The rows of this key once there are n of them, the oldest first. */
 static wt_json *rows_of(const char *key_id, uint32_t n)
 {
@@ -186,23 +202,15 @@ static void the_same(void **st)
         enum { N = sizeof cases / sizeof *cases };
         char secret[80], key_id[64] = "";
         witan_client *c = open_file(file);
-        struct wt_buf b = { 0 };
         wt_json *j;
         wt_jv v, list;
 
         (void)st;
-        api_key(secret);
+        api_key(file, secret);
         for (size_t i = 0; i < N; i++)
                 ask_both(&cases[i], c, secret);
         witan_close(c);
-        assert_int_equal(ask("GET", "/v1/admin/keys", key, NULL, &b), 200);
-        j = parsed(b.data, b.len);
-        for (v = wt_json_first(j, wt_json_get(j, 0, "data")); v != WT_JSON_NONE;
-             v = wt_json_next(j, v))
-                if (strcmp(wt_json_str(j, wt_json_get(j, v, "name"), NULL), "rpc") == 0)
-                        snprintf(key_id, sizeof key_id, "%s",
-                                 wt_json_str(j, wt_json_get(j, v, "id"), NULL));
-        wt_json_free(j);
+        id_of("rpc", key_id);
         j = rows_of(key_id, 2 * N);
         list = wt_json_get(j, 0, "data");
         assert_int_equal(wt_json_count(j, list), 2 * N);
@@ -220,12 +228,169 @@ static void the_same(void **st)
                 v = wt_json_next(j, rpc);
         }
         wt_json_free(j);
+}
+
+/* ---- what admins ask ---- */
+
+static const struct asked { const char *method, *path, *query, *body; int status, grpc; } admin[] = {
+        { "GET", "tenants", "limit=1", "", 200, WITAN_OK },
+        { "POST", "tenants", "", "{\"id\":\"two-doors\",\"name\":\"Two\"}", 200, WITAN_OK },  /* see admin_both */
+        { "POST", "tenants", "", "{\"id\":\"two-doors\",\"name\":\"Two\"}", 409, WITAN_ALREADY_EXISTS },
+        { "PATCH", "tenants/two-doors", "", "{\"weight\":3}", 200, WITAN_OK },
+        { "PATCH", "tenants/nobody", "", "{\"weight\":3}", 404, WITAN_NOT_FOUND },
+        { "POST", "tenants", "", "{\"id\":7}", 400, WITAN_INVALID_ARGUMENT },
+        { "POST", "tenants", "", "{", 400, WITAN_INVALID_ARGUMENT },
+        { "POST", "tenants", "", "", 400, WITAN_INVALID_ARGUMENT },
+        { "GET", "prices", "", "", 200, WITAN_OK },
+        { "GET", "prices", "limit=none", "", 400, WITAN_INVALID_ARGUMENT },
+        { "GET", "quota", "", "", 200, WITAN_OK },
+        { "GET", "nothing", "", "", 404, WITAN_NOT_FOUND },
+        { "DELETE", "prices", "", "", 405, WITAN_INVALID_ARGUMENT },
+};
+
+/* A call of Admin: its status, and the text of its answer or of its refusal. */
+static int ask_admin(witan_client *c, const struct asked *a, struct wt_buf *out)
+{
+        struct wt_buf json = { 0 }, body = { 0 }, text = { 0 };
+        void *answer;
+        size_t len;
+        int status;
+
+        wt_buf_str(&json, "{");
+        wt_buf_json_kv(&json, "method", a->method);
+        wt_buf_json_kv(&json, "path", a->path);
+        wt_buf_json_kv(&json, "query", a->query);
+        wt_buf_json_kv(&json, "body", a->body);
+        wt_buf_str(&json, "}");
+        request_of("/witan.v1.Admin/Call", json.data, &body);
+        status = witan_unary(c, "/witan.v1.Admin/Call", body.data, body.len, NULL, &answer, &len);
+        wt_buf_clear(out);
+        if (status != WITAN_OK) {
+                wt_buf_str(out, witan_words(c));
+        } else {
+                wt_json *j;
+
+                assert_int_equal(api_to_json(api_method("/witan.v1.Admin/Call")->response, answer,
+                                             len, "", &text), WT_OK);
+                j = parsed(text.data, text.len);
+                assert_string_equal(wt_json_str(j, wt_json_get(j, 0, "type"), NULL),
+                                    "application/json");
+                wt_buf_str(out, wt_json_str(j, wt_json_get(j, 0, "body"), NULL));
+                wt_json_free(j);
+                free(answer);
+        }
+        wt_buf_free(&json);
+        wt_buf_free(&body);
+        wt_buf_free(&text);
+        return status;
+}
+
+/* One through both doors. A tenant can be made once, so each door makes one of its own. */
+static void admin_both(witan_client *c, const struct asked *a, const char *secret)
+{
+        struct asked mine = *a;
+        struct wt_buf http = { 0 }, rpc = { 0 };
+        char path[200];
+        wt_json *x, *y;
+        int status;
+
+        if (a->status == 200 && strcmp(a->method, "POST") == 0)
+                mine.body = "{\"id\":\"two-doors-rpc\",\"name\":\"Two\"}";
+        snprintf(path, sizeof path, "/v1/admin/%s%s%s", a->path, a->query[0] != '\0' ? "?" : "",
+                 a->query);
+        status = ask(a->method, path, secret, a->body, &http);
+        if (status != a->status)
+                fail_msg("%s %s: %d: %s", a->method, path, status, http.data);
+        status = ask_admin(c, &mine, &rpc);
+        if (status != a->grpc)
+                fail_msg("%s %s: %s: %s", a->method, path, witan_status_name(status), rpc.data);
+        x = parsed(http.data, http.len);
+        if (status == WITAN_OK) {
+                y = parsed(rpc.data, rpc.len);
+                compared = 0;
+                values(path, x, 0, y, 0);
+                assert_true(compared > 1);
+                wt_json_free(y);
+        } else {
+                assert_string_equal(wt_json_str(x, wt_json_get(x, wt_json_get(x, 0, "error"),
+                                                               "message"), NULL), rpc.data);
+        }
+        wt_json_free(x);
+        wt_buf_free(&http);
+        wt_buf_free(&rpc);
+}
+
+static const char *text_of(const wt_json *j, wt_jv row, const char *name)
+{
+        const char *s = wt_json_str(j, wt_json_get(j, row, name), NULL);
+
+        return s != NULL ? s : "";
+}
+
+/* A user's key is refused, in the words and with the row of HTTP; and an export is no message. */
+static void not_for_everybody(void)
+{
+        static const struct asked list = { "GET", "keys", "", "", 403, WITAN_PERMISSION_DENIED },
+                export = { "GET", "audit/export", "", "", 0, WITAN_UNIMPLEMENTED };
+        witan_client *c = open_file(file);
+        struct asked longer = list;
+        struct wt_buf b = { 0 };
+        char secret[80], path[600];
+
+        api_key(file, secret);
+        admin_both(c, &list, secret);
+        assert_int_equal(ask_admin(c, &export, &b), export.grpc);
+        assert_non_null(strstr(b.data, "over HTTP"));
+        memset(path, 'x', sizeof path - 1);
+        path[sizeof path - 1] = '\0';
+        longer.path = path;
+        assert_int_equal(ask_admin(c, &longer, &b), WITAN_INVALID_ARGUMENT);
+        assert_non_null(strstr(b.data, "path 512"));
         wt_buf_free(&b);
+        witan_close(c);
+}
+
+static void the_same_for_admins(void **st)
+{
+        enum { N = sizeof admin / sizeof *admin, WITHOUT_ROW = 1 };      /* the wrong method */
+        char secret[80], key_id[64] = "", path[200];
+        witan_client *c;
+        uint32_t n = 0;
+        wt_json *j;
+        wt_jv list, v;
+
+        (void)st;
+        snprintf(path, sizeof path, "%s/admin-client", state);
+        assert_int_equal(command("key create --state %s --name rpc-admin --role admin --rpc %s "
+                                 ">/dev/null 2>&1", state, path), 0);
+        c = open_file(path);
+        api_key(path, secret);
+        for (size_t i = 0; i < N; i++)
+                admin_both(c, &admin[i], secret);
+        witan_close(c);
+        not_for_everybody();
+        id_of("rpc-admin", key_id);
+        j = rows_of(key_id, 2 * (N - WITHOUT_ROW));
+        list = wt_json_get(j, 0, "data");
+        for (v = wt_json_first(j, list); v != WT_JSON_NONE; n++) {
+                wt_jv rpc = wt_json_next(j, v);
+
+                assert_memory_equal(text_of(j, rpc, "door"), "rpc:", 4);
+                assert_memory_equal(text_of(j, v, "door"), "/v1/", 4);
+                assert_string_equal(text_of(j, v, "action"), text_of(j, rpc, "action"));
+                assert_string_equal(text_of(j, v, "cause"), text_of(j, rpc, "cause"));
+                assert_string_equal(text_of(j, v, "outcome"), text_of(j, rpc, "outcome"));
+                assert_string_equal(text_of(j, v, "code"), text_of(j, rpc, "code"));
+                v = wt_json_next(j, rpc);
+        }
+        assert_int_equal(n, N - WITHOUT_ROW);
+        wt_json_free(j);
 }
 
 int main(void)
 {
-        const struct CMUnitTest tests[] = { cmocka_unit_test(the_same) };
+        const struct CMUnitTest tests[] = { cmocka_unit_test(the_same),
+                                            cmocka_unit_test(the_same_for_admins) };
 
         return cmocka_run_group_tests_name("both doors", tests, rpc_start, rpc_stop);
 }
