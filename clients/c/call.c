@@ -5,7 +5,8 @@
 #include "base/rng.h"
 #include "client_impl.h"
 
-enum { LOOK_US = 20000, BACKOFF_US = 100000, BACKOFF_MOST_US = 5000000 };
+/* REFUSED_US: a new key is listed by the gateway within a second or two. */
+enum { LOOK_US = 20000, REFUSED_US = 3000000, BACKOFF_US = 100000, BACKOFF_MOST_US = 5000000 };
 
 void call_free(struct call *t)
 {
@@ -68,9 +69,29 @@ static wt_msg *call_message(witan_client *c, struct call *t, uint64_t now)
         return m;
 }
 
-void call_send(witan_client *c, struct call *t, uint64_t now)
+/* It finds no connection: is there no gateway, or does the gateway refuse us? */
+static void call_waits(witan_client *c, struct call *t, uint64_t now)
 {
         char words[512];
+        bool refused = wt_bus_peer_refuses(c->bus, 0);
+        uint64_t most = refused && t->connect_us > REFUSED_US ? REFUSED_US : t->connect_us;
+
+        if (t->lost_us == 0)
+                t->lost_us = now;
+        if (now - t->lost_us < most)
+                return;
+        if (refused)
+                snprintf(words, sizeof words, "the gateway at %s refuses the keys of this client "
+                         "file: revoked, or not of this gateway; `witan key list` shows which "
+                         "there are, `witan key create --rpc FILE` makes one", c->endpoint);
+        else
+                snprintf(words, sizeof words, "no connection to %s; is a gateway there (`witan "
+                         "ps`)?", c->endpoint);
+        call_end(c, t, refused ? WITAN_UNAUTHENTICATED : WITAN_UNAVAILABLE, words);
+}
+
+void call_send(witan_client *c, struct call *t, uint64_t now)
+{
         wt_msg *m;
         wt_err err;
 
@@ -88,13 +109,7 @@ void call_send(witan_client *c, struct call *t, uint64_t now)
                 call_end(c, t, wt_code_outside(err), wt_words());
                 return;
         }
-        if (t->lost_us == 0)
-                t->lost_us = now;
-        if (now - t->lost_us < t->connect_us)
-                return;
-        snprintf(words, sizeof words, "no connection to %s; is a gateway there, and does "
-                 "`witan key list` still show this client's key?", c->endpoint);
-        call_end(c, t, WITAN_UNAVAILABLE, words);
+        call_waits(c, t, now);
 }
 
 /* Once more after wait_us, when the rules allow it; else this is its end. */

@@ -172,6 +172,11 @@ bool wt_bus_peer_over(const wt_bus *b, uint32_t peer)
         return b->ops->peer_over != NULL && b->ops->peer_over(b->impl, peer);
 }
 
+bool wt_bus_peer_refuses(const wt_bus *b, uint32_t peer)
+{
+        return b->ops->peer_refuses != NULL && b->ops->peer_refuses(b->impl, peer);
+}
+
 void wt_bus_stats(const wt_bus *b, struct wt_bus_stats *out)
 {
         *out = (struct wt_bus_stats){

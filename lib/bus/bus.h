@@ -100,6 +100,9 @@ const char *wt_bus_peer_address(const wt_bus *b, uint32_t peer);        /* "10.0
                                                   * "" where there is none: ipc, inproc */
 bool wt_bus_peer_here(const wt_bus *b, uint32_t peer);  /* false: it has gone, as far as is known */
 bool wt_bus_peer_over(const wt_bus *b, uint32_t peer);  /* one more than per_key allows */
+/* Of an endpoint that this bus connects to: the last handshake was refused, our key or theirs being
+ * wrong, and nothing has come of a later try yet. False, too, where nobody listens. */
+bool wt_bus_peer_refuses(const wt_bus *b, uint32_t peer);
 /* True once after one or more peers may have gone (their connection closed): find out by ping.
  * A bus that connects says hello again then: after a reconnection the bound side can send to it
  * only once it has spoken (until then WT_EUNAVAILABLE). */
@@ -132,10 +135,11 @@ struct wt_bus_ops {
         const char *(*peer_name)(void *impl, uint32_t peer);
         const char *(*peer_role)(void *impl, uint32_t peer);
         bool (*lost)(void *impl);
-        /* Each may be NULL: "", here, not over. */
+        /* Each may be NULL: "", here, not over, does not refuse. */
         const char *(*peer_address)(void *impl, uint32_t peer);
         bool (*peer_here)(void *impl, uint32_t peer);
         bool (*peer_over)(void *impl, uint32_t peer);
+        bool (*peer_refuses)(void *impl, uint32_t peer);
 };
 extern const struct wt_bus_ops wt_bus_inproc;
 extern const struct wt_bus_ops wt_bus_zmq;       /* absent from the build with libc alone */

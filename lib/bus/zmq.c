@@ -376,6 +376,13 @@ static bool zbus_peer_over(void *impl, uint32_t peer)
         return p && p->over;
 }
 
+static bool zbus_peer_refuses(void *impl, uint32_t peer)
+{
+        const struct zbus *z = impl;
+
+        return peer < z->n_links && z->links[peer].refuses;
+}
+
 static bool zbus_lost(void *impl)
 {
         struct zbus *z = impl;
@@ -393,6 +400,7 @@ const struct wt_bus_ops wt_bus_zmq = {
         .endpoint = zbus_endpoint, .peers = zbus_peers, .peer_name = zbus_peer_name,
         .peer_role = zbus_peer_role, .lost = zbus_lost, .peer_address = zbus_peer_address,
         .peer_here = zbus_peer_here, .peer_over = zbus_peer_over,
+        .peer_refuses = zbus_peer_refuses,
 };
 
 const struct wt_bus_ops *bus_remote(void) { return &wt_bus_zmq; }

@@ -38,6 +38,7 @@ struct zbus_link {                               /* a DEALER per endpoint */
         void *sock, *monitor;
         char *endpoint;
         bool up, refused;                        /* the handshake is done; was refused */
+        bool refuses;                            /* the last one of which anything came was */
         uint64_t redial_us;                      /* when to begin anew; 0: libzmq does by itself */
         uint64_t backoff_us;                     /* before the next redial after a refusal */
 };

@@ -104,15 +104,21 @@ static void link_event(struct zbus *z, struct zbus_link *l, uint16_t event, uint
         switch (event) {
         case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
                 l->up = true;
+                l->refuses = false;
                 l->redial_us = 0;
                 l->backoff_us = BACKOFF_LEAST_US;
                 break;
         case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
         case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
-                l->refused = true;
+                l->refused = l->refuses = true;
                 l->redial_us = now + l->backoff_us;
                 l->backoff_us = 2 * l->backoff_us < BACKOFF_MOST_US ? 2 * l->backoff_us
                                                                     : BACKOFF_MOST_US;
+                break;
+        case ZMQ_EVENT_CLOSED:                   /* nobody listens there */
+                l->refuses &= l->refused;
+                if (!l->up && !l->refused)
+                        l->redial_us = now + SILENT_US;
                 break;
         case ZMQ_EVENT_DISCONNECTED:
                 z->lost |= l->up;

@@ -222,7 +222,8 @@ static void revoked(void **st)
                 assert_int_equal(o[i].status, WITAN_UNAVAILABLE);
         }
         for (int i = 0; i < 2; i++) {
-                assert_int_equal(witan_chat(c[i], &a, NULL, NULL, NULL), WITAN_UNAVAILABLE);
+                assert_int_equal(witan_chat(c[i], &a, NULL, NULL, NULL),
+                                 WITAN_UNAUTHENTICATED);
                 witan_close(c[i]);
                 wt_buf_free(&o[i].bytes);
         }

@@ -421,7 +421,7 @@ static void keys_that_may_not(void **st)
         snprintf(lines, sizeof lines, "public_key: %s\nsecret_key: %s\n", pub, secret);
         write_client(path, lines, NULL);         /* nobody's CURVE key */
         c = open_file(path);
-        assert_int_equal(witan_chat(c, &a, NULL, NULL, NULL), WITAN_UNAVAILABLE);
+        assert_int_equal(witan_chat(c, &a, NULL, NULL, NULL), WITAN_UNAUTHENTICATED);
         assert_non_null(strstr(witan_words(c), "witan key list"));
         witan_close(c);
         write_client(path, NULL, user_key);      /* somebody else's API key */
@@ -439,7 +439,7 @@ static void a_revoked_key(void **st)
 {
         struct witan_options held = { .credit = 1, .hold = 1, .retries = WITAN_NO_RETRY };
         struct witan_ask a = { .text = "Hi", .model = "tiny",
-                               .options = { .connect_ms = 1000, .retries = WITAN_NO_RETRY } };
+                               .options = { .connect_ms = 50000, .retries = WITAN_NO_RETRY } };
         struct wt_buf b = { 0 }, ask_bytes = { 0 };
         char path[200], json[200];
         witan_client *c;
@@ -461,7 +461,8 @@ static void a_revoked_key(void **st)
                                  wt_json_str(j, wt_json_get(j, 0, "id"), NULL)), 0);
         TURN_UNTIL(c, o.over);                   /* its connection is cut, in the middle */
         assert_int_equal(o.status, WITAN_UNAVAILABLE);
-        assert_int_equal(witan_chat(c, &a, NULL, NULL, NULL), WITAN_UNAVAILABLE);
+        assert_int_equal(witan_chat(c, &a, NULL, NULL, NULL), WITAN_UNAUTHENTICATED);
+        assert_non_null(strstr(witan_words(c), "refuses the keys of this client file"));
         until("gateway", "witan_rpc_open_calls", 0, 0);
         witan_close(c);
         wt_json_free(j);
