@@ -1,12 +1,17 @@
 """A client of Witan's RPC door on one page: pyzmq and the classes that protoc makes of proto/witan/v1.
 
+  pip install pyzmq protobuf                                   (protoc's version fits protobuf's)
   protoc -I proto --python_out=OUT proto/witan/v1/*.proto      (or python -m grpc_tools.protoc ...)
   PYTHONPATH=OUT python clients/python/witan_rpc.py CLIENT_FILE "Who are you?"
 
 CLIENT_FILE is what `witan key create --rpc CLIENT_FILE` wrote. docs/wire.md describes the wire."""
 import sys
-import zmq
-from witan.v1 import api_pb2 as api, envelope_pb2 as wire
+try:
+    import zmq
+    from witan.v1 import api_pb2 as api, envelope_pb2 as wire
+except ImportError as e:
+    sys.exit(f"{e}: this client needs the packages pyzmq and protobuf, and what protoc makes of proto/witan/v1 in "
+             "PYTHONPATH (see the head of this file)")
 
 CREDIT = 16                                     # messages of an answer that may be on their way
 
@@ -21,16 +26,37 @@ class Error(Exception):
 
 class Client:
     def __init__(self, file):
-        self.conf = dict(line.rstrip("\n").split(": ", 1) for line in open(file))
+        with open(file) as f:
+            self.conf = dict(line.rstrip("\n").partition(": ")[::2] for line in f)
+        lacking = {"endpoint", "server_key", "public_key", "secret_key", "api_key"} - self.conf.keys()
+        if lacking:
+            raise Error(3, f"{file} is no client file, it has no {', '.join(sorted(lacking))}; "
+                        "witan key create --rpc FILE writes one")
         self.socket = zmq.Context.instance().socket(zmq.DEALER)
         self.socket.curve_serverkey = self.conf["server_key"].encode()
         self.socket.curve_publickey = self.conf["public_key"].encode()
         self.socket.curve_secretkey = self.conf["secret_key"].encode()
         self.socket.linger = 0
-        self.socket.sndtimeo = 2000             # a door that refused our key takes nothing
+        self.socket.immediate = 1               # nothing is sent to a door that is not there
+        self.refused = self.socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_AUTH |
+                                                      zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL)
         self.socket.connect(self.conf["endpoint"])
         self.last = 0
         self.metadata = {}                      # of the last call that ended
+
+    def connected(self, seconds=10):
+        """Waits for a connection; raises Error when there is none, or our key is refused."""
+        p = zmq.Poller()
+        p.register(self.socket, zmq.POLLOUT)
+        p.register(self.refused, zmq.POLLIN)
+        now = dict(p.poll(seconds * 1000))
+        if self.socket in now:
+            return
+        where = self.conf["endpoint"]
+        if now:
+            raise Error(16, f"the gateway at {where} refuses the keys of this client file; witan key list shows "
+                        "which there are")
+        raise Error(14, f"no connection to {where}; is a gateway there?")
 
     def send(self, call_id, method, field, **body):
         e = wire.Envelope(version=1, call_id=call_id, method=method)
@@ -41,6 +67,7 @@ class Client:
 
     def call(self, path, request, answer, timeout=30.0):
         """Yields the messages of the answer; raises Error when the call ends with a status."""
+        self.connected()
         self.last += 1
         me = self.last
         e = self.send(me, 64, "rpc_call", path=path, body=request.SerializeToString(),
@@ -78,9 +105,18 @@ class Client:
                 yield choice.delta.content
 
 
+def main():
+    if len(sys.argv) != 3:
+        sys.exit("usage: witan_rpc.py CLIENT_FILE QUESTION")
+    try:
+        client = Client(sys.argv[1])
+        models = next(client.call("/witan.v1.Models/List", api.ModelsRequest(), api.ModelList))
+        for piece in client.chat(models.data[0].id, sys.argv[2], temperature=0):
+            print(piece, end="", flush=True)
+        print()
+    except (Error, OSError, ValueError, zmq.ZMQError) as e:     # the last: a key that is none
+        sys.exit(f"witan_rpc.py: {e}")
+
+
 if __name__ == "__main__":
-    client = Client(sys.argv[1])
-    models = next(client.call("/witan.v1.Models/List", api.ModelsRequest(), api.ModelList))
-    for piece in client.chat(models.data[0].id, sys.argv[2], temperature=0):
-        print(piece, end="", flush=True)
-    print()
+    main()
