@@ -7,7 +7,8 @@
  * handler is set, and nothing is printed.
  *
  * Connections come and go without a word: a call waits for one (connect_ms at most), and is made
- * again after UNAVAILABLE as long as nothing of its answer has come. Strings are UTF-8. */
+ * again after UNAVAILABLE as long as nothing of its answer has come. A gateway that refuses the file's
+ * keys (revoked, not its own) ends it UNAUTHENTICATED after three seconds. Strings are UTF-8. */
 #ifndef WITAN_CLIENT_H
 #define WITAN_CLIENT_H
 #include <stddef.h>
@@ -77,8 +78,9 @@ int witan_models(witan_client *c, witan_on_model *on_model, void *arg);
 /* *ids is the caller's to free(). */
 int witan_tokens(witan_client *c, const char *model, const char *text, uint32_t **ids, size_t *n);
 
-/* Any method with one answer, in protobuf: path "/witan.v1.Tokens/Encode". *answer is the caller's
- * to free(). options may be NULL. */
+/* Any method with one answer, in protobuf: path "/witan.v1.Tokens/Encode"; or, for an admin's file,
+ * "/witan.v1.Admin/Call" with AdminRequest{method: "GET", path: "keys"} of api.proto. *answer is the
+ * caller's to free(). options may be NULL. */
 int witan_unary(witan_client *c, const char *path, const void *request, size_t len,
                 const struct witan_options *options, void **answer, size_t *answer_len);
 

@@ -21,8 +21,8 @@ struct api_field {
 };
 struct api_message { const char *name; const struct api_field *field; uint32_t n; };
 
-/* A method: its path, what it is asked with and answers with, and the HTTP door that does it. Behind
- * API_ADMIN are many doors: the request says which, and both sides' JSON is text in one field. */
+/* A method: its path, what it is asked with and answers with, and the HTTP door that does it.
+ * Behind API_ADMIN are many: the request says which, and JSON is text in one field, both ways. */
 #define API_ADMIN "/v1/admin/"
 struct api_method {
         const char *path, *door;

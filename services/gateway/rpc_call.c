@@ -7,8 +7,7 @@
 #include <strings.h>
 #include "rpc.h"
 
-enum { MOST_TEXT = 4 << 20 };                    /* bytes of an admin's answer; as much as a call may
-                                                  * have unsent */
+enum { MOST_TEXT = 4 << 20 };                    /* bytes of an admin's answer */
 
 static wt_msg *message(struct rpc_call *c, uint32_t method)
 {
