@@ -219,7 +219,7 @@ int witan_wait_ms(const witan_client *c)
                 if (at < next)
                         next = at;
         }
-        if (wt_bus_ready(c->bus))
+        if (!wt_bus_settled(c->bus))
                 return 0;
         if (next == UINT64_MAX)
                 return -1;
@@ -291,7 +291,7 @@ size_t witan_turn(witan_client *c)
                                 call_lost(c, t, now);
                 for (struct call *t = c->calls; t != NULL; t = t->next)
                         tend(c, t, now);
-        } while (wt_bus_ready(c->bus));
+        } while (!wt_bus_settled(c->bus));
         n = reap(c);
         c->turning = false;
         return n;

@@ -139,6 +139,11 @@ wt_err wt_bus_recv(wt_bus *b, wt_msg **out)
 const char *wt_bus_endpoint(const wt_bus *b) { return b->ops->endpoint(b->impl); }
 int wt_bus_fd(const wt_bus *b) { return b->ops->fd(b->impl); }
 bool wt_bus_ready(wt_bus *b) { return b->ops->ready(b->impl); }
+bool wt_bus_settled(wt_bus *b)
+{
+        return b->ops->settled != NULL ? b->ops->settled(b->impl) : !wt_bus_ready(b);
+}
+
 uint32_t wt_bus_peers(const wt_bus *b) { return b->ops->peers(b->impl); }
 bool wt_bus_lost(wt_bus *b) { return b->ops->lost(b->impl); }
 

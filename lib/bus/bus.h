@@ -68,6 +68,10 @@ const char *wt_bus_endpoint(const wt_bus *b);
  * WT_EAGAIN before waiting again; wt_bus_ready says whether something waits now. */
 int wt_bus_fd(const wt_bus *b);
 bool wt_bus_ready(wt_bus *b);
+/* Before a sleep on wt_bus_fd: nothing waits, and what comes from now on will wake it. Costs nothing
+ * when nothing was sent since the last WT_EAGAIN; but it is no look: what has come since then makes
+ * the descriptor readable and leaves this true. */
+bool wt_bus_settled(wt_bus *b);
 
 /* An empty message from the bus's free list: arena warm, nothing set. Never NULL. */
 wt_msg *wt_msg_new(wt_bus *b);
@@ -135,11 +139,12 @@ struct wt_bus_ops {
         const char *(*peer_name)(void *impl, uint32_t peer);
         const char *(*peer_role)(void *impl, uint32_t peer);
         bool (*lost)(void *impl);
-        /* Each may be NULL: "", here, not over, does not refuse. */
+        /* Each may be NULL: "", here, not over, does not refuse, not ready. */
         const char *(*peer_address)(void *impl, uint32_t peer);
         bool (*peer_here)(void *impl, uint32_t peer);
         bool (*peer_over)(void *impl, uint32_t peer);
         bool (*peer_refuses)(void *impl, uint32_t peer);
+        bool (*settled)(void *impl);
 };
 extern const struct wt_bus_ops wt_bus_inproc;
 extern const struct wt_bus_ops wt_bus_zmq;       /* absent from the build with libc alone */

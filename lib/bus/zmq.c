@@ -295,6 +295,15 @@ static bool zbus_ready(void *impl)
         return some;
 }
 
+static bool zbus_settled(void *impl)
+{
+        struct zbus *z = impl;
+
+        if (!z->settled)
+                z->settled = !zbus_ready(z);
+        return z->settled;
+}
+
 static void zbus_wait(void *impl, int fd, uint64_t timeout_us)
 {
         struct zbus *z = impl;
@@ -400,7 +409,7 @@ const struct wt_bus_ops wt_bus_zmq = {
         .endpoint = zbus_endpoint, .peers = zbus_peers, .peer_name = zbus_peer_name,
         .peer_role = zbus_peer_role, .lost = zbus_lost, .peer_address = zbus_peer_address,
         .peer_here = zbus_peer_here, .peer_over = zbus_peer_over,
-        .peer_refuses = zbus_peer_refuses,
+        .peer_refuses = zbus_peer_refuses, .settled = zbus_settled,
 };
 
 const struct wt_bus_ops *bus_remote(void) { return &wt_bus_zmq; }

@@ -65,6 +65,8 @@ struct zbus {
         int all, events, timer;                  /* epoll of everything; epoll of monitors and
                                                   * timer, inside all; timerfd of the next redial */
         bool lost;
+        bool settled;                            /* each socket was found empty, by a look that
+                                                  * armed its descriptor, and not used since */
         uint32_t hwm;
         char public_key[41], secret_key[41], server_key[41];
         struct wt_buf scratch;                   /* an envelope being written */

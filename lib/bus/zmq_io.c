@@ -135,6 +135,7 @@ wt_err zbus_send(void *impl, wt_msg *m)
         if ((err = route(z, m->peer, &sock, &first, &to)) != WT_OK)
                 return err;
         wt_buf_clear(&z->scratch);
+        z->settled = false;                      /* to send is to take news of what has come */
         if ((err = wt_wire_encode(&m->env, &z->scratch)) != WT_OK ||
             (err = send_parts(sock, &first, m, &z->scratch, to)) != WT_OK)
                 return err;
@@ -319,11 +320,13 @@ wt_err zbus_recv(void *impl, wt_msg **out)
                 wt_msg *m = next_of(z, at < z->n_links ? z->links[at].sock : z->router, at);
 
                 if (m) {
+                        z->settled = false;
                         z->turn = at + 1;        /* the others come first next time */
                         *out = m;
                         return WT_OK;
                 }
         }
-        zbus_pump(z);
+        z->settled = true;
+        zbus_pump(z);                            /* may open one anew */
         return WT_EAGAIN;
 }

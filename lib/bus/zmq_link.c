@@ -73,6 +73,7 @@ wt_err zbus_link_open(struct zbus *z, struct zbus_link *l)
         wt_err err;
 
         l->up = l->refused = false;
+        z->settled = false;
         l->redial_us = wt_now_us(&wt_clock_real) + SILENT_US;
         if ((err = zbus_socket(z, ZMQ_DEALER, &l->sock)) != WT_OK ||
             (err = zbus_monitor(z, l->sock, ZMQ_EVENT_ALL, &l->monitor)) != WT_OK ||

@@ -122,13 +122,15 @@ static void take(struct gateway *g, wt_msg *m)
 }
 
 /* After each batch of events: the bus is edge triggered, so it is emptied before the loop sleeps. A
- * bounded number at a time, so that HTTP is not starved. */
+ * bounded number at a time, so that HTTP is not starved. Each look at a bus is some system calls, so
+ * one that has not woken us, and that we have not used, is left alone. */
 static bool drain_bus(void *arg)
 {
         struct gateway *g = arg;
-        bool more = true;
+        bool more = g->bus_woke || !wt_bus_settled(g->conf.bus);
         wt_msg *m;
 
+        g->bus_woke = false;
         for (int i = 0; i < 64 && more; i++) {
                 more = wt_bus_recv(g->conf.bus, &m) == WT_OK;
                 if (more)
@@ -138,12 +140,15 @@ static bool drain_bus(void *arg)
                 more |= rpc_drain(g->conf.rpc);
         admit_turns(g);
         requests_reap(g);
-        return more || wt_bus_ready(g->conf.bus);
+        return more || !wt_bus_settled(g->conf.bus);
 }
 
 static void on_bus(void *arg, int fd, unsigned ready)
 {
-        (void)arg; (void)fd; (void)ready;        /* drain_bus follows every batch */
+        struct gateway *g = arg;
+
+        (void)fd; (void)ready;
+        g->bus_woke = true;                      /* drain_bus follows every batch */
 }
 
 static void on_quota(void *arg, int fd, unsigned ready)

@@ -279,16 +279,17 @@ static void end_lost(struct rpc *r)
 
 bool rpc_drain(struct rpc *r)
 {
-        bool more = true;
+        bool more = r->woke || !wt_bus_settled(r->bus);
         wt_msg *m;
 
+        r->woke = false;
         for (int i = 0; i < 64 && more; i++) {
                 more = wt_bus_recv(r->bus, &m) == WT_OK;
                 if (more)
                         take(r, m);
         }
         end_lost(r);
-        return more || wt_bus_ready(r->bus);
+        return more || !wt_bus_settled(r->bus);
 }
 
 /* Connections were cut: whose calls were they? */
@@ -344,6 +345,7 @@ static void write_allowed(struct rpc *r)
 
 void rpc_tick(struct rpc *r)
 {
+        r->woke = true;                          /* revoked keys and silent peers wake nobody */
         write_allowed(r);
         if (wt_bus_lost(r->bus))
                 look_for_lost(r);
@@ -352,7 +354,10 @@ void rpc_tick(struct rpc *r)
 
 static void on_bus(void *arg, int fd, unsigned ready)
 {
-        (void)arg; (void)fd; (void)ready;        /* rpc_drain follows every batch */
+        struct rpc *r = arg;
+
+        (void)fd; (void)ready;
+        r->woke = true;                          /* rpc_drain follows every batch */
 }
 
 wt_err rpc_open(struct rpc **out, const struct rpc_conf *conf)

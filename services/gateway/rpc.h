@@ -47,6 +47,7 @@ struct rpc {
         wt_loop *loop;
         struct rpc_call *open; uint32_t n_open, max_open, per_key;
         struct rpc_call *bucket[RPC_BUCKETS];    /* open calls, by (peer, id) */
+        bool woke;                               /* the bus has news, or it is time to look */
         bool some_lost;                          /* open has calls that are */
         size_t max_unsent, max_unsent_all;       /* bytes of answers that clients do not take: of
                                                   * one call; of all, and of HTTP's with them */

@@ -135,6 +135,7 @@ struct request {
 struct gateway {
         struct gateway_conf conf;
         wt_http *http;
+        bool bus_woke;                           /* the routers' bus has news: on_bus */
         const wt_chat *chat;                     /* NULL: the tokenizer has no chat format */
         struct router_peer *routers;
         struct request *open, *over, *bucket[N_BUCKETS];         /* over: ended, not freed yet */
