@@ -33,9 +33,13 @@ class Client:
             raise Error(3, f"{file} is no client file, it has no {', '.join(sorted(lacking))}; "
                         "witan key create --rpc FILE writes one")
         self.socket = zmq.Context.instance().socket(zmq.DEALER)
-        self.socket.curve_serverkey = self.conf["server_key"].encode()
-        self.socket.curve_publickey = self.conf["public_key"].encode()
-        self.socket.curve_secretkey = self.conf["secret_key"].encode()
+        try:
+            self.socket.curve_serverkey = self.conf["server_key"].encode()
+            self.socket.curve_publickey = self.conf["public_key"].encode()
+            self.socket.curve_secretkey = self.conf["secret_key"].encode()
+        except zmq.ZMQError:
+            raise Error(3, f"{file} is no client file, one of its keys is none (40 characters of Z85); "
+                        "witan key create --rpc FILE writes one") from None
         self.socket.linger = 0
         self.socket.immediate = 1               # nothing is sent to a door that is not there
         self.refused = self.socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_AUTH |
