@@ -52,6 +52,15 @@ json "a page, and the next" 0 'j["has_more"] and len(j["data"]) == 1' -- "$w" au
 after=$(python3 -c 'import json, sys; print(json.loads(sys.stdin.read())["after"])' <<<"$out")
 json "the next" 0 "j['data'][0]['request_id'] == '${ids[1]}'" -- "$w" audit query --limit 1 --after "$after" -o json --state "$state"
 
+# What stands in witan.json, and in a file that is there already.
+try "a model that is not served is noted" 0 'serves tiny, and no model "tinny"; is that what you mean?' -- "$w" key create \
+  --models tiny,tinny --name noted --state "$state"
+try "a price of it, too" 0 'no model "tinny"' -- "$w" price set tinny --prompt 1 --completion 2 --state "$state"
+echo mine >"$tmp/mine"
+try "a client file writes over no other" 1 "$tmp/mine exists" "remove it" -- "$w" key create --rpc "$tmp/mine" --state "$state"
+[ "$(cat "$tmp/mine")" = mine ]; result $? "which is as it was"
+try "it says where it wrote" 0 "wrote $tmp/client" "secret (0600)" -- "$w" key create --rpc "$tmp/client" --state "$state"
+
 auditor=$("$w" key create --role auditor --name eve --state "$state" 2>/dev/null)
 user=$("$w" key create --state "$state" 2>/dev/null)
 for _ in $(seq 1200); do ask "$auditor" "/v1/admin/audit?limit=2"; [ "$code" = 200 ] && break; sleep 0.1; done
