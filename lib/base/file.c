@@ -96,7 +96,9 @@ static wt_err write_all(int fd, const char *path, const void *data, size_t len)
                 p += n;
                 len -= (size_t)n;
         }
-        return fsync(fd) ? failed("fsync", path) : WT_OK;
+        if (fsync(fd) && errno != EINVAL)        /* a pipe or a device has nothing to sync */
+                return failed("fsync", path);
+        return WT_OK;
 }
 
 /* A rename is durable once its folder is. */
@@ -124,12 +126,28 @@ static wt_err sync_folder_of(const char *path)
         return err;
 }
 
+/* A device or a pipe takes the bytes itself: a file put in its place would be the end of it. */
+static wt_err write_into(const char *path, const void *data, size_t len)
+{
+        int fd = open(path, O_WRONLY | O_CLOEXEC);
+        wt_err err;
+
+        if (fd < 0)
+                return failed("open", path);
+        err = write_all(fd, path, data, len);
+        close(fd);
+        return err;
+}
+
 wt_err wt_file_write(const char *path, const void *data, size_t len, mode_t mode)
 {
         char tmp[PATH_MAX];
+        struct stat st;
         wt_err err;
         int fd;
 
+        if (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+                return write_into(path, data, len);
         if ((size_t)snprintf(tmp, sizeof tmp, "%s.tmp.%ld", path, (long)getpid()) >= sizeof tmp)
                 return wt_fail(WT_EINVAL, "the path %s is too long; choose a shorter one", path);
         unlink(tmp);                             /* left by a dead process of the same number */

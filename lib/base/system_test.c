@@ -193,6 +193,24 @@ static void written_whole_and_read_back(void **state)
         wt_buf_free(&b);
 }
 
+static void what_is_no_file_takes_the_bytes(void **state)
+{
+        struct stat st;
+        char got[8] = "";
+        int fd;
+
+        (void)state;
+        assert_int_equal(mkfifo(at("pipe"), 0600), 0);
+        fd = open(at("pipe"), O_RDONLY | O_NONBLOCK);
+        assert_true(fd >= 0);
+        assert_int_equal(wt_file_write(at("pipe"), "here", 4, 0644), WT_OK);
+        assert_int_equal(read(fd, got, sizeof got), 4);
+        assert_string_equal(got, "here");
+        close(fd);
+        assert_int_equal(stat(at("pipe"), &st), 0);
+        assert_true(S_ISFIFO(st.st_mode));
+}
+
 static void a_failed_write_leaves_nothing(void **state)
 {
         struct dirent *e;
@@ -325,6 +343,7 @@ int main(void)
                 cmocka_unit_test(lesser_levels_are_silent),
                 cmocka_unit_test(sigterm_wakes_the_descriptor),
                 cmocka_unit_test(written_whole_and_read_back),
+                cmocka_unit_test(what_is_no_file_takes_the_bytes),
                 cmocka_unit_test(a_failed_write_leaves_nothing),
                 cmocka_unit_test(folders_with_parents),
                 cmocka_unit_test(mapped),

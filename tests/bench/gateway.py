@@ -18,6 +18,7 @@ import json
 import os
 import platform
 import pwd
+import shlex
 import shutil
 import signal
 import socket
@@ -343,7 +344,8 @@ def first_line(path, key):
 
 def machine(build):
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    commit = subprocess.run(["git", "-C", root, "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
+    commit = subprocess.run("git -C " + shlex.quote(root) + " rev-parse --short HEAD 2>/dev/null", shell=True,
+                            capture_output=True, text=True)       # "": no git, or no checkout
     return {"cpu": first_line("/proc/cpuinfo", "model name"), "cores": len(os.sched_getaffinity(0)),
             "kernel": platform.release(), "load_average": os.getloadavg()[0], "commit": commit.stdout.strip(),
             "build": os.path.basename(build), "when": datetime.date.today().isoformat()}

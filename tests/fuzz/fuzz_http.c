@@ -9,6 +9,14 @@
 static const struct wt_http_limits lim = { .max_line = 256, .max_headers = 1024, .max_body = 512,
                                            .max_connections = 1 };
 
+static bool same_status(const struct wt_http_parser *a, const struct wt_http_parser *b)
+{
+        const char *why_a, *why_b;
+
+        return wt_http_parser_status(a, &why_a) == wt_http_parser_status(b, &why_b) &&
+               strcmp(why_a, why_b) == 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Feeds [at, end) and then [end, size), each from memory of its own length. */
@@ -76,7 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 state = feed(&whole, s, at, size, size, &used);
                 cut_state = feed(&cut, s, at, middle > at ? middle : at, size, &cut_used);
                 check(&whole, state);
-                WT_ASSERT(cut_state == state && cut.status == whole.status && cut.why == whole.why);
+                WT_ASSERT(cut_state == state && same_status(&cut, &whole));
                 WT_ASSERT(state == WT_HTTP_REFUSED || used == cut_used);
                 WT_ASSERT(state != WT_HTTP_DONE ||
                           (same(&whole.head, &cut.head) && same(&whole.body, &cut.body)));
