@@ -1,5 +1,6 @@
 #include "audit/proof.h"
 #include <stdlib.h>
+#include <string.h>
 #include "audit/checkpoint_store.h"
 #include "audit/tree.h"
 #include "audit/view.h"
@@ -21,7 +22,7 @@ struct export {
         uint32_t n_rows;
         struct wt_arena bodies, event;
         struct cached cache[N_CACHED];
-        bool whole;
+        bool whole, csv;
         uint64_t n, next;                        /* written; first leaf of the next page */
 };
 
@@ -51,14 +52,27 @@ static void put_hash(struct wt_buf *out, const struct wt_hash *h)
         wt_buf_str(out, "\"");
 }
 
-static wt_err send_line(struct export *x)
+static wt_err send_row(struct export *x)
 {
-        wt_err err;
+        wt_err err = x->emit(x->arg, x->line.data, x->line.len);
 
-        wt_buf_str(&x->line, "\n");
-        err = x->emit(x->arg, x->line.data, x->line.len);
         wt_buf_clear(&x->line);
         return err;
+}
+
+/* The first or last line: in CSV a row of this kind around it. */
+static wt_err send_edge(struct export *x, const char *kind)
+{
+        struct wt_buf line = x->line;
+
+        if (!x->csv) {
+                wt_buf_str(&x->line, "\n");
+                return send_row(x);
+        }
+        x->line = (struct wt_buf){ 0 };
+        wt_proof_csv_edge(&x->line, kind, x->c.size, line.data, line.len);
+        wt_buf_free(&line);
+        return send_row(x);
 }
 
 static wt_err put_row(struct export *x, uint64_t leaf, struct wt_bytes body)
@@ -75,6 +89,11 @@ static wt_err put_row(struct export *x, uint64_t leaf, struct wt_bytes body)
                 return wt_fail_in(err, "row %llu of the audit log", (unsigned long long)leaf);
         if (!wt_audit_has_verdict(&e, x->f->verdict))
                 return WT_OK;
+        x->n++;
+        if (x->csv) {
+                wt_proof_csv_row(b, x->c.size, leaf, body, path, n, &e);
+                return send_row(x);
+        }
         wt_buf_str(b, "{");
         wt_buf_json_ku(b, "leaf", leaf);
         wt_buf_str(b, ",\"body\":\"");
@@ -84,9 +103,8 @@ static wt_err put_row(struct export *x, uint64_t leaf, struct wt_bytes body)
                 put_hash(b, &path[i]);
         wt_buf_str(b, "],\"event\":");
         wt_audit_event_json(&e, b);
-        wt_buf_str(b, "}");
-        x->n++;
-        return send_line(x);
+        wt_buf_str(b, "}\n");
+        return send_row(x);
 }
 
 static int on_row(void *arg, const struct wt_value *column, uint32_t n)
@@ -153,7 +171,10 @@ static wt_err head(struct export *x)
         wt_buf_json_ku(&x->line, "size", x->c.size);
         wt_buf_json_kb(&x->line, "complete", x->whole);
         wt_buf_str(&x->line, "}");
-        return send_line(x);
+        if (x->csv && (err = x->emit(x->arg, wt_proof_csv_head,
+                                     strlen(wt_proof_csv_head))) != WT_OK)
+                return err;
+        return send_edge(x, "checkpoint");
 }
 
 static int on_gone(void *arg, const struct wt_value *column, uint32_t n)
@@ -178,7 +199,7 @@ static wt_err tail(struct export *x)
                 err = wt_store_query(x->s, "SELECT day, first_leaf, last_leaf FROM audit_dropped"
                                      " ORDER BY day, first_leaf", NULL, 0, on_gone, x, NULL);
         wt_buf_str(&x->line, "]}");
-        return err != WT_OK ? err : send_line(x);
+        return err != WT_OK ? err : send_edge(x, "end");
 }
 
 static bool is_whole(const struct wt_audit_filter *f)
@@ -203,9 +224,9 @@ static wt_err write_all(void *arg, wt_store *s)
         return err != WT_OK ? err : tail(x);
 }
 
-wt_err wt_audit_export(wt_store *s, const struct wt_audit_filter *f,
-                       wt_err (*emit)(void *arg, const char *data, size_t len), void *arg,
-                       uint64_t *n)
+static wt_err export_as(bool csv, wt_store *s, const struct wt_audit_filter *f,
+                        wt_err (*emit)(void *arg, const char *data, size_t len), void *arg,
+                        uint64_t *n)
 {
         struct export *x = calloc(1, sizeof *x);
         wt_err err;
@@ -216,6 +237,7 @@ wt_err wt_audit_export(wt_store *s, const struct wt_audit_filter *f,
         x->f = f;
         x->emit = emit;
         x->arg = arg;
+        x->csv = csv;
         x->whole = is_whole(f);
         err = wt_store_see(s, write_all, x);
         if (err == WT_OK)
@@ -226,4 +248,18 @@ wt_err wt_audit_export(wt_store *s, const struct wt_audit_filter *f,
         wt_arena_fini(&x->event);
         free(x);
         return err;
+}
+
+wt_err wt_audit_export(wt_store *s, const struct wt_audit_filter *f,
+                       wt_err (*emit)(void *arg, const char *data, size_t len), void *arg,
+                       uint64_t *n)
+{
+        return export_as(false, s, f, emit, arg, n);
+}
+
+wt_err wt_audit_export_csv(wt_store *s, const struct wt_audit_filter *f,
+                           wt_err (*emit)(void *arg, const char *data, size_t len), void *arg,
+                           uint64_t *n)
+{
+        return export_as(true, s, f, emit, arg, n);
 }

@@ -2,6 +2,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include "audit/proof.h"
 #include "audit/verify.h"
 #include "audit/verify_walk.h"
 #include "audit/view.h"
@@ -18,12 +20,12 @@ struct stated { int64_t day; char code[64]; };
 struct wt_verify_export {
         struct wt_verify *v;
         struct wt_checkpoint c;
-        bool begun, complete, ended;
+        bool begun, complete, ended, csv;
         uint64_t line, next, n;                  /* next: the least leaf that may follow */
         struct gone *gap; uint32_t n_gaps, gap_cap;      /* leaves that did not come */
         struct stated *stated; uint32_t n_stated, stated_cap;
         struct wt_arena arena;
-        struct wt_buf body, text;
+        struct wt_buf body, text, json;          /* json: what a row of CSV says */
         char request[37];                        /* of the line that is looked at */
 };
 
@@ -279,6 +281,28 @@ static bool read_tail(wt_verify_export *x, const wt_json *j)
         return good;
 }
 
+/* The line of NDJSON that a row says; false: it says none. */
+static bool from_csv(wt_verify_export *x, const char **line, size_t *len)
+{
+        size_t n = *len - (*len > 0 && (*line)[*len - 1] == '\r');
+        uint64_t leaf;
+
+        wt_buf_clear(&x->json);
+        if (!wt_proof_csv_read(*line, n, x->c.size, &leaf, &x->json))
+                return wrong(x, WT_WRONG_ROW, leaf, "the row is none of an export, or its columns "
+                             "say something else than its body");
+        *line = x->json.data;
+        *len = x->json.len;
+        return true;
+}
+
+static bool is_csv_head(const char *line, size_t len)
+{
+        size_t n = strlen(wt_proof_csv_head) - 2;        /* its end may be one of two */
+
+        return len >= n && len <= n + 1 && memcmp(line, wt_proof_csv_head, n) == 0;
+}
+
 bool wt_verify_export_line(wt_verify_export *x, const char *line, size_t len)
 {
         wt_json *j;
@@ -291,6 +315,12 @@ bool wt_verify_export_line(wt_verify_export *x, const char *line, size_t len)
         if (x->ended)
                 return wrong(x, WT_WRONG_EXPORT, x->next, "lines follow the one that says that "
                              "it is the last");
+        if (x->line == 1 && is_csv_head(line, len)) {
+                x->csv = true;
+                return true;
+        }
+        if (x->csv && !from_csv(x, &line, &len))
+                return false;
         if (wt_json_parse(&j, line, len, &limits) != WT_OK)
                 return wrong(x, WT_WRONG_EXPORT, x->next, "the line is no JSON: %s", wt_words());
         if (!x->begun)
@@ -314,6 +344,7 @@ bool wt_verify_export_end(wt_verify_export *x)
         wt_arena_fini(&x->arena);
         wt_buf_free(&x->body);
         wt_buf_free(&x->text);
+        wt_buf_free(&x->json);
         free(x->gap);
         free(x->stated);
         free(x);

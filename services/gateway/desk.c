@@ -124,7 +124,8 @@ static wt_err ask_store(struct job *j)
                 err = j->task.work(j->task.arg, s, &j->made);
         else
                 err = j->form == DESK_EXPORT ? wt_audit_export(s, &j->f, on_data, j, &n)
-                                             : read_page(j, s);
+                        : j->form == DESK_EXPORT_CSV
+                        ? wt_audit_export_csv(s, &j->f, on_data, j, &n) : read_page(j, s);
         wt_store_close(s);
         return err == WT_OK ? pass(j) : err;
 }

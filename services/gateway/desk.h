@@ -8,7 +8,7 @@
 
 enum { DESK_JOBS = 8 };                          /* readings at one time, and as many tasks: who
                                                   * exports keeps nobody from revoking a key */
-enum desk_form { DESK_JSON, DESK_NDJSON, DESK_CSV, DESK_EXPORT };
+enum desk_form { DESK_JSON, DESK_NDJSON, DESK_CSV, DESK_EXPORT, DESK_EXPORT_CSV };
 struct desk;
 struct desk_conf {
         wt_loop *loop;

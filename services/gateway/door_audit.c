@@ -12,7 +12,8 @@ static const struct door door_export = { .path = "/v1/admin/audit/export",
 
 static const char *const types[] = {
         [DESK_JSON] = "application/json", [DESK_NDJSON] = "application/x-ndjson",
-        [DESK_CSV] = "text/csv; charset=utf-8", [DESK_EXPORT] = "application/x-ndjson" };
+        [DESK_CSV] = "text/csv; charset=utf-8", [DESK_EXPORT] = "application/x-ndjson",
+        [DESK_EXPORT_CSV] = "text/csv; charset=utf-8" };
 
 static bool may_read(struct request *r)
 {
@@ -27,23 +28,27 @@ static bool may_read(struct request *r)
                               "--role auditor makes such a key)", role);
 }
 
-/* format=json|ndjson|csv; what else there is are filters. */
-static bool read_form(struct request *r, const char *query, enum desk_form *form)
+/* format=json|ndjson|csv, of an export ndjson|csv; what else there is are filters. */
+static bool read_form(struct request *r, const char *query, bool whole, enum desk_form *form)
 {
-        static const struct { const char *word; enum desk_form form; } forms[] = {
-                { "format=json", DESK_JSON }, { "format=ndjson", DESK_NDJSON },
-                { "format=csv", DESK_CSV } };
+        static const struct form { const char *word; enum desk_form form; } each[2][3] = {
+                { { "format=json", DESK_JSON }, { "format=ndjson", DESK_NDJSON },
+                  { "format=csv", DESK_CSV } },
+                { { "format=ndjson", DESK_EXPORT }, { "format=csv", DESK_EXPORT_CSV },
+                  { "", DESK_EXPORT } } };
+        const struct form *forms = each[whole];
         const char *at = strstr(query, "format=");
         size_t len = at != NULL ? strcspn(at, "&") : 0;
 
         if (at == NULL || (at != query && at[-1] != '&'))
                 return true;
-        for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
+        for (size_t i = 0; i < 3; i++)
                 if (strlen(forms[i].word) == len && memcmp(at, forms[i].word, len) == 0) {
                         *form = forms[i].form;
                         return true;
                 }
-        return request_refuse(r, BAD("format"), "format is json, ndjson or csv");
+        return request_refuse(r, BAD("format"), whole ? "format of an export is ndjson or csv"
+                                                : "format is json, ndjson or csv");
 }
 
 void request_audit(struct gateway *g, struct caller c, const char *query, bool whole)
@@ -60,14 +65,14 @@ void request_audit(struct gateway *g, struct caller c, const char *query, bool w
                 return;
         }
         if (!audit_open(r) || !gateway_authorize(r) || !may_read(r) ||
-            (!whole && !read_form(r, query, &form)))
+            !read_form(r, query, whole, &form))
                 return;
         if (g->desk == NULL) {
                 request_refuse(r, refusal_of(WT_EUNAVAILABLE), "this gateway has no store");
                 return;
         }
         if (wt_audit_filter_parse(&f, query, (int64_t)wt_wall_us(g->conf.clock),
-                                  whole ? NULL : other) != WT_OK) {
+                                  other) != WT_OK) {
                 request_refuse(r, BAD(NULL), "%s", wt_words());
                 return;
         }
@@ -105,7 +110,7 @@ bool audit_piece(void *arg, const uint8_t id[16], enum desk_form form, const cha
         }
         r->status = 200;
         snprintf(headers, sizeof headers, "x-request-id: %s\r\n", r->id_text);
-        if (form != DESK_EXPORT) {               /* the page is one piece, if it has a byte */
+        if (form < DESK_EXPORT) {                /* the page is one piece, if it has a byte */
                 if (len > 0 || (last && !r->hold.whole))
                         hold_reply(r, 200, types[form], headers, data, len);
         } else {

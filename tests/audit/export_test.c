@@ -12,7 +12,7 @@
 #include "base/rng.h"
 #include "tamper.h"
 
-static struct wt_buf whole;                      /* the complete export */
+static struct wt_buf whole, table;               /* the complete export; the same as CSV */
 static char key_path[128], out_path[128], last_path[128];
 
 static wt_err collect(void *arg, const char *data, size_t len)
@@ -37,6 +37,9 @@ static int build(void **state)
                 fail_msg("%s", wt_words());
         assert_int_equal(n, size);
         assert_true(last[0] != '\0');
+        if (wt_audit_export_csv(tampered.store, &none, collect, &table, &n) != WT_OK)
+                fail_msg("%s", wt_words());
+        assert_int_equal(n, size);
         return 0;
 }
 
@@ -45,6 +48,7 @@ static int sweep(void **state)
         (void)state;
         tamper_close();
         wt_buf_free(&whole);
+        wt_buf_free(&table);
         return 0;
 }
 
@@ -179,6 +183,66 @@ static void changes_are_named(void **state)
         wt_buf_free(&t);
 }
 
+/* ---- as CSV ---- */
+
+static void csv_is_good(void **state)
+{
+        struct wt_audit_filter f = { .tenant = "tenant-2" };
+        struct wt_buf some = { 0 };
+        struct wt_verify v;
+        uint64_t n;
+
+        (void)state;
+        if (!verify(&table, &v))
+                fail_msg("%s", v.finding.words);
+        assert_int_equal(v.seen.rows, v.seen.witnessed);
+        assert_true(v.seen.complete);
+        assert_int_equal(wt_audit_export_csv(tampered.store, &f, collect, &some, &n), WT_OK);
+        if (!verify(&some, &v))
+                fail_msg("%s", v.finding.words);
+        assert_int_equal(v.seen.rows, n);
+        assert_false(v.seen.complete);
+        wt_buf_free(&some);
+}
+
+/* Whichever byte of a row is another one, the row is named. */
+static void csv_changes_are_named(void **state)
+{
+        struct wt_buf t = { 0 };
+        struct wt_verify v;
+
+        (void)state;
+        for (uint32_t i = 0; i < 400; i++) {
+                uint32_t line = 3 + i % 500;
+                size_t at = line_at(&table, line), len = line_at(&table, line + 1) - at - 2;
+                size_t byte = at + (size_t)(wt_philox_unit(5, i, 0, 0) * (double)len);
+
+                wt_buf_clear(&t);
+                wt_buf_add(&t, table.data, table.len);
+                t.data[byte] = t.data[byte] == '7' ? '8' : '7';
+                if (verify(&t, &v))
+                        fail_msg("byte %zu of line %u is not seen", byte - at, line);
+                if (v.finding.line != line)
+                        fail_msg("line %u: %u is named: %s", line, (unsigned)v.finding.line,
+                                 v.finding.words);
+        }
+        for (uint32_t how = 0; how < 4; how++) { /* left out, twice, broken off, two checkpoints */
+                size_t at = line_at(&table, 40), next = line_at(&table, 41);
+
+                wt_buf_clear(&t);
+                wt_buf_add(&t, table.data, how == 2 ? at + 30 : how == 3 ? line_at(&table, 3) : at);
+                if (how == 1)
+                        wt_buf_add(&t, table.data + at, next - at);
+                if (how == 3)
+                        wt_buf_add(&t, table.data + line_at(&table, 2), table.len - line_at(&table, 2));
+                else if (how != 2)
+                        wt_buf_add(&t, table.data + (how == 1 ? at : next),
+                                   table.len - (how == 1 ? at : next));
+                assert_false(verify(&t, &v));
+        }
+        wt_buf_free(&t);
+}
+
 /* ---- the second verifier ---- */
 
 struct second { bool good; char wrong[16]; unsigned long long leaf, line; };
@@ -231,6 +295,37 @@ static void agree_on_exports(void **state)
         wt_buf_free(&t);
 }
 
+/* Changed by one byte in each column in turn. */
+static void agree_on_csv(void **state)
+{
+        struct wt_buf t = { 0 };
+        struct second s;
+        struct wt_verify v;
+
+        (void)state;
+        for (uint32_t i = 0; i <= 29; i++) {
+                size_t at = line_at(&table, 9);
+
+                wt_buf_clear(&t);
+                wt_buf_add(&t, table.data, table.len);
+                for (uint32_t column = 0; column < i && i < 29; column++)
+                        at = (size_t)((char *)memchr(t.data + at, ',', t.len - at) - t.data) + 1;
+                if (i < 29 && t.data[at] == '"')
+                        at++;
+                if (i < 29)
+                        t.data[at] = t.data[at] == '7' ? '8' : '7';
+                assert_int_equal(wt_file_write(out_path, t.data, t.len, 0600), WT_OK);
+                if (!run(out_path, false, &s))
+                        fail_msg("verify.py says nothing about column %u", i);
+                if (verify(&t, &v) != s.good || s.good != (i == 29))
+                        fail_msg("column %u: ours %s, theirs %s", i, v.finding.words, s.wrong);
+                if (!s.good && v.finding.line != s.line)
+                        fail_msg("column %u: line %u, theirs %llu", i, (unsigned)v.finding.line,
+                                 s.line);
+        }
+        wt_buf_free(&t);
+}
+
 /* It looks at rows; tiles, the frontier and stored notes are ours to look after. */
 static void agree_on_databases(void **state)
 {
@@ -258,6 +353,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(good),             cmocka_unit_test(changes_are_named),
                 cmocka_unit_test(agree_on_exports), cmocka_unit_test(agree_on_databases),
+                cmocka_unit_test(csv_is_good),      cmocka_unit_test(csv_changes_are_named),
+                cmocka_unit_test(agree_on_csv),
         };
 
         return cmocka_run_group_tests(tests, build, sweep);

@@ -3,7 +3,7 @@
 WITNESS_KEY: the witness's public key file (a line NAME+ID+BASE64). FILE: an export, or witan.db.
 --last FILE: the witness's own last checkpoint. Prints one line of JSON; exit 0 good, 1 not, 2 usage.
 Made from docs/audit.md, not from the C program: that both agree is a test."""
-import base64, hashlib, json, sqlite3, sys
+import base64, csv, hashlib, json, sqlite3, sys, time
 
 
 # ---- Ed25519 (RFC 8032): the library where there is one, else forty lines ----
@@ -159,9 +159,11 @@ def included(h, at, size, path, root):
 # ---- events (proto/witan/v1/audit.proto) ----
 NAMES = {1: "kind", 2: "request", 3: "time_us", 4: "gateway", 5: "tenant", 6: "actor", 7: "key_id",
          10: "model", 11: "revision", 12: "arm", 15: "outcome", 16: "status", 9: "action", 32: "subject",
-         36: "code", 37: "count", 18: "prompt_tokens", 19: "completion_tokens", 39: "words"}
+         36: "code", 37: "count", 18: "prompt_tokens", 19: "completion_tokens", 39: "words",
+         8: "door", 13: "policy", 17: "finish_reason", 28: "cause", 34: "cost_nano", 35: "source", 40: "team"}
 KINDS = {1: "intent", 2: "outcome", 3: "interrupted", 4: "mark", 5: "note"}
-TEXT = {"gateway", "tenant", "actor", "key_id", "model", "arm", "outcome", "action", "code", "words"}
+TEXT = {"gateway", "tenant", "actor", "key_id", "model", "arm", "outcome", "action", "code", "words",
+        "door", "policy", "finish_reason", "cause", "source", "team"}
 
 
 def varint(b, i):
@@ -286,9 +288,67 @@ def verify_db(path, key, last):
 
 
 # ---- an export ----
+CSV_HEAD = ("leaf,kind,time,request_id,tenant,team,actor,key_id,source,gateway,door,action,model,revision,arm,policy,outcome,"
+            "status,code,finish_reason,prompt_tokens,completion_tokens,cost,cause,subject,words,checkpoint,proof,body").split(",")
+
+
+def csv_text(e, name):
+    s = e.get(name, "")
+    return ("'" if s[:1] in tuple("=+-@\t\r") else "") + "".join(" " if c < " " or c == "\x7f" else c for c in s)
+
+
+def csv_row(leaf, e, size):
+    """The columns of an event but the last two, as docs/audit.md has them."""
+    us, nano = e.get("time_us", 0), e.get("cost_nano", 0)
+    said = {"leaf": str(leaf), "kind": KINDS.get(e["kind"]), "request_id": uuid(e["request"]), "checkpoint": str(size),
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(us // 10**6)) + ".%03dZ" % (us % 10**6 // 1000),
+            "cost": "%d.%09d" % divmod(nano, 10**9)}
+    for name in ("revision", "subject"):
+        said[name] = e.get(name, b"").hex()
+    for name in ("status", "prompt_tokens", "completion_tokens"):
+        said[name] = str(e.get(name, 0))
+    return [said[n] if n in said else csv_text(e, n) for n in CSV_HEAD[:-2]]
+
+
+def lines_of(path):
+    """The lines of an export as NDJSON, also of one as CSV, whose columns are compared with its bodies."""
+    with open(path, "rb") as f:
+        is_csv = f.read(5) == b"leaf,"
+        f.seek(0)
+        if not is_csv:
+            yield from enumerate(f, 1)
+            return
+    size = None
+    csv.field_size_limit(32 << 20)
+    with open(path, newline="", encoding="utf-8") as f:
+        for number, row in enumerate(csv.reader(f), 1):
+            if number == 1:
+                if row != CSV_HEAD:
+                    raise Wrong("export", 0, "its columns are others", number)
+                continue
+            leaf = int(row[0]) if row and row[0].isdigit() else 0
+            try:
+                body = base64.b64decode(row[-1], validate=True)
+                if row[1] in ("checkpoint", "end"):
+                    if row[:-1] != ["", row[1]] + [""] * 24 + [row[26], ""]:
+                        raise ValueError("columns")
+                    if row[1] == "checkpoint":
+                        size = json.loads(body)["size"]
+                    yield number, body
+                    continue
+                e = event(body)
+                if len(row) != len(CSV_HEAD) or row[:-2] != csv_row(leaf, e, size):
+                    raise ValueError("columns")
+            except (ValueError, IndexError, KeyError, TypeError):
+                raise Wrong("row", leaf, "the row is none of an export, or its columns say something else", number)
+            shown = {name: KINDS.get(v) if name == "kind" else uuid(v) if name == "request" else
+                     v.hex() if isinstance(v, bytes) else v for name, v in e.items()}
+            yield number, json.dumps({"leaf": leaf, "body": row[-1], "proof": row[-2].split(), "event": shown}).encode()
+
+
 def verify_export(path, key, last):
     head, next_leaf, n, gaps, notes, tail, number = None, 0, 0, [], set(), None, 0
-    for number, line in enumerate(open(path, "rb"), 1):
+    for number, line in lines_of(path):
         try:
             j = json.loads(line)
         except ValueError:

@@ -78,7 +78,7 @@ static const struct part {
 } parts[] = {
         { auditor_query, 1, ((2u << A_CSV) - 1) | 1u << A_OPEN },
         { auditor_tail, 1, (1u << A_LIMIT) - 1 },
-        { auditor_export, 1, ((1u << A_LIMIT) - 1) | 1u << A_OUT },
+        { auditor_export, 1, ((1u << A_LIMIT) - 1) | 1u << A_OUT | 1u << A_CSV },
         { auditor_verify, 1, 1u << A_FILE | 1u << A_WITNESS | 1u << A_LAST | 1u << A_LOG },
         { auditor_witness, 1, 1u << A_LISTEN | 1u << A_LOG },
         { auditor_erase, 2, 1u << A_OUT },
@@ -119,7 +119,7 @@ const struct verb verb_audit = {
                 "24h for a day ago, or seconds since 1970. docs/audit.md has the formats.",
         .subs = {{"query", "", "rows that the filters let through, oldest first"},
                  {"tail", "", "rows as they come, until Ctrl-C"},
-                 {"export", "", "events with proofs, as NDJSON"},
+                 {"export", "", "events with proofs, as NDJSON, or with --csv as CSV"},
                  {"verify", "", "is it what was logged? exit code 1 if not"},
                  {"witness", "", "cosigns consistent checkpoints; witan up starts one"},
                  {"erase", "SUBJECT|lost", "destroys the key of a data subject's texts, for good; "

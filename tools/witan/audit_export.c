@@ -34,6 +34,9 @@ int auditor_export(struct call *c)
         wt_store *s;
         FILE *to = stdout;
         uint64_t n = 0;
+        wt_err (*export)(wt_store *, const struct wt_audit_filter *,
+                         wt_err (*)(void *, const char *, size_t), void *, uint64_t *) =
+                c->flag[A_CSV] != NULL ? wt_audit_export_csv : wt_audit_export;
         wt_err err;
 
         if (!auditor_filter(c, &f))
@@ -50,7 +53,7 @@ int auditor_export(struct call *c)
                                     strerror(why));
         }
         if ((err = auditor_read(c, s, "audit.export")) == WT_OK &&
-            (err = wt_audit_export(s, &f, put, to, &n)) == WT_OK)
+            (err = export(s, &f, put, to, &n)) == WT_OK)
                 err = finish(to);
         wt_store_close(s);
         if (err != WT_OK)
@@ -91,7 +94,7 @@ static const char *looks_like(const char *path)
                 fclose(f);
         head[n] = '\0';
         return n == 0 ? "is empty"
-                : head[0] == '{' ? an_export
+                : head[0] == '{' || strncmp(head, "leaf,", 5) == 0 ? an_export
                 : strncmp(head, "PRIVATE+KEY+", 12) == 0 ? "holds a private key"
                 : strncmp(head, "SQLite format 3", 15) == 0 ? "is a database of SQLite"
                 : strchr(head, '\n') == NULL && strchr(head, '+') != NULL ? "holds a public key"
