@@ -248,8 +248,23 @@ static const struct key_row *find_key(const struct copy *c, const char *secret)
                        : bsearch(&want, c->keys.data, c->keys.n, c->keys.size, by_prefix);
 }
 
-/* One answer for everything that is wrong with a secret, and the same work before it. */
-static bool check(const struct wt_identity *i, const char *text, int64_t now, struct wt_who *out)
+/* What stands against a key whose secret was right; NULL: nothing. */
+static const char *why_not(const struct key_row *r, const struct wt_tenant *t, int64_t now)
+{
+        if (r->key.revoked_at != 0)
+                return "this key was revoked; ask an admin for a new one (witan key create)";
+        if (r->key.expires_at != 0 && r->key.expires_at <= now)
+                return "this key has expired; ask an admin for a new one (witan key create)";
+        if (t == NULL)
+                return "this key's tenant is not there any more";
+        return t->disabled_at != 0 ? "this key's tenant is disabled; an admin may enable it again"
+                                   : NULL;
+}
+
+/* WT_ENOTFOUND: one answer for whatever is wrong with a secret, and the same work before it.
+ * WT_EUNAUTH: it was right, so that out is who came, and *why says why he may not. */
+static wt_err check(const struct wt_identity *i, const char *text, int64_t now, struct wt_who *out,
+                    const char **why)
 {
         const struct key_row *r = find_key(i->copy, text);
         const struct wt_tenant *t = r != NULL ? find_tenant(i->copy, r->key.tenant) : NULL;
@@ -259,36 +274,51 @@ static bool check(const struct wt_identity *i, const char *text, int64_t now, st
 
         wt_secret_hash(r != NULL ? r->salt : i->no_salt, text, hash);
         good = wt_secret_equal(hash, r != NULL ? r->hash : i->no_hash);
-        if (!good || r == NULL || t == NULL || t->disabled_at != 0 || r->key.revoked_at != 0 ||
-            (r->key.expires_at != 0 && r->key.expires_at <= now))
-                return false;
+        if (!good || r == NULL)
+                return WT_ENOTFOUND;
         team = r->key.team[0] != '\0' ? find_team(i->copy, r->key.tenant, r->key.team) : NULL;
         out->key = r->key;
-        out->tenant = *t;
+        out->tenant = t != NULL ? *t : (struct wt_tenant){ .limits = wt_no_limits };
         out->team = team != NULL ? *team : (struct wt_team){ .limits = wt_no_limits };
-        return true;
+        *why = why_not(r, t, now);
+        return *why == NULL ? WT_OK : WT_EUNAUTH;
+}
+
+/* "127.0.0.1:53214" and "[::1]:80" without the port, which changes with each connection. */
+static int host_len(const char *address)
+{
+        const char *port = strrchr(address, ':');
+
+        if (port == NULL || (strchr(address, ':') != port && port != address && port[-1] != ']'))
+                port = address + strlen(address);
+        return (int)(port - address);
 }
 
 wt_err wt_identity_check(wt_identity *i, const char *secret, size_t len, int64_t now,
                          const char *address, struct wt_who *out)
 {
         char text[WT_SECRET + 1];
+        const char *why;
         struct wt_who who;
-        bool good;
+        wt_err err;
 
         if (!wt_secret_well_formed(secret, len))
-                return wt_fail(WT_EUNAUTH, "the key is unknown, expired or revoked");
+                return wt_fail(WT_EUNAUTH, "the API key is unknown");
         memcpy(text, secret, WT_SECRET);
         text[WT_SECRET] = '\0';
         pthread_mutex_lock(&i->lock);
-        good = check(i, text, now, &who);
+        err = check(i, text, now, &who, &why);
         pthread_mutex_unlock(&i->lock);
         explicit_bzero(text, sizeof text);
-        if (!good)
-                return wt_fail(WT_EUNAUTH, "the key is unknown, expired or revoked");
-        if (!wt_sources_allow(who.key.sources, address))
-                return wt_fail(WT_EPERM, "this key may not be used from %s", address);
+        if (err == WT_ENOTFOUND)
+                return wt_fail(WT_EUNAUTH, "the API key is unknown");
         *out = who;
+        if (err != WT_OK)
+                return wt_fail(err, "%s", why);
+        if (!wt_sources_allow(who.key.sources, address))
+                return wt_fail(WT_EPERM, "this key may not be used from %.*s; use it from where it "
+                               "may be (its sources, see witan key list), or ask an admin for one "
+                               "with that address among its sources", host_len(address), address);
         return WT_OK;
 }
 

@@ -109,8 +109,9 @@ double wt_identity_age(wt_identity *i);
 
 /* Everything that a request of this key is held to. */
 struct wt_who { struct wt_key key; struct wt_tenant tenant; struct wt_team team; };
-/* WT_EUNAUTH: unknown, expired, revoked, or of a disabled tenant: one and the same words, the
- * comparison in constant time. WT_EPERM: not from this address. */
+/* WT_EUNAUTH: unknown (the comparison in constant time; out is as before), or the secret is right
+ * and the key expired, revoked, or of a disabled tenant: the words say which, and out is whose it
+ * is. WT_EPERM: not from this address, the same. Whoever gets an error must let nobody in. */
 wt_err wt_identity_check(wt_identity *i, const char *secret, size_t len, int64_t now,
                          const char *address, struct wt_who *out);
 /* The same for somebody who proved by a token who he is: the tenant must exist. */

@@ -31,8 +31,8 @@ bool gateway_authorize(struct request *r)
                 return request_refuse(r, (struct refusal){ 403, "invalid_request_error",
                         "source_not_allowed", NULL }, "%s", wt_words());
         if (err != WT_OK)
-                return request_refuse(r, NO_KEY, "the API key is unknown, expired or revoked; "
-                        "witan key list shows what exists, witan key create makes one");
+                return request_refuse(r, NO_KEY, "%s%s", wt_words(), r->who.key.id[0] != '\0' ? ""
+                        : "; witan key list shows what exists, witan key create makes one");
         if (bound != NULL && strcmp(bound, r->who.key.id) != 0)
                 return request_refuse(r, NO_KEY, "the API key is not the one that this "
                         "connection's CURVE key was made with; use a client file as witan key "
