@@ -37,6 +37,7 @@ struct tally {
         char words[WORDS_MOST];                  /* of an admin call: what it did */
         uint8_t revision[32], session[32];
         bool has_revision, has_session;
+        char model[257];                         /* the one that was asked for, or "" */
         uint64_t mark_us, marked;                /* the last mark: when, tokens */
         uint32_t itl[ITL_BUCKETS];               /* times between tokens, four to an octave */
         uint64_t n_itl;
@@ -74,6 +75,8 @@ void record_describe(struct request *r, uint32_t kind, struct wt_audit_event *e)
 /* Keyed hash of the ids of its prompts, or of its answers. */
 void record_hash(const struct request *r, const char *what, bool prompts, uint8_t out[32]);
 void record_tokens(struct sequence *s, uint32_t n);      /* n tokens came: times, and marks */
+/* It asked for that model; got: it is this one, and may be used. */
+void record_model(struct request *r, const char *name, bool got);
 bool record_again(struct request *r);            /* an outcome that the spool refused before */
 /* Appends an event; WT_OK: *seq. */
 wt_err audit_append(struct gateway *g, const struct wt_audit_event *e, uint64_t *seq);

@@ -27,6 +27,8 @@ void request_models(struct gateway *g, struct caller c, const char *name)
 
         if (!audit_open(r) || !gateway_authorize(r))
                 return;
+        if (name != NULL)
+                record_model(r, name, strcmp(name, g->conf.model) == 0);
         if (name != NULL && strcmp(name, g->conf.model) != 0) {
                 request_refuse(
                         r,

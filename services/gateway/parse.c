@@ -11,15 +11,20 @@ static bool model_known(struct request *r)
         size_t len;
         const char *name = wt_json_str(r->body, wt_json_get(r->body, 0, "model"), &len);
 
-        if (wt_json_get(r->body, 0, "model") == WT_JSON_NONE && r->door->any_model)
+        if (wt_json_get(r->body, 0, "model") == WT_JSON_NONE && r->door->any_model) {
+                record_model(r, r->g->conf.model, true);
                 return true;
+        }
         if (name == NULL)
                 return request_refuse(r, BAD("model"), "model %s; this server has \"%s\"",
                                       wt_json_get(r->body, 0, "model") == WT_JSON_NONE
                                               ? "is missing" : "must be a string",
                                       r->g->conf.model);
-        if (strlen(name) == len && strcmp(name, r->g->conf.model) == 0)
+        if (strlen(name) == len && strcmp(name, r->g->conf.model) == 0) {
+                record_model(r, name, true);
                 return true;
+        }
+        record_model(r, name, false);
         return request_refuse(
                 r, (struct refusal){404, "invalid_request_error", "model_not_found", "model"},
                 "the model \"%.128s\" does not exist; this server has \"%s\"", name,

@@ -100,7 +100,17 @@ static void learn(struct request *r)
                 session = wt_json_str(r->body, wt_json_get(r->body, 0, "user"), &len);
         if ((t->has_session = session != NULL && len > 0))
                 keyed(r, "session", session, len, t->session);
-        for (uint32_t i = 0; i < r->g->conf.n_routers && !t->has_revision; i++)
+}
+
+void record_model(struct request *r, const char *name, bool got)
+{
+        struct tally *t = &r->tally;
+        struct wt_bytes valid = audit_text(name, sizeof t->model - 1);
+
+        if (valid.len > 0)
+                memcpy(t->model, valid.data, valid.len);
+        t->model[valid.len] = '\0';
+        for (uint32_t i = 0; got && i < r->g->conf.n_routers && !t->has_revision; i++)
                 if ((t->has_revision = r->g->routers[i].welcome))
                         memcpy(t->revision, r->g->routers[i].revision, 32);
 }
@@ -130,7 +140,7 @@ void record_describe(struct request *r, uint32_t kind, struct wt_audit_event *e)
         e->key_id = audit_text(r->who.key.id, 64);
         e->door = audit_text(r->tally.door, 64);
         e->action = WT_STR(record_action(r->door));
-        e->model = audit_text(g->conf.model, 256);
+        e->model = audit_text(r->tally.model, 256);
         if (r->tally.has_revision)
                 e->revision = WT_BYTES(r->tally.revision, 32);
         if (r->tally.has_session)
