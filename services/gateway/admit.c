@@ -46,6 +46,30 @@ static const char *limit_words(enum wt_limit l)
         return words[l];
 }
 
+/* In the words of that kind of limit: tokens are what a client can ask for less of. */
+static bool spent(struct request *r, struct refusal why, const char *limit, const char *left,
+                  const char *needs)
+{
+        const struct wt_ticket *t = &r->ticket;
+        const char *whose = t->scope[t->why_scope].name, *what = limit_words(t->why);
+        unsigned long long again = r->retry_s;
+
+        if (t->why == WT_CONCURRENCY)
+                return request_refuse(r, why, "the limit of %s of %s is reached: %s are open; wait "
+                        "until one of them has ended, or try again in %llu s", what, whose, limit,
+                        again);
+        if (t->why == WT_REQUESTS_PER_MINUTE)
+                return request_refuse(r, why, "the limit of %s of %s is reached: all %s of this "
+                        "minute are used up; try again in %llu s", what, whose, limit, again);
+        if (t->why == WT_COST_PER_DAY || t->why == WT_COST_PER_MONTH)
+                return request_refuse(r, why, "the limit of %s of %s is reached: %s of %s are left "
+                        "and this request may cost %s (prompt and max_tokens); ask for fewer "
+                        "tokens, or again in %llu s", what, whose, left, limit, needs, again);
+        return request_refuse(r, why, "the limit of %s of %s is reached: %s of %s are left and "
+                "this request needs %s (prompt and max_tokens); ask for fewer, or again in %llu s",
+                what, whose, left, limit, needs, again);
+}
+
 /* A minute's limit is worth another try; a budget is not, nor a charge that no window holds. */
 static bool over_limit(struct request *r)
 {
@@ -67,10 +91,7 @@ static bool over_limit(struct request *r)
                 return request_refuse(r, why, "this request needs %s of %s of %s, and the limit "
                         "is %s; ask for fewer tokens (max_tokens) or for a higher limit", needs,
                         limit_words(t->why), s->name, limit);
-        return request_refuse(r, why, "the limit of %s of %s is reached: %s of %s are left and "
-                "this request needs %s (prompt and max_tokens); try again in %llu s",
-                limit_words(t->why), s->name, left, limit, needs,
-                (unsigned long long)r->retry_s);
+        return spent(r, why, limit, left, needs);
 }
 
 static bool no_books(struct request *r)
@@ -204,6 +225,24 @@ void gateway_admit(struct request *r)
                 start(r);
 }
 
+bool gateway_charge(struct request *r)
+{
+        struct gateway *g = r->g;
+        wt_err err = WT_OK;
+
+        if (g->conf.quota == NULL)
+                return true;
+        r->ticket.n_scopes = wt_scopes_of(&r->who, r->ticket.scope);
+        r->ticket.time_us = (uint64_t)r->created * 1000000;
+        r->ticket.user = r;
+        charge(r, 0, 0, &r->ticket.charge);
+        if (r->ticket.n_scopes > 0)
+                err = wt_quota_ask(g->conf.quota, &r->ticket);
+        if (err == WT_EAGAIN)
+                return false;                    /* gateway_decided */
+        return err == WT_OK ? gateway_intend(r) : over_limit(r);
+}
+
 void gateway_decided(void *arg, struct wt_ticket *t)
 {
         struct request *r = t->user;
@@ -213,7 +252,10 @@ void gateway_decided(void *arg, struct wt_ticket *t)
                 over_limit(r);
         else if (t->err != WT_OK)
                 no_books(r);
-        else if (turn(r))
+        else if (r->door->answer != NULL) {
+                if (gateway_intend(r))
+                        request_charged(r);
+        } else if (turn(r))
                 start(r);
 }
 
@@ -236,20 +278,33 @@ void admit_end(struct request *r)
         wt_quota_settle(g->conf.quota, &r->ticket, &used);
 }
 
+/* Tokens: of the limits by minute, day and month the one of which least is left. */
 void admit_headers(const struct request *r, struct wt_buf *out)
 {
-        static const struct { enum wt_limit l; const char *name; } rows[] = {
-                { WT_REQUESTS_PER_MINUTE, "requests" }, { WT_TOKENS_PER_MINUTE, "tokens" },
+        static const struct { enum wt_limit l[3]; uint32_t n; const char *name; } rows[] = {
+                { { WT_REQUESTS_PER_MINUTE }, 1, "requests" },
+                { { WT_TOKENS_PER_MINUTE, WT_TOKENS_PER_DAY, WT_TOKENS_PER_MONTH }, 3, "tokens" },
         };
         struct wt_quota *q = r->g->conf.quota;
-        int64_t limit, left;
-        uint64_t reset;
 
-        for (size_t i = 0; q != NULL && i < sizeof rows / sizeof *rows; i++)
-                if (wt_quota_left(q, &r->ticket, rows[i].l, &limit, &left, &reset))
+        for (size_t i = 0; q != NULL && i < sizeof rows / sizeof *rows; i++) {
+                int64_t limit = 0, left = 0, a, b;
+                uint64_t reset = 0, c;
+                bool any = false;
+
+                for (uint32_t k = 0; k < rows[i].n; k++)
+                        if (wt_quota_left(q, &r->ticket, rows[i].l[k], &a, &b, &c) &&
+                            (!any || b < left)) {
+                                any = true;
+                                limit = a;
+                                left = b;
+                                reset = c;
+                        }
+                if (any)
                         wt_buf_fmt(out, "x-ratelimit-limit-%s: %lld\r\n"
                                    "x-ratelimit-remaining-%s: %lld\r\n"
                                    "x-ratelimit-reset-%s: %llus\r\n", rows[i].name,
                                    (long long)limit, rows[i].name, (long long)left, rows[i].name,
                                    (unsigned long long)reset);
+        }
 }

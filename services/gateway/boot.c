@@ -218,6 +218,8 @@ static wt_err open_gateway(struct gateway_boot *b)
                 .rpc = b->rpc,
                 .admit_at_once = (uint32_t)wt_conf_u64(s, WT_SET_admit_at_once),
                 .admit_waiting = (uint32_t)wt_conf_u64(s, WT_SET_admit_waiting),
+                .texts_waiting = wt_conf_u64(s, WT_SET_texts_waiting),
+                .tokenize_bytes = wt_conf_u64(s, WT_SET_tokenize_bytes),
                 .admit_wait_us = wt_conf_u64(s, WT_SET_admit_wait) * 1000,
                 .name = b->name,
                 .model = b->model_name,

@@ -49,6 +49,21 @@ static bool tokenize(struct request *r)
         return true;
 }
 
+enum { IDS_MOST = 1 << 18 };
+
+static bool detokenize_parse(struct request *r)
+{
+        wt_jv list = wt_json_get(r->body, 0, "ids");
+        uint32_t n;
+
+        if (wt_json_type(r->body, list) != WT_JSON_ARRAY)
+                return request_refuse(r, BAD("ids"), "ids must be an array of token ids");
+        if ((n = wt_json_count(r->body, list)) > IDS_MOST)
+                return request_refuse(r, BAD("ids"), "ids has %u ids; this door takes %d at most; "
+                                      "send them in pieces", n, IDS_MOST);
+        return true;
+}
+
 static bool detokenize(struct request *r)
 {
         struct wt_buf *b = &r->g->line, text = { 0 };
@@ -57,8 +72,6 @@ static bool detokenize(struct request *r)
         size_t at = 0, len;
         int64_t id;
 
-        if (wt_json_type(r->body, list) != WT_JSON_ARRAY)
-                return request_refuse(r, BAD("ids"), "ids must be an array of token ids");
         for (wt_jv v = wt_json_first(r->body, list); v != WT_JSON_NONE;
              v = wt_json_next(r->body, v), at++) {
                 const char *bytes;
@@ -89,4 +102,6 @@ const struct door door_tokenize = {
         .list = tokenize_list, .answer = tokenize,
 };
 const struct door door_detokenize = {
-        .path = "/v1/detokenize", .any_model = true, .answer = detokenize};
+        .path = "/v1/detokenize", .any_model = true, .parse = detokenize_parse,
+        .answer = detokenize,
+};

@@ -28,6 +28,8 @@ struct gateway_conf {
         uint32_t admit_at_once;                  /* sequences at the routers; 0: by what they say */
         uint32_t admit_waiting;                  /* requests that wait for a turn, at most */
         uint64_t admit_wait_us;
+        uint64_t texts_waiting, tokenize_bytes;  /* bytes: of long texts that wait to be tokens; of
+                                                  * one that /v1/tokenize takes */
         const char *name;                        /* of this process, as in the allow-list */
         const char *model;                       /* the name that users say, e.g. "tiny" */
         const char *http;                        /* HOST:PORT */

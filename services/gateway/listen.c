@@ -63,6 +63,18 @@ static bool health(struct gateway *g, wt_call *c)
         return strcmp(wt_call_path(c), "/metrics") != 0 && wt_health_answer(&h, c);
 }
 
+/* Who reads what others asked does not ask himself: neither the models nor the tokenizer. */
+static bool may_generate(struct request *r)
+{
+        if (strcmp(r->who.key.role, "auditor") != 0)
+                return true;
+        return request_refuse(r, (struct refusal){ 403, "invalid_request_error",
+                              "role_not_allowed", NULL }, "this key has the role \"auditor\", "
+                              "which reads the audit log and usage and asks no model; %s is for "
+                              "the roles user, operator and admin (witan key create --role user "
+                              "makes such a key)", r->door->path);
+}
+
 void request_serve(struct gateway *g, struct caller c, const struct door *d)
 {
         struct request *r = request_new(g, c, d);
@@ -72,7 +84,14 @@ void request_serve(struct gateway *g, struct caller c, const struct door *d)
                                "this gateway is shutting down; ask another");
                 return;
         }
-        if (audit_open(r) && gateway_authorize(r) && gateway_parse(r) && gateway_tokenize(r))
+        if (audit_open(r) && gateway_authorize(r) && may_generate(r) && gateway_parse(r) &&
+            (d->answer == NULL || gateway_charge(r)))
+                request_charged(r);
+}
+
+void request_charged(struct request *r)
+{
+        if (gateway_tokenize(r))
                 request_encoded(r);
 }
 

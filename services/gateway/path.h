@@ -21,6 +21,9 @@ bool gateway_tokenize(struct request *r);        /* 4 text -> ids; false: refuse
 bool gateway_encode(struct request *r);                          /* 4 context limit */
 /* the key of its texts, where they are recorded; false: it goes on later */
 bool gateway_seal(struct request *r);
+/* Of a door without a router: one request of its limits, and its intent; false: refused, or it goes
+ * on by request_charged. */
+bool gateway_charge(struct request *r);
 void gateway_admit(struct request *r);                           /* 5 limits, turn; goes on by
                                                                   *   request_go, now or later */
 bool gateway_intend(struct request *r);                          /* 6 its intent to the audit log */

@@ -167,6 +167,7 @@ void request_end(struct request *r, const char *outcome)
         for (uint32_t i = 0; i < r->n_seqs; i++)
                 if (r->seqs[i].finish == NULL)
                         routers_cancel(&r->seqs[i]);
+        tokenize_leave(r);
         admit_end(r);
         request_rank(r);
         gateway_record(r, outcome);

@@ -115,6 +115,7 @@ struct request {
         struct options opt;
         wt_jv text[MAX_PROMPTS];                 /* in body; NONE: that prompt came as ids */
         struct messages *messages;               /* of a chat, instead of texts */
+        struct texts *texts;                     /* wait to be tokens, or are read: tokenize.c */
         bool encoding;                           /* a thread reads it: it must not be freed */
         struct wt_buf listed;                    /* what door->list made */
         struct wt_ids prompt[MAX_PROMPTS];
@@ -145,6 +146,8 @@ struct gateway {
         struct audit audit;
         struct sealer *sealer;                   /* keys of recorded texts; NULL: none are */
         struct encoder *encoder;                 /* tokenizes long texts */
+        struct wt_fair texts; struct texts *text_at;     /* that wait for it; what it reads */
+        uint64_t text_bytes;                     /* of both */
         struct desk *desk;                       /* reads the audit log for auditors; or NULL */
         bool draining;
         uint64_t incarnation;
@@ -154,7 +157,8 @@ struct gateway {
 };
 enum { M_REQUESTS, M_REFUSED, M_FAILED, M_GONE, M_OPEN, M_PROMPT_TOKENS, M_COMPLETION_TOKENS,
        M_RESUBMITTED, M_ROUTERS, M_PLAN, M_POLICY, M_KEYS_REVOKED, M_LIMITED, M_WAITING, M_UNSENT,
-       M_PAUSED, M_UNHEARD, M_LONG_TEXTS, M_TTFT,
+       M_PAUSED, M_UNHEARD, M_LONG_TEXTS, M_TEXTS_DROPPED,
+       M_TEXTS_REFUSED, M_TEXT_BYTES, M_TTFT,
        M_DURATION, N_METRICS };
 wt_err gateway_metrics_init(struct gateway *g);
 
@@ -187,6 +191,7 @@ void request_audit(struct gateway *g, struct caller c, const char *query, bool w
 bool request_admin(struct gateway *g, struct caller c, const char *method, const char *path,
                    const char *query);
 void request_left(struct request *r);            /* gateway.c: its client is gone */
+void request_charged(struct request *r);         /* listen.c: a door without a router goes on */
 void request_encoded(struct request *r);         /* listen.c: its texts are ids */
 void request_go(struct request *r);              /* listen.c: its turn: sequences to routers */
 bool request_seqs(struct request *r);            /* prompts x n (or best_of) sequences */
@@ -203,9 +208,10 @@ bool request_refuse(struct request *r, struct refusal why, const char *fmt, ...)
 struct refusal refusal_of(wt_err e);             /* a router's status as HTTP */
 #define BAD(p) ((struct refusal){ 400, "invalid_request_error", NULL, (p) })
 
-/* tokenize.c: for encoder_open. */
+/* tokenize.c: for encoder_open, with the gateway as arg; r is over: its texts are dropped. */
 struct encoder_job;
 void tokenize_done(void *arg, struct encoder_job *j);
+void tokenize_leave(struct request *r);
 /* encode.c: tokens of prompt and answer together. */
 uint32_t gateway_context(const struct gateway *g);
 
