@@ -87,6 +87,10 @@ static bool over_limit(struct request *r)
         wt_limit_text(t->why, need, needs);
         wt_limit_text(t->why, most, limit);
         wt_limit_text(t->why, t->why_left, left);
+        if (never && (t->why == WT_REQUESTS_PER_MINUTE || t->why == WT_CONCURRENCY))
+                return request_refuse(r, why, "the limit of %s of %s is %s, so that nothing may be "
+                        "asked; ask an admin for a higher one", limit_words(t->why), s->name,
+                        limit);
         if (never)
                 return request_refuse(r, why, "this request needs %s of %s of %s, and the limit "
                         "is %s; ask for fewer tokens (max_tokens) or for a higher limit", needs,

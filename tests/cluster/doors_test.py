@@ -191,6 +191,10 @@ def limits():
     line = until(lambda: [q for q in must("GET", "/v1/admin/quota")["data"] if q["scope"] == "key:" + k["id"]],
                  lambda q: q and q[0]["used"] == 3)
     check(line and line[0]["used"] == 3, "and the store books them", line)
+    k = new_key(name="none", limits={"requests_per_minute": 0})
+    status, head, out = ask("POST", "/v1/completions", k["key"], DOORS[1][1])
+    check(status == 429 and "nothing may be asked" in out["error"]["message"] and "retry-after" not in head,
+          "a limit of 0 says that it is one", (status, head, out))
     k = new_key(name="daily", limits={"tokens_per_day": 50})
     _, head, out = ask("POST", "/v1/completions", k["key"], {"model": "tiny", "prompt": "Once", "max_tokens": 2})
     check(head.get("x-ratelimit-limit-tokens") == "50" and int(head.get("x-ratelimit-remaining-tokens", "99")) < 50 and
