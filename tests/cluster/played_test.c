@@ -102,13 +102,13 @@ static void run(const char *fmt, const char *more)
                 fail_msg("%s", line);
 }
 
-/* A key that is held to three requests in a minute. */
+/* A key that is held to six requests in a minute. */
 static void make_key(void)
 {
         struct wt_buf b = { 0 };
         char path[200];
 
-        run("%s/bin/witan key create --state %s --name u --requests-per-minute 3 >%s/key.txt "
+        run("%s/bin/witan key create --state %s --name u --requests-per-minute 6 >%s/key.txt "
             "2>/dev/null", f.dir);
         snprintf(path, sizeof path, "%s/key.txt", f.dir);
         assert_int_equal(wt_file_read(path, 4096, &b), WT_OK);
@@ -352,7 +352,7 @@ static void who_leaves_while_his_text_is_read(void **state)
 }
 
 /* One that was not answered because its turn did not come has used nothing: its key may ask as
- * often as if it had not been there. */
+ * often as if it had not been there: three times, each with a look at what the tokens say. */
 static void a_place_in_the_queue_is_no_debt(void **state)
 {
         struct client first, waits;
