@@ -75,6 +75,23 @@ static struct account *account_of(wt_quota *q, const struct wt_ticket *t, uint32
                 for (int l = 0; l < WT_N_LIMITS; l++)                                            \
                         for (struct account *a = account_of(q, t, s, l); a != NULL; a = NULL)
 
+void quota_lose(wt_quota *q)
+{
+        for (int b = 0; b < N_ACCOUNTS; b++)
+                for (struct account *a = q->bucket[b]; a != NULL; a = a->next)
+                        a->balance = a->charged = 0;
+        q->lease++;
+        q->lost = true;
+}
+
+/* Lock held. Was the store away, or this process stopped, for as long as a lease lasts? Others may
+ * have what lies here. */
+static void look_at_lease(wt_quota *q)
+{
+        if (!q->lost && wt_now_us(&wt_clock_real) >= q->valid_us)
+                quota_lose(q);
+}
+
 static bool take(wt_quota *q, struct wt_ticket *t)
 {
         bool enough = true;
@@ -92,6 +109,7 @@ static bool take(wt_quota *q, struct wt_ticket *t)
                         a->lately = a->charged;
         }
         t->state = WT_TICKET_HELD;
+        t->lease = q->lease;
         t->err = WT_OK;
         return true;
 }
@@ -209,6 +227,7 @@ wt_err wt_quota_ask(wt_quota *q, struct wt_ticket *t)
         wt_err err = WT_EAGAIN;
 
         pthread_mutex_lock(&q->lock);
+        look_at_lease(q);
         touch(q, t);
         EACH(q, t, a, s, l)
                 if (err == WT_EAGAIN && t->charge.n[l] > a->most)
@@ -238,6 +257,12 @@ void wt_quota_settle(wt_quota *q, struct wt_ticket *t, const struct wt_charge *u
         if (t->state != WT_TICKET_HELD)
                 return;
         pthread_mutex_lock(&q->lock);
+        look_at_lease(q);
+        if (t->lease != q->lease) {              /* the store has what it did not use */
+                t->state = WT_TICKET_OVER;
+                pthread_mutex_unlock(&q->lock);
+                return;
+        }
         EACH(q, t, a, s, l) {
                 int64_t u = l == WT_CONCURRENCY ? 0 : used->n[l];
 
@@ -278,6 +303,7 @@ void wt_quota_turn(wt_quota *q)
         while (read(q->fd, &n, sizeof n) == sizeof n)
                 ;
         pthread_mutex_lock(&q->lock);
+        look_at_lease(q);
         t = decide_all(q);
         pthread_mutex_unlock(&q->lock);
         while (t != NULL) {
@@ -317,9 +343,12 @@ bool wt_quota_left(wt_quota *q, const struct wt_ticket *t, enum wt_limit l, int6
 static wt_err open_store(wt_quota *q)
 {
         wt_err err = wt_store_open(&q->store, q->conf.store_url, q->conf.timeout_ms);
+        bool anew;
 
-        if (err == WT_OK && (err = wt_quota_migrate(q->store)) == WT_OK)
-                err = quota_give_all(q->store, q->gateway);
+        if (err == WT_OK && (err = wt_quota_migrate(q->store)) == WT_OK) {
+                q->valid_us = wt_now_us(&wt_clock_real) + q->conf.lease_ms * 1000;
+                err = quota_run(q, NULL, 0, true, &anew);        /* what is left of this name's */
+        }
         if (err != WT_OK)
                 return err;
         q->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

@@ -3,7 +3,10 @@
  * charges its own balances, which it leases in blocks from the store: a block is debited there
  * before it is granted here, so that all gateways together never grant more than the limit. Blocks
  * shrink to one charge near the limit, unused balance goes back, and what a dead gateway held
- * comes back when its lease ends (by the database's clock).
+ * comes back when its lease ends (by the database's clock). One that lives, but was stopped or away
+ * from the store for as long, has lost all it held: its balances are nothing, what tickets of that
+ * lease did not use is in the store already, and it begins a new lease. What such tickets do use is
+ * above what the store gave away meanwhile; nothing else is.
  *
  * What was used is booked by wt_quota_bill, in the transaction that takes the outcome out of the
  * audit spool: counters and log agree whatever dies.
@@ -41,6 +44,7 @@ struct wt_ticket {
         uint64_t retry_s;                        /* seconds until its window ends; 0: none */
         uint64_t round[WT_SCOPES][WT_N_LIMITS];
         bool asked_again;                        /* others held some of what it lacked */
+        uint64_t lease;                          /* which one of its gateway it was charged to */
         struct wt_ticket *next, *prev;
 };
 
@@ -75,7 +79,8 @@ void wt_quota_turn(wt_quota *q);
 bool wt_quota_left(wt_quota *q, const struct wt_ticket *t, enum wt_limit l, int64_t *limit,
                    int64_t *left, uint64_t *reset_s);
 
-/* In the caller's transaction: usage of a request that ended. gateway: whose lease it was. */
+/* In the caller's transaction: usage of a request that ended. gateway: whose lease it was. time_us:
+ * when it came, of several the first. */
 wt_err wt_quota_bill(wt_store *s, const char *gateway, const char *const *scopes, uint32_t n_scopes,
                      uint64_t time_us, const struct wt_charge *used);
 /* Every limit of a tenant, a team or a key that is not revoked, as the store knows it now. used:

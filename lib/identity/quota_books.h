@@ -35,9 +35,14 @@ struct wt_quota {
         struct account *bucket[N_ACCOUNTS];
         struct wt_ticket *waiting, **waiting_tail;
         bool stop, asked;
+        /* The lease that balances and charges belong to. From valid_us on (monotonic) it may have
+         * ended; lost: it is given up, and the store is not told yet. */
+        uint64_t lease, valid_us;
+        bool lost;
         int fd;
         pthread_t thread;
-        wt_store *store;                         /* the thread's */
+        wt_store *store;                         /* the thread's, and: */
+        int64_t since_us;                        /* when the lease began (wall): its name there */
 };
 
 /* One errand to the store: give > 0 returns, otherwise need (and up to block) is asked for. */
@@ -51,10 +56,13 @@ struct errand {
 };
 /* quota.c, lock held: want of every account, from the tickets that wait. */
 void quota_sum(wt_quota *q);
-/* quota_lease.c: all errands in one transaction; and the leases' end moved on. */
-wt_err quota_run(wt_quota *q, struct errand *e, uint32_t n);
-wt_err quota_renew(wt_quota *q);
-/* Of a gateway that is not running. */
+/* quota.c, lock held: all that is held belongs to a lease that is over. */
+void quota_lose(wt_quota *q);
+/* quota_lease.c: all errands in one transaction; and the lease's end moved on. *anew: the lease had
+ * ended, or was lost; instead, what the store still has of it came back and a new one began. */
+wt_err quota_run(wt_quota *q, struct errand *e, uint32_t n, bool lost, bool *anew);
+wt_err quota_renew(wt_quota *q, bool lost, bool *anew);
+/* What a gateway held that is not running. */
 wt_err quota_give_all(wt_store *s, const char *gateway);
 void *quota_thread(void *arg);                   /* quota_thread.c */
 #endif

@@ -1,7 +1,13 @@
 /* quota_lease.c - the store's side: blocks out, blocks back, what was used booked. */
 #include <stdlib.h>
 #include <string.h>
+#include "base/clock.h"
 #include "identity/quota_books.h"
+
+/* A gateway's lease as a whole is a row without scope and amount: its window is when the lease
+ * began, by the gateway's own clock. Nothing but a renewal moves its end, so that no other row of
+ * the gateway ends before it: while it is there, all of them are. */
+#define WHOLE "scope = '' AND what = 'lease'"
 
 static const char *const steps[] = {
         "CREATE TABLE quota_counters(scope TEXT NOT NULL, what TEXT NOT NULL, win BIGINT NOT NULL,"
@@ -141,22 +147,79 @@ static wt_err give(wt_store *s, const char *gateway, const struct errand *e)
         return err != WT_OK || n == 0 ? err : counter_add(s, e, -e->give);
 }
 
-struct run { wt_quota *q; struct errand *e; uint32_t n; };
+static wt_err give_back(wt_store *s, const char *gateway, int64_t now_us)
+{
+        const struct wt_value v[] = { wt_v_text(gateway) };
+        wt_err err = wt_store_query(s, "UPDATE quota_leases SET expires_us = 0 WHERE gateway = $1",
+                                    v, 1, NULL, NULL, NULL);
+
+        return err == WT_OK ? sweep(s, now_us) : err;
+}
+
+/* A transaction of the thread. Its errands were made for the lease since_us; where that has ended,
+ * be it only that its time is over, none of them is run. */
+struct run {
+        wt_quota *q; struct errand *e; uint32_t n;
+        bool lost, anew;
+        int64_t since_us, now_us, expires_us;
+};
+
+static wt_err still_leased(wt_store *s, const struct run *r, int64_t *out)
+{
+        const struct wt_value v[] = { wt_v_text(r->q->gateway), wt_v_int(r->q->since_us),
+                                      wt_v_int(r->now_us) };
+
+        *out = 0;
+        return wt_store_query(s, "SELECT COUNT(*) FROM quota_leases WHERE gateway = $1 AND " WHOLE
+                              " AND win = $2 AND expires_us > $3", v, 3, one_int, out, NULL);
+}
+
+static wt_err lease_anew(wt_store *s, struct run *r)
+{
+        const int64_t wall = (int64_t)wt_wall_us(&wt_clock_real);
+        wt_err err = give_back(s, r->q->gateway, r->now_us);
+
+        r->since_us = wall > r->q->since_us ? wall : r->q->since_us + 1;
+        const struct wt_value v[] = { wt_v_text(r->q->gateway), wt_v_int(r->since_us),
+                                      wt_v_int(r->expires_us) };
+        return err != WT_OK ? err : wt_store_query(s, "INSERT INTO quota_leases(gateway, scope,"
+                              " what, win, amount, expires_us) VALUES($1, '', 'lease', $2, 0, $3)",
+                              v, 3, NULL, NULL, NULL);
+}
+
+/* The head of each transaction; with anew set it is all of it. */
+static wt_err begin_run(wt_store *s, struct run *r)
+{
+        int64_t held = 0;
+        wt_err err = wt_store_now(s, &r->now_us);
+
+        r->expires_us = r->now_us + (int64_t)r->q->conf.lease_ms * 1000;
+        if (err == WT_OK && !r->lost)
+                err = still_leased(s, r, &held);
+        r->anew = held == 0;
+        return err == WT_OK && r->anew ? lease_anew(s, r) : err;
+}
+
+static wt_err end_run(struct run *r, wt_err err, bool *anew)
+{
+        if (err == WT_OK && r->anew)
+                r->q->since_us = r->since_us;
+        *anew = err == WT_OK && r->anew;
+        return err;
+}
 
 static wt_err run_work(void *arg, wt_store *s)
 {
         struct run *r = arg;
-        int64_t now_us, expires_us;
-        wt_err err = wt_store_now(s, &now_us);
+        wt_err err = begin_run(s, r);
 
-        expires_us = now_us + (int64_t)r->q->conf.lease_ms * 1000;
-        for (uint32_t i = 0; i < r->n && err == WT_OK; i++) {
+        for (uint32_t i = 0; i < r->n && err == WT_OK && !r->anew; i++) {
                 struct errand *e = &r->e[i];
 
                 e->got = 0;
                 e->elsewhere = false;
                 err = e->give > 0 ? give(s, r->q->gateway, e)
-                                  : lease(s, r->q->gateway, e, now_us, expires_us);
+                                  : lease(s, r->q->gateway, e, r->now_us, r->expires_us);
         }
         return err;
 }
@@ -174,22 +237,21 @@ static int by_scope(const void *a, const void *b)
         return d != 0 ? d : (x->window > y->window) - (x->window < y->window);
 }
 
-wt_err quota_run(wt_quota *q, struct errand *e, uint32_t n)
+wt_err quota_run(wt_quota *q, struct errand *e, uint32_t n, bool lost, bool *anew)
 {
-        struct run r = { q, e, n };
+        struct run r = { .q = q, .e = e, .n = n, .lost = lost };
 
-        qsort(e, n, sizeof *e, by_scope);
-        return wt_store_do(q->store, run_work, &r);
+        if (n > 0)
+                qsort(e, n, sizeof *e, by_scope);
+        return end_run(&r, wt_store_do(q->store, run_work, &r), anew);
 }
 
 static wt_err renew_work(void *arg, wt_store *s)
 {
-        const wt_quota *q = arg;
-        int64_t now_us;
-        wt_err err = wt_store_now(s, &now_us);
-        const struct wt_value v[] = { wt_v_int(now_us + (int64_t)q->conf.lease_ms * 1000),
-                                      wt_v_text(q->gateway) };
-        const struct wt_value old[] = { wt_v_int(now_us / 60000000 - 10) };
+        struct run *r = arg;
+        wt_err err = begin_run(s, r);
+        const struct wt_value v[] = { wt_v_int(r->expires_us), wt_v_text(r->q->gateway) };
+        const struct wt_value old[] = { wt_v_int(r->now_us / 60000000 - 10) };
         static const char *const minutes[] = {
                 "DELETE FROM quota_leases WHERE win < $1 AND what IN ('requests_per_minute',"
                 " 'tokens_per_minute')",
@@ -201,27 +263,25 @@ static wt_err renew_work(void *arg, wt_store *s)
                 err = wt_store_query(s, "UPDATE quota_leases SET expires_us = $1 WHERE gateway ="
                                      " $2", v, 2, NULL, NULL, NULL);
         if (err == WT_OK)
-                err = sweep(s, now_us);
+                err = sweep(s, r->now_us);
         for (int i = 0; i < 2 && err == WT_OK; i++)
                 err = wt_store_query(s, minutes[i], old, 1, NULL, NULL, NULL);
         return err;
 }
 
-wt_err quota_renew(wt_quota *q)
+wt_err quota_renew(wt_quota *q, bool lost, bool *anew)
 {
-        return wt_store_do(q->store, renew_work, q);
+        struct run r = { .q = q, .lost = lost };
+
+        return end_run(&r, wt_store_do(q->store, renew_work, &r), anew);
 }
 
 static wt_err give_all_work(void *arg, wt_store *s)
 {
-        const struct wt_value v[] = { wt_v_text(arg) };
         int64_t now_us;
-        wt_err err = wt_store_query(s, "UPDATE quota_leases SET expires_us = 0 WHERE gateway = $1",
-                                    v, 1, NULL, NULL, NULL);
+        wt_err err = wt_store_now(s, &now_us);
 
-        if (err == WT_OK && (err = wt_store_now(s, &now_us)) == WT_OK)
-                err = sweep(s, now_us);
-        return err;
+        return err == WT_OK ? give_back(s, arg, now_us) : err;
 }
 
 wt_err quota_give_all(wt_store *s, const char *gateway)
@@ -230,15 +290,19 @@ wt_err quota_give_all(wt_store *s, const char *gateway)
 }
 
 /* Out of the lease as far as it reaches; the counter has it already then. What no lease covers (it
- * ended meanwhile) is added to the counter, so that nothing is used for free. */
-static wt_err bill_one(wt_store *s, const char *gateway, const struct errand *e, int64_t used)
+ * ended meanwhile, and one that began later holds charges of its own) is added to the counter, so
+ * that nothing is used for free. */
+static wt_err bill_one(wt_store *s, const char *gateway, const struct errand *e, uint64_t time_us,
+                       int64_t used)
 {
         const struct wt_value v[] = { wt_v_text(gateway), wt_v_text(e->scope),
-                                      wt_v_text(wt_limit_name(e->limit)), wt_v_int(e->window) };
+                                      wt_v_text(wt_limit_name(e->limit)), wt_v_int(e->window),
+                                      wt_v_int((int64_t)time_us) };
         int64_t amount = 0, covered;
         wt_err err = wt_store_query(s, "SELECT amount FROM quota_leases WHERE gateway = $1 AND"
-                                    " scope = $2 AND what = $3 AND win = $4", v, 4, one_int,
-                                    &amount, NULL);
+                                    " scope = $2 AND what = $3 AND win = $4 AND NOT EXISTS (SELECT"
+                                    " 1 FROM quota_leases WHERE gateway = $1 AND " WHOLE
+                                    " AND win > $5)", v, 5, one_int, &amount, NULL);
 
         if (err != WT_OK)
                 return err;
@@ -269,7 +333,7 @@ wt_err wt_quota_bill(wt_store *s, const char *gateway, const char *const *scopes
                         strncpy(e.scope, scopes[i], sizeof e.scope - 1);
                         e.limit = (enum wt_limit)l;
                         e.window = wt_quota_window(e.limit, time_us, &left);
-                        err = bill_one(s, gateway, &e, used->n[l]);
+                        err = bill_one(s, gateway, &e, time_us, used->n[l]);
                 }
         return err;
 }

@@ -135,14 +135,6 @@ static void forget(wt_quota *q, uint64_t now)
                 }
 }
 
-/* Lock held. The store was away for as long as a lease lasts: others may have what lay here. */
-static void lose(wt_quota *q)
-{
-        for (int b = 0; b < N_ACCOUNTS; b++)
-                for (struct account *a = q->bucket[b]; a != NULL; a = a->next)
-                        a->balance = 0;
-}
-
 static void wait_for_work(wt_quota *q)
 {
         struct timespec until;
@@ -157,17 +149,33 @@ static void wait_for_work(wt_quota *q)
         q->asked = false;
 }
 
+/* Lock held. A new lease began in the store, at now or later. */
+static void begin_lease(wt_quota *q, uint64_t now)
+{
+        quota_lose(q);
+        q->lost = false;
+        q->valid_us = now + q->conf.lease_ms * 1000;
+}
+
 static void turn(wt_quota *q, struct errand *e)
 {
         static const uint64_t one = 1;
-        uint32_t n = collect(q, e, wt_now_us(&wt_clock_real));
+        uint64_t now = wt_now_us(&wt_clock_real), lease = q->lease;
+        uint32_t n = collect(q, e, now);
+        bool lost = q->lost, anew = false;
         wt_err err;
 
         if (n == 0)
                 return;
         pthread_mutex_unlock(&q->lock);
-        err = quota_run(q, e, n);
+        err = quota_run(q, e, n, lost, &anew);
         pthread_mutex_lock(&q->lock);
+        if (err == WT_OK && anew)
+                begin_lease(q, now);
+        if (err == WT_OK && q->lease != lease) {
+                q->asked = true;                 /* what was asked for before is asked for again */
+                return;
+        }
         apply(e, n, err);
         if (write(q->fd, &one, sizeof one) != sizeof one)
                 WT_ASSERT(errno == EAGAIN);      /* it is readable already */
@@ -177,19 +185,23 @@ static void turn(wt_quota *q, struct errand *e)
 /* Lock held, but not while the store works. */
 static void upkeep(wt_quota *q, uint64_t *renewed)
 {
-        uint64_t now = wt_now_us(&wt_clock_real);
+        uint64_t now = wt_now_us(&wt_clock_real), lease = q->lease;
+        bool lost = q->lost, anew = false;
         wt_err err;
 
         if (now - *renewed < q->conf.lease_ms * 1000 / 4)
                 return;
         forget(q, now);
         pthread_mutex_unlock(&q->lock);
-        err = quota_renew(q);
+        err = quota_renew(q, lost, &anew);
         pthread_mutex_lock(&q->lock);
-        if (err == WT_OK)
-                *renewed = now;
-        else if (now - *renewed > q->conf.lease_ms * 1000)
-                lose(q);
+        if (err != WT_OK)
+                return;
+        *renewed = now;
+        if (anew)
+                begin_lease(q, now);
+        else if (q->lease == lease)
+                q->valid_us = now + q->conf.lease_ms * 1000;
 }
 
 void *quota_thread(void *arg)

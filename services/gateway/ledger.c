@@ -32,7 +32,7 @@ static void said(void *arg, const char *id, const char *words)
 
 struct sum {
         const struct wt_audit_event *of;         /* the first of them */
-        uint64_t time_us;
+        uint64_t time_us;                        /* the first of them to come */
         struct wt_charge used;
         struct wt_usage usage;
 };
@@ -128,6 +128,8 @@ static wt_err bill(void *arg, wt_store *s, const struct wt_audit_event *ends, ui
                         k++;
                 if (k == n_sums)
                         sum[n_sums++] = (struct sum){ .of = e, .time_us = t };
+                if (t < sum[k].time_us)
+                        sum[k].time_us = t;
                 add(&sum[k], e);
         }
         for (uint32_t k = 0; k < n_sums && err == WT_OK; k++)
