@@ -174,20 +174,48 @@ static wt_err finish(struct wt_log_turn *t, wt_store *s, const struct wt_log_con
         return wt_erase_finish(s, c->epochs, &left);
 }
 
+/* The log's own key, or none: under a second one no checkpoint would follow from the last. A
+ * gateway that joined a store without the keys of those before it signs nothing, and makes no key
+ * where the log has one. */
+static wt_err own_key(struct wt_log_turn *t, wt_store *s, const struct wt_log_conf *c)
+{
+        struct wt_buf text = { 0 };
+        struct wt_checkpoint last;
+        struct wt_note note;
+        char path[4200];
+        uint64_t size;
+        wt_err err;
+
+        if (t->has_key && t->state.signed_rows > 0)
+                return WT_OK;
+        snprintf(path, sizeof path, "%s/audit-log.key", c->keys);
+        if ((err = wt_checkpoints_newest(s, false, &size, &text)) == WT_OK && size > 0 &&
+            access(path, F_OK) != 0)
+                err = wt_fail(WT_EPRECONDITION, "it is not here");
+        if (err == WT_OK && !t->has_key)
+                t->has_key = (err = wt_log_key(c->keys, &t->key)) == WT_OK;
+        if (err == WT_OK && size > 0)
+                err = wt_checkpoint_read(&last, &note, text.data, text.len, &t->key.v, NULL);
+        wt_buf_free(&text);
+        if (err == WT_EPRECONDITION || err == WT_EUNAUTH)
+                return wt_fail(WT_EPRECONDITION, "the audit log in this store is signed by another "
+                               "key than %s: this gateway signs none of it. Copy audit-log.key and "
+                               "audit-log.pub from the state folder of the gateway that has signed "
+                               "it, or give this one a store of its own", path);
+        return err;
+}
+
 wt_err wt_log_turn(struct wt_log_turn *t, wt_store *s, const struct wt_log_conf *c)
 {
         struct wt_hash root;
         uint64_t size = 0;
-        wt_err err = hold(t, s, c);
+        wt_err err = own_key(t, s, c);
 
-        if (err == WT_EEXIST)
+        if (err == WT_OK && (err = hold(t, s, c)) == WT_EEXIST)
                 return WT_OK;                    /* another gateway does it */
         if (err != WT_OK || (err = finish(t, s, c)) != WT_OK ||
             (err = wt_tree_head(s, &size, &root)) != WT_OK)
                 return err;
-        if (!t->has_key && (err = wt_log_key(c->keys, &t->key)) != WT_OK)
-                return err;
-        t->has_key = true;
         if (size != t->state.signed_rows &&
             (err = wt_checkpoints_sign(s, &t->key, &t->lease, wt_wall_us(&wt_clock_real),
                                        &size)) != WT_OK) {

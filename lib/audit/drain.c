@@ -58,7 +58,8 @@ static wt_err ready(struct wt_drain *d)
         return err;
 }
 
-/* That this gateway lives. Held by another: it swept us for dead, and lets go soon. */
+/* That this gateway lives. Held by another: it swept us for dead and lets go soon, or an earlier
+ * state folder of this name had it and its time runs out, or two that live have one name. */
 static wt_err renew(struct wt_drain *d)
 {
         uint64_t now = wt_now_us(&wt_clock_real);
@@ -73,6 +74,7 @@ static wt_err renew(struct wt_drain *d)
                 return err;
         if (err == WT_OK)
                 d->lease = l;
+        d->alone = err == WT_OK;
         d->renewed_us = now;
         return WT_OK;
 }

@@ -21,6 +21,7 @@ struct wt_drain {
         bool migrated, in_trouble, full;
         uint64_t begun_seq;                      /* what the spool held when this run began */
         bool swept;                              /* the earlier run's intents have their ends */
+        bool alone;                              /* no other that lives has this gateway's name */
         uint64_t renewed_us, swept_us;           /* monotonic */
         struct wt_lease lease, sweeper;
 

@@ -180,6 +180,12 @@ wt_err drain_sweep(struct wt_drain *d)
         uint64_t now = wt_now_us(&wt_clock_real);
         wt_err err;
 
+        if (!d->swept && d->seq >= d->begun_seq && !d->alone)
+                return wt_fail(WT_EPRECONDITION, "another gateway that lives is called %s, too, and "
+                               "what is open in the store may be its own: give each gateway of a "
+                               "store a --name of its own (after a state folder was lost this "
+                               "passes within %u s)", d->gateway,
+                               (unsigned)(d->conf.lease_ms / 1000 + 1));
         if (!d->swept && d->seq >= d->begun_seq) {
                 if ((err = sweep(d, d->gateway, INT64_MAX, NULL)) != WT_OK)
                         return err;

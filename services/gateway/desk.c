@@ -170,7 +170,8 @@ static bool tell(struct desk *d, struct job *j, const struct wt_buf *piece, bool
         return true;
 }
 
-/* Takes what a job has; true when it is over. */
+/* Takes what a job has; true when it is over. A piece stays where it is while its client has no
+ * room for it: the thread waits behind it. */
 static bool look(struct desk *d, struct job *j)
 {
         struct wt_buf piece = { 0 };
@@ -180,6 +181,10 @@ static bool look(struct desk *d, struct job *j)
         full = j->full;
         done = j->done;
         unwanted = j->unwanted;
+        if (full && !unwanted && j->task.work == NULL && !d->conf.room(d->conf.arg, j->id)) {
+                pthread_mutex_unlock(&d->lock);
+                return false;
+        }
         if (full && (j->task.work == NULL || done)) {
                 piece = j->piece;
                 j->piece = (struct wt_buf){ 0 };
@@ -201,11 +206,16 @@ static bool look(struct desk *d, struct job *j)
 
 static void on_wake(void *arg, int fd, unsigned ready)
 {
-        struct desk *d = arg;
         uint64_t n;
 
         (void)ready;
-        if (read(fd, &n, sizeof n) < 0)
+        if (read(fd, &n, sizeof n) >= 0)
+                desk_look(arg);
+}
+
+void desk_look(struct desk *d)
+{
+        if (d == NULL)
                 return;
         for (struct job **at = &d->jobs; *at != NULL;) {
                 struct job *j = *at;

@@ -17,6 +17,8 @@ struct desk_conf {
          * went (err with wt_words). False: nobody wants the rest. */
         bool (*piece)(void *arg, const uint8_t id[16], enum desk_form form, const char *data,
                       size_t len, bool last, wt_err err);
+        /* On the loop: can it take a piece now? If not, desk_look is called when it may. */
+        bool (*room)(void *arg, const uint8_t id[16]);
         void *arg;
 };
 wt_err desk_open(struct desk **out, const struct desk_conf *c);
@@ -38,5 +40,7 @@ wt_err desk_do(struct desk *d, const uint8_t id[16], const struct desk_task *t);
 /* door_audit.c: what the gateway (arg) does with a piece. */
 bool audit_piece(void *arg, const uint8_t id[16], enum desk_form form, const char *data,
                  size_t len, bool last, wt_err err);
+bool audit_room(void *arg, const uint8_t id[16]);
+void desk_look(struct desk *d);                  /* goes on with readings that waited; NULL is fine */
 void desk_close(struct desk *d);                 /* cuts what is read; NULL is fine */
 #endif

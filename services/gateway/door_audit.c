@@ -95,6 +95,14 @@ static void refuse(struct request *r, wt_err err)
         request_end(r, "failed");
 }
 
+/* For the desk: an export is paused for a client that reads slowly, and for its own intent. */
+bool audit_room(void *arg, const uint8_t id[16])
+{
+        struct request *r = request_find(arg, id);
+
+        return r == NULL || r->call == NULL || (r->hold.bytes.len == 0 && !caller_full(r->call));
+}
+
 /* From the desk: pieces of an answer, in order. */
 bool audit_piece(void *arg, const uint8_t id[16], enum desk_form form, const char *data,
                  size_t len, bool last, wt_err err)

@@ -98,9 +98,11 @@ static void on_gone(void *arg, wt_call *c)
 
 static void on_room(void *arg, wt_call *c)
 {
-        (void)arg;
+        struct gateway *g = arg;
+
         if (*wt_call_user(c) != NULL)
                 stream_resume(*wt_call_user(c));
+        desk_look(g->desk);
 }
 
 void request_left(struct request *r)
@@ -173,13 +175,14 @@ static void on_spool(void *arg, int fd, unsigned ready)
         (void)ready;
         if (read(fd, &n, sizeof n) == (ssize_t)sizeof n)
                 hold_wake(arg);
+        desk_look(((struct gateway *)arg)->desk);
 }
 
 static wt_err open_desk(struct gateway *g)
 {
         const struct desk_conf c = { .loop = g->conf.loop, .store = g->conf.store,
                                      .timeout_ms = g->conf.store_timeout_ms,
-                                     .piece = audit_piece, .arg = g };
+                                     .piece = audit_piece, .room = audit_room, .arg = g };
 
         return desk_open(&g->desk, &c);
 }

@@ -2,6 +2,7 @@
  * by a welcome; its epoch is the router's incarnation: another one means that it has started anew
  * and knows none of our sequences, so they are submitted again, with the ids made so far. */
 #include "path.h"
+#include "desk.h"
 #include "rpc.h"
 #include <stdio.h>
 #include <string.h>
@@ -144,6 +145,7 @@ void routers_tick(void *arg, struct wt_timer *t)
 
         if (g->conf.rpc != NULL)
                 rpc_tick(g->conf.rpc);
+        desk_look(g->desk);                      /* whose client has left is told of so */
         for (uint32_t i = 0; i < g->conf.n_routers; i++) {
                 struct router_peer *p = &g->routers[i];
                 bool silent = now - p->heard_us > SILENT_US;

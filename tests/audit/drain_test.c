@@ -350,6 +350,37 @@ static void a_dead_gateway_is_interrupted(void **state)
         leaves_are_whole(2);
 }
 
+/* Two that live have one name: the second must not end what the first has open. When the first is
+ * gone the name is the second's. */
+static void two_of_one_name(void **state)
+{
+        wt_spool *a = spool("g0"), *b = spool("g1");
+        wt_drain *da = drain(a, "g0"), *db;
+        struct wt_drain_stats st;
+
+        (void)state;
+        put(a, WT_AUDIT_INTENT, 1, "g0", "t", 0);
+        wait_drained(da, a);
+        db = drain(b, "g0");
+        put(b, WT_AUDIT_INTENT, 2, "g0", "t", 0);
+        put(b, WT_AUDIT_OUTCOME, 2, "g0", "t", 5);
+        do {
+                wt_spool_wait(b, UINT64_MAX - 1, 5000);
+                wt_drain_stats(db, &st);
+        } while (st.failures < 3);
+        assert_int_equal(st.interrupted, 0);
+        assert_int_equal(ask("SELECT count(*) FROM audit_open"), 1);
+        assert_non_null(strstr(heard.last, "is called g0, too"));
+        wt_drain_stop(da, 0);
+        wt_spool_close(a);
+        wait_drained(db, b);
+        wt_drain_stop(db, 1000);
+        assert_int_equal(ask("SELECT count(*) FROM audit_events WHERE kind = 3"), 1);
+        assert_int_equal(ask("SELECT count(*) FROM audit_events WHERE kind = 2"), 1);
+        wt_spool_close(b);
+        leaves_are_whole(4);
+}
+
 /* A process that drains is killed at any moment, again and again. A machine on which none gets
  * anything done lets the next one live longer. */
 static void killed_drains(void **state)
@@ -568,6 +599,7 @@ static const bool sqlite_store = false, postgres_store = true;
           (void *)&store },                                                                     \
         { kind ": a dead gateway is interrupted", a_dead_gateway_is_interrupted, begin, end,    \
           (void *)&store },                                                                     \
+        { kind ": two of one name", two_of_one_name, begin, end, (void *)&store },              \
         { kind ": killed drains", killed_drains, begin, end, (void *)&store }
 
 static bool module_built(void)

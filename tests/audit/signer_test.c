@@ -9,7 +9,9 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include "audit/checkpoint_signer.h"
 #include "audit/seal.h"
 #include "base/clock.h"
@@ -128,6 +130,37 @@ static void one_of_two_signs(void **state)
         GOOD(wt_lease_give(rig.store, &two.lease));
 }
 
+/* A gateway that joined the store with a key folder of its own: it would end the log for good. */
+static void another_key_signs_nothing(void **state)
+{
+        struct wt_log_turn one = { .renewed_us = 0 }, two = { .renewed_us = 0 };
+        struct wt_log_conf other = conf;
+        struct wt_signer made;
+        char folder[200], path[240];
+        uint64_t before;
+
+        (void)state;
+        snprintf(folder, sizeof folder, "%s/elsewhere", keys);
+        snprintf(path, sizeof path, "%s/audit-log.key", folder);
+        other.holder = "two";
+        other.keys = folder;
+        rig_rows(&rig, 10, 1);
+        GOOD(wt_log_turn(&one, rig.store, &conf));
+        before = one.state.cosigned_rows;
+        GOOD(wt_lease_give(rig.store, &one.lease));
+        rig_rows(&rig, 10, 1);
+        assert_int_equal(wt_log_turn(&two, rig.store, &other), WT_EPRECONDITION);
+        assert_non_null(strstr(wt_words(), path));
+        assert_int_not_equal(access(path, F_OK), 0);     /* and none is made */
+        GOOD(wt_log_key(folder, &made));
+        assert_int_equal(wt_log_turn(&two, rig.store, &other), WT_EPRECONDITION);
+        assert_int_equal(wt_log_turn(&two, rig.store, &other), WT_EPRECONDITION);
+        one.renewed_us = 0;
+        GOOD(wt_log_turn(&one, rig.store, &conf));
+        assert_int_equal(one.state.cosigned_rows, before + 10);
+        GOOD(wt_lease_give(rig.store, &one.lease));
+}
+
 static void a_witness_that_is_away_is_made_up_for(void **state)
 {
         struct wt_log_turn t = { .renewed_us = 0 };
@@ -225,6 +258,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(one_of_two_signs),
+                cmocka_unit_test(another_key_signs_nothing),
                 cmocka_unit_test(a_witness_that_is_away_is_made_up_for),
                 cmocka_unit_test(the_thread_does_it),
                 cmocka_unit_test(a_rollback_is_said),

@@ -204,10 +204,11 @@ def limits():
 # ---- long texts ----
 
 class Long:
-    """A text of n bytes on its way to /v1/tokenize."""
+    """A text of n bytes on its way to /v1/tokenize. It is made once: texts must come faster than they are read."""
+    text = "".join(f"word{i * 2654435761 % 2**32} " for i in range(2 * MB // 13))
+
     def __init__(self, key, n):
-        text = "".join(f"word{i * 2654435761 % 2**32} " for i in range(n // 13))[:n]
-        body = json.dumps({"text": text}).encode()
+        body = b'{"text": "' + self.text[:n].encode() + b'"}'
         host, port = address.rsplit(":", 1)
         self.s = socket.create_connection((host, int(port)), timeout=240)
         self.s.sendall(f"POST /v1/tokenize HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\n"
@@ -221,6 +222,14 @@ class Long:
             return False
         finally:
             self.s.settimeout(240)
+
+    def answer(self):
+        """As ask gives it."""
+        r = http.client.HTTPResponse(self.s)
+        r.begin()
+        out = r.status, {k.lower(): v for k, v in r.getheaders()}, json.loads(r.read())
+        self.s.close()
+        return out
 
     def close(self):
         self.s.close()
@@ -239,11 +248,8 @@ def long_texts():
     gone = metric("witan_gateway_long_texts_dropped_total") - dropped
     check(bytes_left == 0 and gone >= 8, "texts of clients that left are dropped", (bytes_left, gone))
 
-    def one(i):
-        return ask("POST", "/v1/tokenize", (a, b, c)[i % 3], {"text": "the little bear " * (MB // 16)})
     c = new_key(name="third", tenant="house")["key"]
-    with concurrent.futures.ThreadPoolExecutor(36) as pool:
-        got = list(pool.map(one, range(36)))
+    got = [t.answer() for t in [Long((a, b, c)[i % 3], 1900000) for i in range(36)]]
     refused = {s: [g for g in got if g[0] == s] for s in (429, 503)}
     check({g[0] for g in got} <= {200, 429, 503} and any(g[0] == 200 for g in got), "texts have a bound", [g[0] for g in got])
     said = [g for g in refused[429] + refused[503] if "texts_waiting" in g[2]["error"]["message"] and
@@ -260,6 +266,39 @@ def long_texts():
           "more ids than are taken", out)
 
 
+# ---- an export for who reads slowly ----
+
+def exports():
+    """What lies unsent for a connection is bounded: an export beyond that waits for its reader, and is not cut."""
+    key = new_key()["key"]
+
+    def many(n):
+        c = http.client.HTTPConnection(address, timeout=240)
+        for _ in range(n):
+            c.request("POST", "/v1/tokenize", '{"text": "Once"}', {"Authorization": "Bearer " + key})
+            c.getresponse().read()
+        c.close()
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(many, [2000] * 4))
+    host, port = address.rsplit(":", 1)
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    s.connect((host, int(port)))
+    c = http.client.HTTPConnection(address, timeout=240)
+    c.sock = s
+    c.request("GET", "/v1/admin/audit/export", None, {"Authorization": "Bearer " + admin})
+    r = c.getresponse()
+    time.sleep(2)
+    try:
+        size, lines = 0, 0
+        while piece := r.read(1 << 20):
+            size, lines = size + len(piece), lines + piece.count(b"\n")
+        check(lines > 8000 and size > 8 * MB, "an export of many megabytes reaches who reads slowly", (size, lines))
+    except (http.client.IncompleteRead, ConnectionError) as e:
+        check(False, "an export of many megabytes reaches who reads slowly", (size, e))
+    c.close()
+
+
 def run(state):
     global address, admin, metrics
     done = subprocess.run([witan, "up", "--detach", "--state", state, "--http", "127.0.0.1:0", "--bus", "tcp://127.0.0.1:0",
@@ -274,7 +313,7 @@ def run(state):
         metrics = next(p["metrics"] for p in j["processes"] if p["role"] == "gateway").removeprefix("http://").split("/")[0]
         for t in ("bank", "shop", "house"):
             must("POST", "/v1/admin/tenants", {"id": t})
-        for test in (roles, models_of_rows, refused_keys, limits, long_texts):
+        for test in (roles, models_of_rows, refused_keys, limits, long_texts, exports):
             test()
     finally:
         subprocess.run([witan, "down", "--state", state], capture_output=True)
