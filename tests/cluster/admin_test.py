@@ -287,7 +287,7 @@ def bad_calls():
         ("a scope of nobody", "POST", "/v1/admin/quota", {"scope": "tenant:x", "limits": {"concurrency": 1}}, 404, "no such"),
         ("no limit at all", "POST", "/v1/admin/quota", {"scope": "tenant:bank"}, 400, "no limit"),
         ("usage by colour", "GET", "/v1/admin/usage?by=colour", None, 400, "tenant, team, key"),
-        ("usage since when", "GET", "/v1/admin/usage?since=yesterday", None, 400, "2026"),
+        ("usage since when", "GET", "/v1/admin/usage?since=tomorrow", None, 400, "2026"),
         ("usage of an actor", "GET", "/v1/admin/usage?actor=anna", None, 400, "nothing else"),
         ("usage as XML", "GET", "/v1/admin/usage?format=xml", None, 400, "csv"),
         ("a query for quotas", "GET", "/v1/admin/quota?x=1", None, 400, "no query"),
