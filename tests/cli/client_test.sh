@@ -20,7 +20,13 @@ right() {
 why=$(right "$tmp/one" 2>&1); result $? "pkg-config finds it there" "$why"
 mv "$tmp/one" "$tmp/two"
 why=$(right "$tmp/two" 2>&1); result $? "and where it was moved to" "$why"
-try "the example builds against it" 0 -- cc -o "$tmp/chat" clients/c/example_chat.c $(asks "$tmp/two" --cflags --libs)
+# A library that was built with a sanitizer wants programs that are, too.
+case $(nm -D "$tmp/two/${pc%/pkgconfig/*}/libwitan-client.so") in
+  *__asan_init*) with=-fsanitize=address,undefined ;;
+  *__tsan_init*) with=-fsanitize=thread ;;
+  *) with= ;;
+esac
+try "the example builds against it" 0 -- cc $with -o "$tmp/chat" clients/c/example_chat.c $(asks "$tmp/two" --cflags --libs)
 echo "name: value" >"$tmp/none"
 try "and runs" 2 "no client file" -- env LD_LIBRARY_PATH="$(asks "$tmp/two" --variable=libdir)" "$tmp/chat" "$tmp/none" hello
 done_testing
