@@ -391,7 +391,7 @@ static void *work(void *arg)
                                 wt_bus_wait(w->bus, -1, 1000);
                         w->answered++;
                 }
-                if (!wt_bus_ready(w->bus))
+                if (w->answered < (uint64_t)BURST * ROUNDS && !wt_bus_ready(w->bus))
                         epoll_wait(ep, &e, 1, RIG_DEADLINE_MS);
         }
         close(ep);
