@@ -447,5 +447,6 @@ int main(void)
                 cmocka_unit_test(few_open_files),
         };
 
+        setenv("WITAN_TEXTS_WAITING", "1G", 1);  /* a text that is read counts when its client left */
         return cmocka_run_group_tests_name("a router played by hand", tests, NULL, NULL);
 }

@@ -13,7 +13,7 @@ struct chat {
         struct cluster *cl;
         struct message *messages; uint32_t n, cap;
         struct wt_buf answer, line, error;       /* line: of the event stream, not whole yet */
-        uint64_t asked_us, last_us, reads;       /* reads: that brought words of the answer */
+        uint64_t asked_us, last_us;
         uint64_t tokens, pieces;                 /* pieces: what came, when usage did not */
         bool terminal;                           /* standard output is one: no control characters */
         bool silent;                             /* the answer is not shown while it comes */
@@ -28,7 +28,7 @@ void chat_messages(const struct chat *h, struct wt_buf *b);      /* an object's 
 /* chat_ask.c: sends all messages and shows the answer as it comes. The answer, or what there is of
  * a stopped one, becomes a message; a failure is said and leaves none. */
 enum chat_end chat_ask(struct chat *h);
-/* Tokens/s since it was asked; 0: one read, too quick to tell. */
+/* Tokens/s since it was asked; 0: no answer. */
 double chat_speed(const struct chat *h);
 void chat_stop(void);                            /* async-signal-safe: ends the answer under way */
 /* chat_talk.c: the conversation on a terminal. Exit code. */

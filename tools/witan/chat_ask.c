@@ -58,7 +58,6 @@ static void take_event(struct chat *h, const char *data, size_t len)
 static bool take_bytes(void *arg, const char *data, size_t n)
 {
         struct chat *h = arg;
-        uint64_t before = h->pieces;
         char *end;
 
         wt_buf_add(&h->line, data, n);
@@ -68,7 +67,6 @@ static bool take_bytes(void *arg, const char *data, size_t n)
                         take_event(h, h->line.data + 6, len - 6);
                 wt_buf_drop_front(&h->line, len + 1);
         }
-        h->reads += h->pieces > before;
         return !stopped;
 }
 
@@ -122,7 +120,7 @@ enum chat_end chat_ask(struct chat *h)
         wt_err err;
 
         stopped = 0;
-        h->reads = h->tokens = h->pieces = 0;
+        h->tokens = h->pieces = 0;
         h->asked_us = h->last_us = wt_now_us(&wt_clock_real);
         wt_buf_clear(&h->answer);
         wt_buf_clear(&h->line);
@@ -151,5 +149,5 @@ double chat_speed(const struct chat *h)
 {
         double s = (double)(h->last_us - h->asked_us) / 1e6;
 
-        return h->reads > 1 && s > 0 ? (double)h->tokens / s : 0;
+        return s > 0 ? (double)h->tokens / s : 0;
 }
