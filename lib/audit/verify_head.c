@@ -91,7 +91,8 @@ wt_err walk_heads(struct walk *w)
                 return err;
         if (w->v->seen.witnessed == 0)
                 return wt_fail(WT_EUNAUTH, "no checkpoint in this log is cosigned by the witness "
-                               "%s; is it the right key?", w->v->witness->name);
+                               "%s: it is not the right key, or the log has just begun and "
+                               "is cosigned within seconds", w->v->witness->name);
         for (uint32_t i = 1; i < w->n_heads; i++)
                 if (w->head[i].size == w->head[i - 1].size &&
                     memcmp(w->head[i].root.b, w->head[i - 1].root.b, 32) != 0)
